@@ -1,0 +1,6 @@
+#![doc = include_str!("../README.md")]
+
+pub mod model;
+pub mod process;
+pub mod secret;
+pub mod tls;

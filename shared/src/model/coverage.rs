@@ -1,0 +1,148 @@
+//! What a run saw, and what it could not see.
+
+use serde::{Deserialize, Serialize};
+
+use super::finding::Finding;
+use super::names::RepositoryName;
+use super::words::words;
+
+words! {
+    /// How repositories were found.
+    DiscoveryMethod {
+        /// `GET /v2/_catalog`.
+        Catalog = "catalog",
+        /// The names given by the operator.
+        Explicit = "explicit",
+    }
+}
+
+/// One method of discovery that was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscoveryStep {
+    /// Which.
+    pub method: DiscoveryMethod,
+    /// Repositories it gave, before the registry's globs.
+    pub found: u64,
+    /// Whether it gave all it has, to its end.
+    pub complete: bool,
+    /// Why the method failed or stopped early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Finding>,
+}
+
+words! {
+    /// What came of one repository in a run.
+    RepositoryOutcome {
+        /// Listed to its end and committed.
+        Listed = "listed",
+        /// Listed to its end; nothing had changed since it was last committed.
+        Unchanged = "unchanged",
+        /// Committed, but some of its content could not be read.
+        Incomplete = "incomplete",
+        /// More tags than a repository may have; the first of them were committed.
+        Truncated = "truncated",
+        /// The registry refused this credential.
+        Denied = "denied",
+        /// The registry does not know it, or hides it from this credential.
+        Missing = "missing",
+        /// Could not be listed.
+        Failed = "failed",
+        /// The sensor's local policy refused it.
+        Refused = "refused",
+    }
+}
+
+impl RepositoryOutcome {
+    /// Whether the repository was seen to its end with all of its content.
+    #[must_use]
+    pub fn is_complete(self) -> bool {
+        match self {
+            Self::Listed | Self::Unchanged => true,
+            Self::Incomplete
+            | Self::Truncated
+            | Self::Denied
+            | Self::Missing
+            | Self::Failed
+            | Self::Refused => false,
+        }
+    }
+}
+
+/// One line of a run's coverage: what came of a repository, and one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoverageEntry {
+    /// Which repository.
+    pub repository: RepositoryName,
+    /// What came of it.
+    pub outcome: RepositoryOutcome,
+    /// Why, unless all was well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Finding>,
+}
+
+/// The account of a run as a whole. Repositories that were not complete have a [`CoverageEntry`] each.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Every method of discovery that was tried, in order.
+    pub discovery: Vec<DiscoveryStep>,
+    /// Whether all repositories that this credential can see are known to have been listed: only then can one that is
+    /// no longer listed be recorded as deleted.
+    pub discovery_complete: bool,
+    /// Repositories found by discovery.
+    pub found: u64,
+    /// Of these, left out by the registry's globs.
+    pub filtered: u64,
+    /// Of the rest, by outcome.
+    pub listed: u64,
+    /// See [`RepositoryOutcome::Unchanged`].
+    pub unchanged: u64,
+    /// See [`RepositoryOutcome::Incomplete`].
+    pub incomplete: u64,
+    /// See [`RepositoryOutcome::Truncated`].
+    pub truncated: u64,
+    /// See [`RepositoryOutcome::Denied`].
+    pub denied: u64,
+    /// See [`RepositoryOutcome::Missing`].
+    pub missing: u64,
+    /// See [`RepositoryOutcome::Failed`].
+    pub failed: u64,
+    /// See [`RepositoryOutcome::Refused`].
+    pub refused: u64,
+    /// Tags observed.
+    pub tags: u64,
+}
+
+impl Coverage {
+    /// Counts one more repository.
+    pub fn count(&mut self, outcome: RepositoryOutcome) {
+        let counter = match outcome {
+            RepositoryOutcome::Listed => &mut self.listed,
+            RepositoryOutcome::Unchanged => &mut self.unchanged,
+            RepositoryOutcome::Incomplete => &mut self.incomplete,
+            RepositoryOutcome::Truncated => &mut self.truncated,
+            RepositoryOutcome::Denied => &mut self.denied,
+            RepositoryOutcome::Missing => &mut self.missing,
+            RepositoryOutcome::Failed => &mut self.failed,
+            RepositoryOutcome::Refused => &mut self.refused,
+        };
+        *counter += 1;
+    }
+
+    /// Repositories in scope.
+    #[must_use]
+    pub fn in_scope(&self) -> u64 {
+        self.listed + self.unchanged + self.short_of_complete()
+    }
+
+    /// Repositories in scope that were not seen completely.
+    #[must_use]
+    pub fn short_of_complete(&self) -> u64 {
+        self.incomplete + self.truncated + self.denied + self.missing + self.failed + self.refused
+    }
+
+    /// Whether everything in scope was seen, to the best of what this credential can show.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.discovery_complete && self.short_of_complete() == 0
+    }
+}

@@ -1,0 +1,82 @@
+//! Every bound that both halves rely on, in one place. What happens at each bound is said beside it.
+
+/// Messages on the session stream, both directions, in bytes: larger ones are refused with `MESSAGE_TOO_LARGE`.
+pub const SESSION_MESSAGE_BYTES: usize = 256 * 1024;
+/// The first message of each direction on the session stream, in bytes: refused above.
+pub const HELLO_BYTES: usize = 64 * 1024;
+/// A heartbeat, in bytes: a protocol violation above.
+pub const HEARTBEAT_BYTES: usize = 8 * 1024;
+/// Attempts that a sensor may report as running: a protocol violation above.
+pub const RUNNING_ATTEMPTS: usize = 64;
+/// One upload message, in bytes: refused with `MESSAGE_TOO_LARGE` above.
+pub const UPLOAD_MESSAGE_BYTES: usize = 1024 * 1024;
+/// The enrolment request, in bytes: refused above.
+pub const ENROL_BYTES: usize = 16 * 1024;
+/// A certificate signing request, in bytes: refused above.
+pub const CSR_BYTES: usize = 4 * 1024;
+/// The trust bundle, in bytes: refused above.
+pub const TRUST_BUNDLE_BYTES: usize = 32 * 1024;
+/// Roots in a trust bundle: refused above.
+pub const TRUST_BUNDLE_ROOTS: usize = 8;
+
+/// Content of one manifest, in bytes: a larger one is recorded as too large, with digest and size only.
+pub const MANIFEST_BYTES: usize = 4 * 1024 * 1024;
+/// Content of one config blob, in bytes: a larger one is recorded as too large.
+pub const CONFIG_BYTES: usize = 8 * 1024 * 1024;
+/// Image facts of one config, serialised, in bytes: labels are dropped, with a flag, until they fit.
+pub const IMAGE_FACTS_BYTES: usize = 256 * 1024;
+/// Children of one index: the manifest is recorded as malformed above.
+pub const INDEX_CHILDREN: usize = 2_000;
+/// Layers of one manifest: the manifest is recorded as malformed above.
+pub const LAYERS: usize = 2_000;
+/// How deep indexes may nest below a tag: deeper children are recorded as not read.
+pub const INDEX_DEPTH: usize = 3;
+/// Referrers kept per subject: more are recorded as truncated.
+pub const REFERRERS: usize = 1_000;
+
+/// Repositories in one offer: a protocol violation above.
+pub const REPOSITORIES_PER_OFFER: usize = 1_000;
+/// Digests in one offer: a protocol violation above.
+pub const DIGESTS_PER_OFFER: usize = 2_000;
+/// Tags in one page of a repository's tag set: a protocol violation above.
+pub const TAGS_PER_PAGE: usize = 1_000;
+/// Tags kept per repository: the rest is recorded as truncated in the coverage.
+pub const TAGS_PER_REPOSITORY: usize = 100_000;
+/// Repositories of one registry that one run walks: the rest is recorded as truncated in the coverage.
+pub const REPOSITORIES_PER_REGISTRY: usize = 1_000_000;
+/// Coverage entries in one message: a protocol violation above.
+pub const COVERAGE_ENTRIES_PER_PAGE: usize = 1_000;
+/// Bytes of content put in one batch, in bytes: a protocol violation above.
+pub const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// A host name, in bytes (RFC 1035): refused above.
+pub const HOST_BYTES: usize = 253;
+/// A repository name, in bytes: refused above.
+pub const REPOSITORY_BYTES: usize = 255;
+/// A tag, in bytes (distribution-spec 1.1): refused above.
+pub const TAG_BYTES: usize = 128;
+/// A media type, in bytes (RFC 6838): refused above.
+pub const MEDIA_TYPE_BYTES: usize = 255;
+/// A label or annotation key, in bytes: the entry is dropped above, with a flag.
+pub const LABEL_KEY_BYTES: usize = 128;
+/// A label or annotation value, in bytes: truncated above, with a flag.
+pub const LABEL_VALUE_BYTES: usize = 4_096;
+/// Name of a registry connection, in bytes: refused above.
+pub const REGISTRY_NAME_BYTES: usize = 63;
+/// Repository globs of one registry: refused above.
+pub const REPOSITORY_GLOBS: usize = 1_000;
+/// A CA bundle for one registry, in bytes: refused above.
+pub const CA_BUNDLE_BYTES: usize = 256 * 1024;
+/// Text of a finding or an error that crosses the wire, in bytes: truncated above.
+pub const FINDING_BYTES: usize = 256;
+
+/// Seconds between heartbeats; each is jittered by a fifth.
+pub const HEARTBEAT_SECONDS: u64 = 15;
+/// Seconds without any message after which either side closes the session.
+pub const DEAD_AFTER_SECONDS: u64 = 45;
+/// Seconds that a lease lasts from its last renewal.
+pub const LEASE_SECONDS: u64 = 60;
+/// Seconds after the end of a lease before the run is queued again.
+pub const LEASE_GRACE_SECONDS: u64 = 15;
+/// Attempts without a single committed repository after which a run fails.
+pub const FRUITLESS_ATTEMPTS: u32 = 5;

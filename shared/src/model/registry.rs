@@ -1,0 +1,343 @@
+//! A connection to one registry: where it is, whom to trust, what to read, with which credential.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::ids::RegistryId;
+use super::names::RepositoryGlobs;
+use super::{limits, text};
+
+/// Base address of a registry: scheme, host, port and an optional path prefix in front of `/v2/`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegistryUrl {
+    https: bool,
+    host: String,
+    port: u16,
+    prefix: String,
+}
+
+/// A text that is not the base address of a registry. Never carries the text: user information in a URL is a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryUrlError {
+    /// No URL at all.
+    #[error("not a URL: expected https://HOST[:PORT][/PREFIX]")]
+    Syntax,
+    /// Neither http nor https.
+    #[error("scheme {0:?} is not supported: expected https (or http where the sensor's policy allows it)")]
+    Scheme(String),
+    /// User name or password in the URL.
+    #[error("a user name or password must not stand in the URL: use a credential reference")]
+    UserInformation,
+    /// A query or a fragment.
+    #[error("a registry URL has neither query nor fragment")]
+    Query,
+    /// Host missing or too long.
+    #[error("host is missing or longer than {} bytes", limits::HOST_BYTES)]
+    Host,
+}
+
+impl RegistryUrl {
+    /// Whether the registry is spoken to over TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.https
+    }
+
+    /// Host name or address, in lower case; IPv6 addresses in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Port, the scheme's default if none was given.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Path in front of `/v2/`, without a slash at its end; mostly empty.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// `HOST:PORT`, always with the port.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// `HOST` or `HOST:PORT`, as it stands in front of an image reference.
+    #[must_use]
+    pub fn reference_host(&self) -> String {
+        if self.port == default_port(self.https) {
+            self.host.clone()
+        } else {
+            self.authority()
+        }
+    }
+}
+
+fn default_port(https: bool) -> u16 {
+    if https { 443 } else { 80 }
+}
+
+impl FromStr for RegistryUrl {
+    type Err = RegistryUrlError;
+
+    /// A missing scheme means https; `/v2` and slashes at the end are dropped.
+    fn from_str(text: &str) -> Result<Self, RegistryUrlError> {
+        let with_scheme = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("https://{text}")
+        };
+        let url = url::Url::parse(with_scheme.trim()).map_err(|_| RegistryUrlError::Syntax)?;
+        let https = match url.scheme() {
+            "https" => true,
+            "http" => false,
+            other => return Err(RegistryUrlError::Scheme(text::printable(other, 32))),
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(RegistryUrlError::UserInformation);
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(RegistryUrlError::Query);
+        }
+        let host = url
+            .host_str()
+            .ok_or(RegistryUrlError::Host)?
+            .trim_end_matches('.')
+            .to_ascii_lowercase();
+        if host.is_empty() || host.len() > limits::HOST_BYTES {
+            return Err(RegistryUrlError::Host);
+        }
+        let path = url.path().trim_end_matches('/');
+        let prefix = path
+            .strip_suffix("/v2")
+            .unwrap_or(path)
+            .trim_end_matches('/')
+            .to_owned();
+        let port = url.port().unwrap_or(default_port(https));
+        Ok(Self {
+            https,
+            host,
+            port,
+            prefix,
+        })
+    }
+}
+
+impl fmt::Display for RegistryUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.https { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.reference_host(), self.prefix)
+    }
+}
+
+impl Serialize for RegistryUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RegistryUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Which certificate authorities a registry's certificate may come from. There is no way to trust without verifying.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CaTrust {
+    /// PEM certificates given for this registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle_pem: Option<String>,
+    /// Trust only `bundle_pem`, not the system's store.
+    #[serde(default)]
+    pub only_bundle: bool,
+}
+
+/// Names a credential that the sensor resolves by itself; holds no secret.
+///
+/// `file:PATH`, `env:PREFIX`, `docker-config` or `docker-config:PATH`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum CredentialReference {
+    /// A file on the sensor with one line, `username:secret`.
+    File(String),
+    /// The sensor's environment variables `PREFIX_USERNAME` and `PREFIX_SECRET`.
+    Environment(String),
+    /// A docker `config.json` on the sensor, with its credential helpers; at the usual place if no path is given.
+    DockerConfig(Option<String>),
+}
+
+impl FromStr for CredentialReference {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        const EXPECTED: &str = "expected file:PATH, env:PREFIX or docker-config[:PATH]";
+        if text.len() > limits::LABEL_VALUE_BYTES || text.chars().any(char::is_control) {
+            return Err(format!("not a credential reference: {EXPECTED}"));
+        }
+        match text.split_once(':') {
+            Some(("file", path)) if path.starts_with('/') => Ok(Self::File(path.to_owned())),
+            Some(("file", _)) => Err("a credential file is named by its absolute path".to_owned()),
+            Some(("env", prefix))
+                if !prefix.is_empty()
+                    && prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                    && !prefix.as_bytes()[0].is_ascii_digit() =>
+            {
+                Ok(Self::Environment(prefix.to_owned()))
+            }
+            Some(("docker-config", path)) if path.starts_with('/') => {
+                Ok(Self::DockerConfig(Some(path.to_owned())))
+            }
+            None if text == "docker-config" => Ok(Self::DockerConfig(None)),
+            // The text is not repeated: somebody may have typed the secret itself.
+            _ => Err(format!("not a credential reference: {EXPECTED}")),
+        }
+    }
+}
+
+impl TryFrom<String> for CredentialReference {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<CredentialReference> for String {
+    fn from(reference: CredentialReference) -> Self {
+        reference.to_string()
+    }
+}
+
+impl fmt::Display for CredentialReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file:{path}"),
+            Self::Environment(prefix) => write!(f, "env:{prefix}"),
+            Self::DockerConfig(None) => f.write_str("docker-config"),
+            Self::DockerConfig(Some(path)) => write!(f, "docker-config:{path}"),
+        }
+    }
+}
+
+/// How hard a registry may be worked. The sensor's local policy can only lower it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Requests in flight at most; the sensor adapts below it.
+    pub concurrency: u16,
+}
+
+impl Budget {
+    /// Most requests in flight that can be asked for.
+    pub const MAX_CONCURRENCY: u16 = 64;
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { concurrency: 16 }
+    }
+}
+
+/// Everything a sensor needs to know to read a registry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegistryTarget {
+    /// Which connection this is.
+    pub registry: RegistryId,
+    /// Where.
+    pub url: RegistryUrl,
+    /// Whose certificates.
+    pub ca: CaTrust,
+    /// Which repositories.
+    pub repositories: RepositoryGlobs,
+    /// With which login; anonymous if none.
+    pub credential: Option<CredentialReference>,
+    /// How hard.
+    pub budget: Budget,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn urls_are_normalised() {
+        let read = |text: &str| text.parse::<RegistryUrl>().map(|url| url.to_string());
+        assert_eq!(
+            read("Registry.Example.com").unwrap(),
+            "https://registry.example.com"
+        );
+        assert_eq!(
+            read("https://gitlab.example.com:5050/").unwrap(),
+            "https://gitlab.example.com:5050"
+        );
+        assert_eq!(
+            read("gitlab.example.com:5050").unwrap(),
+            "https://gitlab.example.com:5050"
+        );
+        assert_eq!(
+            read("https://h/artifactory/api/docker/r/v2/").unwrap(),
+            "https://h/artifactory/api/docker/r"
+        );
+        assert_eq!(read("http://127.0.0.1:5000").unwrap(), "http://127.0.0.1:5000");
+        assert_eq!(read("https://[::1]:5000").unwrap(), "https://[::1]:5000");
+        assert_eq!(read("https://h:443").unwrap(), "https://h");
+        assert_eq!(
+            read("https://user:pass@h").unwrap_err(),
+            RegistryUrlError::UserInformation
+        );
+        assert_eq!(
+            read("ftp://h").unwrap_err(),
+            RegistryUrlError::Scheme("ftp".into())
+        );
+        assert_eq!(read("https://h?x=1").unwrap_err(), RegistryUrlError::Query);
+        assert!(read("https://").is_err());
+    }
+
+    #[test]
+    fn credential_references_never_repeat_a_mistyped_secret() {
+        let secret = "reader:glpat-AAAAAAAAAAAAAAAAAAAA";
+        assert!(
+            !secret
+                .parse::<CredentialReference>()
+                .unwrap_err()
+                .contains("glpat")
+        );
+        for good in [
+            "file:/etc/portolan/gitlab",
+            "env:GITLAB",
+            "docker-config",
+            "docker-config:/root/.docker/config.json",
+        ] {
+            assert_eq!(good.parse::<CredentialReference>().unwrap().to_string(), good);
+        }
+        for bad in [
+            "file:relative",
+            "env:",
+            "env:1A",
+            "env:A B",
+            "vault:x",
+            "",
+            "docker-config:x",
+        ] {
+            assert!(bad.parse::<CredentialReference>().is_err(), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(text in "\\PC{0,80}") {
+            if let Ok(url) = text.parse::<RegistryUrl>() {
+                prop_assert_eq!(url.to_string().parse::<RegistryUrl>().unwrap(), url);
+            }
+            let _ = text.parse::<CredentialReference>();
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Plumbing of a long-running process: time and randomness as arguments, shutdown in two stages, named tasks, the one retry
+//! policy, logging. The globals that these replace are banned by lint everywhere else.
+
+mod clock;
+mod files;
+mod retry;
+mod rng;
+mod shutdown;
+mod tasks;
+mod telemetry;
+
+pub use clock::{Clock, ManualClock, SystemClock, Uptime};
+pub use files::{FileError, create_private_dir, read_bounded, write_atomically};
+pub use retry::{Retry, RetryPolicy};
+pub use rng::{Rng, SeededRng, SystemRng};
+pub use shutdown::Shutdown;
+pub use tasks::Tasks;
+pub use telemetry::{LogFormat, TelemetryError, start_logging};

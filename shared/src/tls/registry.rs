@@ -1,0 +1,458 @@
+//! The agent's side towards registries: whom to trust, and what to say when trust fails.
+//!
+//! Roots are the system's store, a CA bundle given for the registry, or only that bundle; and what an administrator put into
+//! `/etc/docker/certs.d/HOST:PORT/` (Docker's convention: `*.crt` are extra authorities, `NAME.cert` with `NAME.key` a client
+//! certificate). Nothing here, and nothing elsewhere, turns verification off.
+
+use std::error::Error as StdError;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
+};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+
+use super::provider;
+use super::served_chain::ServedChain;
+use crate::model::{CaTrust, limits};
+use crate::process::read_bounded;
+
+/// Files of one `certs.d` folder that are read; more is an error.
+const MAX_FILES: usize = 64;
+
+/// Trust in a registry could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The CA bundle holds something that is no certificate.
+    #[error("certificate {index} of the CA bundle cannot be used: {problem}")]
+    Bundle {
+        /// Which one, from 1.
+        index: usize,
+        /// Why not.
+        problem: String,
+    },
+    /// The CA bundle holds nothing.
+    #[error("the CA bundle holds no certificate")]
+    EmptyBundle,
+    /// The bundle is larger than it may be.
+    #[error("the CA bundle is larger than {} bytes", limits::CA_BUNDLE_BYTES)]
+    LargeBundle,
+    /// No root at all.
+    #[error(
+        "there is no trusted certificate authority: the system's store is empty and no CA bundle was given"
+    )]
+    NoRoots,
+    /// A file of a `certs.d` folder is not usable.
+    #[error("{} {problem}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The TLS library refused the configuration.
+    #[error("the TLS configuration was refused")]
+    Tls(#[from] rustls::Error),
+}
+
+/// The certificate authorities that the machine trusts. Loaded once per process and shared.
+#[derive(Debug, Clone)]
+pub struct SystemRoots(Arc<RootCertStore>);
+
+impl SystemRoots {
+    /// Reads the system's store. Certificates that cannot be used are left out, and an unreadable store is an empty one: whether that
+    /// matters shows when a registry is trusted through it.
+    #[must_use]
+    pub fn load() -> Self {
+        let mut store = RootCertStore::empty();
+        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Self(Arc::new(store))
+    }
+
+    /// No authority at all, for tests and for machines whose store must not count.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(Arc::new(RootCertStore::empty()))
+    }
+}
+
+/// Whom to trust when speaking to one registry and to the hosts that it sends us to.
+#[derive(Debug, Clone)]
+pub struct RegistryTrust {
+    system: SystemRoots,
+    bundle: Vec<CertificateDer<'static>>,
+    only_bundle: bool,
+    certs_dir: Option<PathBuf>,
+}
+
+impl RegistryTrust {
+    /// Docker's folder of per-registry certificates.
+    pub const CERTS_DIR: &'static str = "/etc/docker/certs.d";
+
+    /// Reads `ca`. `certs_dir` is the folder of per-registry certificates, if any is honoured.
+    pub fn new(system: SystemRoots, ca: &CaTrust, certs_dir: Option<PathBuf>) -> Result<Self, TrustError> {
+        let bundle = match &ca.bundle_pem {
+            Some(pem) => read_bundle(pem)?,
+            None => Vec::new(),
+        };
+        if ca.only_bundle && bundle.is_empty() {
+            return Err(TrustError::EmptyBundle);
+        }
+        Ok(Self {
+            system,
+            bundle,
+            only_bundle: ca.only_bundle,
+            certs_dir,
+        })
+    }
+
+    /// The TLS configuration for one host. Application protocols are set here too: HTTP/2, then HTTP/1.1.
+    ///
+    /// A client certificate is taken from the host's own folder only, so that no other host ever sees it. With `only_bundle`, the
+    /// authorities in that folder do not count.
+    pub fn client_config(
+        &self,
+        host: &str,
+        port: u16,
+        https_default: bool,
+    ) -> Result<ClientConfig, TrustError> {
+        let folder = self.host_folder(host, port, https_default);
+        let found = folder
+            .as_deref()
+            .map(HostFolder::read)
+            .transpose()?
+            .unwrap_or_default();
+        let mut pinned = self.bundle.clone();
+        if !self.only_bundle {
+            pinned.extend(found.authorities);
+        }
+        let roots = if self.only_bundle {
+            store_of(RootCertStore::empty(), &pinned)?
+        } else if pinned.is_empty() {
+            Arc::clone(&self.system.0)
+        } else {
+            store_of(RootCertStore::clone(&self.system.0), &pinned)?
+        };
+        if roots.is_empty() {
+            return Err(TrustError::NoRoots);
+        }
+        let webpki = WebPkiServerVerifier::builder_with_provider(roots, provider())
+            .build()
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+        let verifier = Arc::new(ExplainingVerifier { webpki, pinned });
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let mut config = match found.client {
+            Some((chain, key)) => builder.with_client_auth_cert(chain, key)?,
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(config)
+    }
+
+    /// `HOST:PORT`, and for the default port also `HOST`, as Docker looks them up.
+    fn host_folder(&self, host: &str, port: u16, https_default: bool) -> Option<PathBuf> {
+        let base = self.certs_dir.as_deref()?;
+        // A host comes from a parsed URL, so it holds no slash; `..` is the one name that would still leave the folder.
+        if host.contains(['/', '\0']) || host.starts_with('.') {
+            return None;
+        }
+        let with_port = base.join(format!("{host}:{port}"));
+        if with_port.is_dir() {
+            return Some(with_port);
+        }
+        Some(base.join(host)).filter(|folder| https_default && folder.is_dir())
+    }
+}
+
+fn read_bundle(pem: &str) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    if pem.len() > limits::CA_BUNDLE_BYTES {
+        return Err(TrustError::LargeBundle);
+    }
+    let mut bundle = Vec::new();
+    for (index, item) in CertificateDer::pem_slice_iter(pem.as_bytes()).enumerate() {
+        let unusable = |problem: String| TrustError::Bundle {
+            index: index + 1,
+            problem,
+        };
+        let certificate = item.map_err(|error| unusable(error.to_string()))?;
+        webpki::anchor_from_trusted_cert(&certificate).map_err(|error| unusable(error.to_string()))?;
+        bundle.push(certificate);
+    }
+    if bundle.is_empty() {
+        Err(TrustError::EmptyBundle)
+    } else {
+        Ok(bundle)
+    }
+}
+
+fn store_of(
+    mut store: RootCertStore,
+    certificates: &[CertificateDer<'static>],
+) -> Result<Arc<RootCertStore>, TrustError> {
+    for certificate in certificates {
+        store.add(certificate.clone())?;
+    }
+    Ok(Arc::new(store))
+}
+
+/// What one `certs.d/HOST:PORT` folder holds.
+#[derive(Default)]
+struct HostFolder {
+    authorities: Vec<CertificateDer<'static>>,
+    client: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+}
+
+impl HostFolder {
+    fn read(folder: &Path) -> Result<Self, TrustError> {
+        let bad = |path: &Path, problem| TrustError::File {
+            path: path.to_owned(),
+            problem,
+        };
+        let entries = std::fs::read_dir(folder).map_err(|_| bad(folder, "cannot be read"))?;
+        let mut files: Vec<PathBuf> = entries
+            .take(MAX_FILES + 1)
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .collect();
+        if files.len() > MAX_FILES {
+            return Err(bad(folder, "holds too many files"));
+        }
+        files.sort();
+        let mut found = Self::default();
+        for file in &files {
+            match file.extension().and_then(|extension| extension.to_str()) {
+                Some("crt") => found.authorities.extend(certificates(file)?),
+                Some("cert") => {
+                    let key_file = file.with_extension("key");
+                    let chain = certificates(file)?;
+                    let key = content(&key_file)?;
+                    let key = PrivateKeyDer::from_pem_slice(&key)
+                        .map_err(|_| bad(&key_file, "is missing or holds no private key in PEM"))?;
+                    if found.client.replace((chain, key)).is_some() {
+                        return Err(bad(file, "is the second client certificate: there may be one"));
+                    }
+                }
+                Some("key") if !file.with_extension("cert").is_file() => {
+                    return Err(bad(
+                        file,
+                        "has no certificate beside it (same name, ending in .cert)",
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn content(file: &Path) -> Result<Vec<u8>, TrustError> {
+    read_bounded(file, limits::CA_BUNDLE_BYTES as u64)
+        .map(Option::unwrap_or_default)
+        .map_err(|_| TrustError::File {
+            path: file.to_owned(),
+            problem: "cannot be read, or is too large",
+        })
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let pem = content(file)?;
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    all.ok()
+        .filter(|all| !all.is_empty())
+        .ok_or_else(|| TrustError::File {
+            path: file.to_owned(),
+            problem: "holds no certificate in PEM",
+        })
+}
+
+/// Why a served chain was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChainProblem {
+    /// No path leads to a trusted authority.
+    Untrusted,
+    /// The validity of a certificate has ended.
+    Expired,
+    /// The validity of a certificate has not begun.
+    NotYetValid,
+    /// The server's certificate is not made for the name it was asked for by.
+    WrongName,
+    /// Anything else: malformed, wrong purpose, weak signature.
+    Invalid,
+}
+
+/// A server's certificate was refused. Travels inside the TLS library's error; [`ChainRefused::find_in`] gets it out again.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the certificate presented for {host} was refused: {reason}")]
+pub struct ChainRefused {
+    /// The name that the server was asked for by.
+    pub host: String,
+    /// Why, for a program.
+    pub problem: ChainProblem,
+    /// Why, for people, in one sentence; names what is missing.
+    pub reason: String,
+    /// What was presented.
+    pub chain: ServedChain,
+}
+
+impl ChainRefused {
+    /// Finds the refusal in an error and its sources, if there is one.
+    #[must_use]
+    pub fn find_in<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref::<Self>() {
+                return Some(found);
+            }
+            if let Some(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(other)))) =
+                error.downcast_ref::<rustls::Error>()
+            {
+                return other.downcast_ref::<Self>();
+            }
+            // `std::io::Error` hides the error it carries behind its own accessor.
+            let carried = error
+                .downcast_ref::<std::io::Error>()
+                .and_then(std::io::Error::get_ref)
+                .map(|carried| carried as &(dyn StdError + 'static));
+            next = carried.or_else(|| error.source());
+        }
+        None
+    }
+}
+
+/// The usual verification, which explains itself when it refuses.
+#[derive(Debug)]
+struct ExplainingVerifier {
+    webpki: Arc<WebPkiServerVerifier>,
+    /// Certificates that an administrator gave for this registry by hand.
+    pinned: Vec<CertificateDer<'static>>,
+}
+
+impl ExplainingVerifier {
+    /// A self-signed server certificate that says it is a CA (what `openssl req -x509` makes) is refused by the path validation, even
+    /// where the administrator gave exactly this certificate as the one to trust. Then name and validity are still checked here,
+    /// and the handshake still proves possession of its key.
+    fn accepts_as_pinned(&self, leaf: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> bool {
+        if !self.pinned.contains(leaf) {
+            return false;
+        }
+        let named = webpki::EndEntityCert::try_from(leaf)
+            .is_ok_and(|certificate| certificate.verify_is_valid_for_subject_name(name).is_ok());
+        let valid = x509_parser::parse_x509_certificate(leaf).is_ok_and(|(_, certificate)| {
+            let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+            let validity = certificate.validity();
+            validity.not_before.timestamp() <= now && now <= validity.not_after.timestamp()
+        });
+        named && valid
+    }
+}
+
+impl ServerCertVerifier for ExplainingVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let error =
+            match self
+                .webpki
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            {
+                Ok(verified) => return Ok(verified),
+                Err(_) if self.accepts_as_pinned(end_entity, server_name, now) => {
+                    return Ok(ServerCertVerified::assertion());
+                }
+                Err(error) => error,
+            };
+        let chain = ServedChain::describe(end_entity, intermediates);
+        let (problem, reason) = explain(&error, &chain);
+        let refused = ChainRefused {
+            host: server_name.to_str().into_owned(),
+            problem,
+            reason,
+            chain,
+        };
+        Err(CertificateError::Other(OtherError(Arc::new(refused))).into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.webpki
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.webpki
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.webpki.supported_verify_schemes()
+    }
+}
+
+fn explain(error: &rustls::Error, chain: &ServedChain) -> (ChainProblem, String) {
+    let leaf_names = || {
+        chain.leaf().map_or_else(String::new, |leaf| {
+            if leaf.names.is_empty() {
+                format!(
+                    "it names no host at all (its subject \"{}\" does not count)",
+                    leaf.subject
+                )
+            } else {
+                format!("it is made for {}", leaf.names.join(", "))
+            }
+        })
+    };
+    let until = |end: fn(&super::ServedCertificate) -> jiff::Timestamp| {
+        chain
+            .leaf()
+            .map_or_else(String::new, |leaf| end(leaf).to_string())
+    };
+    let rustls::Error::InvalidCertificate(error) = error else {
+        return (ChainProblem::Invalid, error.to_string());
+    };
+    match error {
+        CertificateError::UnknownIssuer => (ChainProblem::Untrusted, chain.missing()),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
+            ChainProblem::Expired,
+            format!(
+                "it expired (the server's own is valid until {})",
+                until(|leaf| leaf.not_after)
+            ),
+        ),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
+            ChainProblem::NotYetValid,
+            format!(
+                "it is not valid yet (the server's own is valid from {})",
+                until(|leaf| leaf.not_before)
+            ),
+        ),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            (ChainProblem::WrongName, leaf_names())
+        }
+        CertificateError::Other(OtherError(other))
+            if matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) =>
+        {
+            (ChainProblem::Untrusted, chain.missing())
+        }
+        other => (ChainProblem::Invalid, other.to_string()),
+    }
+}
