@@ -1,0 +1,20 @@
+//! Generates the Rust code of the schema with protox, so that building needs no protoc.
+
+use std::error::Error;
+use std::path::Path;
+
+const FILES: [&str; 5] = ["common", "enrolment", "job", "session", "upload"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = FILES.map(|name| root.join(format!("portolan/sensor/v1/{name}.proto")));
+    for file in &files {
+        println!("cargo:rerun-if-changed={}", file.display());
+    }
+    let descriptors = protox::compile(&files, [root])?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .bytes(".")
+        .compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Jobs: registry targets and progress.
+
+use portolan_shared::model::{
+    Budget, CaTrust, RegistryId, RegistryTarget, RepositoryGlobs, RunProgress, limits,
+};
+
+use super::common::{FieldError, id};
+use crate::v1;
+
+/// A registry target for the wire.
+#[must_use]
+pub fn target_to_wire(target: &RegistryTarget) -> v1::RegistryTarget {
+    v1::RegistryTarget {
+        registry_id: target.registry.as_bytes().to_vec().into(),
+        url: target.url.to_string(),
+        ca_bundle_pem: target.ca.bundle_pem.clone().unwrap_or_default(),
+        only_ca_bundle: target.ca.only_bundle,
+        repository_globs: target.repositories.as_slice().to_vec(),
+        credential_reference: target
+            .credential
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        concurrency: target.budget.concurrency.into(),
+    }
+}
+
+/// A registry target from the wire.
+pub fn target(wire: Option<&v1::RegistryTarget>) -> Result<RegistryTarget, FieldError> {
+    let wire = wire.ok_or(FieldError::missing("registry"))?;
+    if wire.ca_bundle_pem.len() > limits::CA_BUNDLE_BYTES {
+        return Err(FieldError::new("registry.ca_bundle_pem", "is too large"));
+    }
+    let credential = match wire.credential_reference.as_str() {
+        "" => None,
+        text => Some(
+            text.parse()
+                .map_err(|why: String| FieldError::new("registry.credential_reference", why))?,
+        ),
+    };
+    let concurrency = u16::try_from(wire.concurrency)
+        .unwrap_or(u16::MAX)
+        .clamp(1, Budget::MAX_CONCURRENCY);
+    Ok(RegistryTarget {
+        registry: id("registry.registry_id", &wire.registry_id, RegistryId::from_slice)?,
+        url: wire
+            .url
+            .parse()
+            .map_err(|error| FieldError::new("registry.url", error))?,
+        ca: CaTrust {
+            bundle_pem: Some(wire.ca_bundle_pem.clone()).filter(|pem| !pem.is_empty()),
+            only_bundle: wire.only_ca_bundle,
+        },
+        repositories: RepositoryGlobs::new(wire.repository_globs.clone())
+            .map_err(|error| FieldError::new("registry.repository_globs", error))?,
+        credential,
+        budget: Budget { concurrency },
+    })
+}
+
+/// Progress for the wire.
+#[must_use]
+pub fn progress_to_wire(
+    attempt: portolan_shared::model::AttemptRef,
+    progress: &RunProgress,
+) -> v1::JobProgress {
+    v1::JobProgress {
+        attempt: Some(attempt.into()),
+        repositories_total: progress.repositories_total,
+        repositories_done: progress.repositories_done,
+        tags: progress.tags,
+        manifests: progress.manifests,
+        requests: progress.requests,
+        bytes_up: progress.bytes_up,
+        discovered: progress.discovered,
+    }
+}
+
+/// Progress from the wire.
+#[must_use]
+pub fn progress(wire: &v1::JobProgress) -> RunProgress {
+    RunProgress {
+        repositories_total: wire.repositories_total,
+        repositories_done: wire.repositories_done,
+        tags: wire.tags,
+        manifests: wire.manifests,
+        requests: wire.requests,
+        bytes_up: wire.bytes_up,
+        discovered: wire.discovered,
+    }
+}
