@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+pub mod content;
+pub mod daemon;
+pub mod faults;
+pub mod network;
+pub mod registry;
+pub mod tls;
+pub mod token;
+
+pub use content::Content;
+pub use daemon::{DockerRegistry, Skopeo};
+pub use faults::Faults;
+pub use network::{ConnectProxy, FaultProxy, MiddleBox};
+pub use registry::RegistryDouble;
+pub use tls::PrivateCa;
+pub use token::TokenService;

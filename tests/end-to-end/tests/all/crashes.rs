@@ -1,0 +1,151 @@
+//! Either half dies at any moment: the run completes, with the result of an undisturbed one, and what was committed is not fetched again.
+
+use std::time::Duration;
+
+use portolan_doubles::faults::{Fault, Gate, Rule};
+use portolan_doubles::{Content, RegistryDouble};
+use portolan_harness::{Registered, Scene, wait_for};
+use serde_json::{Value, json};
+
+/// A run that is stopped in its middle: everything but the repositories of `acme/platform` has gone through.
+struct Halfway {
+    scene: Scene,
+    registry: RegistryDouble,
+    gate: Gate,
+    gitlab: Registered,
+    run: String,
+}
+
+impl Halfway {
+    async fn start() -> anyhow::Result<Self> {
+        let mut scene = Scene::start().await?;
+        let registry = scene.registry_double(Content::demo()).await?;
+        let gate = Gate::new();
+        scene.enrol(&[registry.address()]).await?;
+        let gitlab = scene.add_registry("gitlab", &registry.url(), &[])?;
+        // A thousand requests pass; the rest waits.
+        registry
+            .faults()
+            .add(Rule::all().after(1_000), Fault::Hold(gate.clone()));
+        let run = scene.queue(&gitlab).await?;
+        gate.arrived(1).await;
+        let halfway = Self {
+            scene,
+            registry,
+            gate,
+            gitlab,
+            run,
+        };
+        wait_for("something to be committed", async || {
+            (!halfway.committed().await.ok()?.is_empty()).then_some(())
+        })
+        .await;
+        Ok(halfway)
+    }
+
+    /// Repositories that are in the inventory with tags.
+    async fn committed(&self) -> anyhow::Result<Vec<String>> {
+        let inventory = self.scene.inventory(&self.gitlab).await?;
+        let mut repositories: Vec<String> = inventory.into_keys().map(|(repository, _)| repository).collect();
+        repositories.dedup();
+        Ok(repositories)
+    }
+
+    /// Lets everything through and checks the end.
+    async fn finish(self, committed: &[String]) -> anyhow::Result<Value> {
+        self.registry.faults().clear();
+        self.registry.log().clear();
+        self.gate.open();
+        let run = self.scene.ended(&self.run).await?;
+        assert_eq!(
+            run["state"],
+            json!("complete"),
+            "{run:#}\n{}",
+            self.scene.agent.log()
+        );
+        let expected = self.registry.content().expected();
+        let expected = expected
+            .into_iter()
+            .map(|(place, digest)| (place, digest.to_string()))
+            .collect();
+        assert_eq!(self.scene.inventory(&self.gitlab).await?, expected);
+        for repository in committed {
+            let again = self
+                .registry
+                .log()
+                .count(|seen| seen.path().starts_with(&format!("/v2/{repository}/manifests/")));
+            assert_eq!(again, 0, "{repository} was committed and is read again");
+        }
+        assert!(self.registry.log().fetched_again().is_empty());
+        Ok(run)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_killed_and_started_again_goes_on_where_it_was() -> anyhow::Result<()> {
+    let mut halfway = Halfway::start().await?;
+    halfway.scene.agent.kill();
+    let committed = halfway.committed().await?;
+    halfway.scene.agent.start()?;
+    let run = halfway.finish(&committed).await?;
+    assert_eq!(
+        run["attempt"],
+        json!(2),
+        "the lease of the dead process was returned at once"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_that_is_killed_and_started_again_keeps_the_attempt() -> anyhow::Result<()> {
+    let mut halfway = Halfway::start().await?;
+    let committed = halfway.committed().await?;
+    halfway.scene.control_plane.kill();
+    halfway.scene.control_plane.restart().await?;
+    halfway.scene.online().await?;
+    let run = halfway.finish(&committed).await?;
+    assert_eq!(
+        run["attempt"],
+        json!(1),
+        "the sensor kept its lease over the restart: {run:#}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_halves_can_die() -> anyhow::Result<()> {
+    let mut halfway = Halfway::start().await?;
+    halfway.scene.agent.kill();
+    let committed = halfway.committed().await?;
+    halfway.scene.control_plane.kill();
+    halfway.scene.agent.start()?;
+    halfway.scene.control_plane.restart().await?;
+    halfway.finish(&committed).await?;
+    Ok(())
+}
+
+/// With one sensor: nobody else can take over, so the run waits in the queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn t26_the_attempt_of_a_sensor_that_does_not_come_back_returns_to_the_queue() -> anyhow::Result<()> {
+    let mut halfway = Halfway::start().await?;
+    let leased = tokio::time::Instant::now();
+    halfway.scene.agent.kill();
+    let api = halfway.scene.control_plane.api()?;
+    let path = format!("/runs/{}", halfway.run);
+    assert_eq!(api.get(&path, &[]).await?["state"], json!("leased"));
+    wait_for("the run to be queued again", async || {
+        let run = api.get(&path, &[]).await.ok()?;
+        (run["state"] == json!("queued")).then_some(())
+    })
+    .await;
+    // 60 s from the last renewal and 15 s of grace; the last renewal was at most one heartbeat before the end.
+    assert!(
+        leased.elapsed() <= Duration::from_secs(76),
+        "{:?}",
+        leased.elapsed()
+    );
+    let committed = halfway.committed().await?;
+    halfway.scene.agent.start()?;
+    halfway.finish(&committed).await?;
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! A control plane in a child process.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+
+use crate::api::Api;
+use crate::process::{Finished, Process, command, run};
+use crate::wait::GIVE_UP;
+
+/// A control plane with a data directory of its own. It can be killed and started again on the same ports.
+pub struct ControlPlane {
+    folder: TempDir,
+    sensors: SocketAddr,
+    people: SocketAddr,
+    metrics: SocketAddr,
+    sensor_url: String,
+    process: Option<Process>,
+}
+
+/// A port of the loopback address that nobody listens on now.
+fn free_port() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+impl ControlPlane {
+    /// Starts one that tells sensors to come straight to it.
+    pub async fn start() -> anyhow::Result<Self> {
+        Self::start_behind(None).await
+    }
+
+    /// Starts one that tells sensors to come to `door`, which leads to it sooner or later; [`ControlPlane::sensors`] is where it listens.
+    pub async fn start_behind(door: Option<SocketAddr>) -> anyhow::Result<Self> {
+        let sensors = free_port()?;
+        let mut control_plane = Self {
+            folder: TempDir::new()?,
+            sensors,
+            people: free_port()?,
+            metrics: free_port()?,
+            sensor_url: format!("https://{}", door.unwrap_or(sensors)),
+            process: None,
+        };
+        control_plane.restart().await?;
+        Ok(control_plane)
+    }
+
+    /// Starts it (again) and waits until it is ready.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.kill();
+        let mut server = command("portolan")?;
+        server.arg("server").arg("--data-dir").arg(self.data_dir());
+        server.args([
+            "--listen-sensors",
+            &self.sensors.to_string(),
+            "--listen-http",
+            &self.people.to_string(),
+        ]);
+        server.args([
+            "--listen-metrics",
+            &self.metrics.to_string(),
+            "--sensor-url",
+            &self.sensor_url,
+        ]);
+        server.args(["--log-filter", "info"]);
+        let process = self.process.insert(Process::start(
+            server,
+            &self.folder.path().join("control-plane.log"),
+        )?);
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let ready = format!("http://{}/readyz", self.people);
+        let deadline = tokio::time::Instant::now() + GIVE_UP;
+        loop {
+            if let Some(status) = process.ended() {
+                anyhow::bail!("the control plane ended with {status}:\n{}", process.log());
+            }
+            if client
+                .get(&ready)
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+            {
+                return Ok(());
+            }
+            anyhow::ensure!(
+                tokio::time::Instant::now() < deadline,
+                "the control plane is not ready:\n{}",
+                process.log()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    /// Its process.
+    pub fn process(&self) -> anyhow::Result<&Process> {
+        self.process.as_ref().context("the control plane was killed")
+    }
+
+    /// Where it listens for sensors.
+    #[must_use]
+    pub fn sensors(&self) -> SocketAddr {
+        self.sensors
+    }
+
+    /// Where its metrics are.
+    #[must_use]
+    pub fn metrics(&self) -> SocketAddr {
+        self.metrics
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Everything it has written to its log, over all of its lives.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("control-plane.log")).unwrap_or_default()
+    }
+
+    /// The token of its administrator.
+    pub fn admin_token(&self) -> anyhow::Result<String> {
+        let path = self.data_dir().join("admin.token");
+        Ok(fs::read_to_string(&path)
+            .with_context(|| path.display().to_string())?
+            .trim()
+            .to_owned())
+    }
+
+    /// Its API, as its administrator.
+    pub fn api(&self) -> anyhow::Result<Api> {
+        Api::new(&format!("http://{}", self.people), &self.admin_token()?)
+    }
+
+    /// Runs an operators' command against it, as its administrator.
+    pub fn cli(&self, arguments: &[&str]) -> anyhow::Result<Finished> {
+        let (url, token) = (format!("http://{}", self.people), self.admin_token()?);
+        run(
+            "portolan",
+            arguments,
+            &[("PORTOLAN_URL", &url), ("PORTOLAN_TOKEN", &token)],
+        )
+    }
+
+    /// Invites a sensor; gives its enrolment token.
+    pub fn invite(&self, name: &str) -> anyhow::Result<String> {
+        let finished = self.cli(&["sensor", "invite", name, "-o", "json"])?;
+        anyhow::ensure!(
+            finished.status.success(),
+            "sensor invite failed: {}",
+            finished.errors
+        );
+        let answer: serde_json::Value = serde_json::from_str(&finished.output)?;
+        Ok(answer["token"]
+            .as_str()
+            .context("the token of the invitation")?
+            .to_owned())
+    }
+
+    /// A path in its temporary folder, for files that a test needs.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        Path::new(self.folder.path()).join(name)
+    }
+}
