@@ -65,6 +65,10 @@ pub const LABEL_VALUE_BYTES: usize = 4_096;
 pub const REGISTRY_NAME_BYTES: usize = 63;
 /// Repository globs of one registry: refused above.
 pub const REPOSITORY_GLOBS: usize = 1_000;
+/// Repositories that one run may be narrowed to: refused above.
+pub const RUN_SCOPE_REPOSITORIES: usize = 100;
+/// Body of one REST request, in bytes: refused above.
+pub const REST_BODY_BYTES: usize = 512 * 1024;
 /// A CA bundle for one registry, in bytes: refused above.
 pub const CA_BUNDLE_BYTES: usize = 256 * 1024;
 /// Text of a finding or an error that crosses the wire, in bytes: truncated above.

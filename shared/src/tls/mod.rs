@@ -1,5 +1,6 @@
 //! TLS: one rustls configuration per role, and what both halves need to know about certificates.
 
+mod certs_dir;
 mod clock;
 mod expiry;
 mod peer;

@@ -5,7 +5,7 @@
 //! certificate). Nothing here, and nothing elsewhere, turns verification off.
 
 use std::error::Error as StdError;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -14,15 +14,12 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
 };
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
+use super::certs_dir::HostFolder;
 use super::provider;
 use super::served_chain::ServedChain;
 use crate::model::{CaTrust, limits};
-use crate::process::read_bounded;
-
-/// Files of one `certs.d` folder that are read; more is an error.
-const MAX_FILES: usize = 64;
 
 /// Trust in a registry could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -120,12 +117,10 @@ impl RegistryTrust {
         port: u16,
         https_default: bool,
     ) -> Result<ClientConfig, TrustError> {
-        let folder = self.host_folder(host, port, https_default);
-        let found = folder
-            .as_deref()
-            .map(HostFolder::read)
-            .transpose()?
-            .unwrap_or_default();
+        let found = match &self.certs_dir {
+            Some(base) => HostFolder::of(base, host, port, https_default)?,
+            None => HostFolder::default(),
+        };
         let mut pinned = self.bundle.clone();
         if !self.only_bundle {
             pinned.extend(found.authorities);
@@ -154,20 +149,6 @@ impl RegistryTrust {
         };
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
-    }
-
-    /// `HOST:PORT`, and for the default port also `HOST`, as Docker looks them up.
-    fn host_folder(&self, host: &str, port: u16, https_default: bool) -> Option<PathBuf> {
-        let base = self.certs_dir.as_deref()?;
-        // A host comes from a parsed URL, so it holds no slash; `..` is the one name that would still leave the folder.
-        if host.contains(['/', '\0']) || host.starts_with('.') {
-            return None;
-        }
-        let with_port = base.join(format!("{host}:{port}"));
-        if with_port.is_dir() {
-            return Some(with_port);
-        }
-        Some(base.join(host)).filter(|folder| https_default && folder.is_dir())
     }
 }
 
@@ -200,75 +181,6 @@ fn store_of(
         store.add(certificate.clone())?;
     }
     Ok(Arc::new(store))
-}
-
-/// What one `certs.d/HOST:PORT` folder holds.
-#[derive(Default)]
-struct HostFolder {
-    authorities: Vec<CertificateDer<'static>>,
-    client: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
-}
-
-impl HostFolder {
-    fn read(folder: &Path) -> Result<Self, TrustError> {
-        let bad = |path: &Path, problem| TrustError::File {
-            path: path.to_owned(),
-            problem,
-        };
-        let entries = std::fs::read_dir(folder).map_err(|_| bad(folder, "cannot be read"))?;
-        let mut files: Vec<PathBuf> = entries
-            .take(MAX_FILES + 1)
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .collect();
-        if files.len() > MAX_FILES {
-            return Err(bad(folder, "holds too many files"));
-        }
-        files.sort();
-        let mut found = Self::default();
-        for file in &files {
-            match file.extension().and_then(|extension| extension.to_str()) {
-                Some("crt") => found.authorities.extend(certificates(file)?),
-                Some("cert") => {
-                    let key_file = file.with_extension("key");
-                    let chain = certificates(file)?;
-                    let key = content(&key_file)?;
-                    let key = PrivateKeyDer::from_pem_slice(&key)
-                        .map_err(|_| bad(&key_file, "is missing or holds no private key in PEM"))?;
-                    if found.client.replace((chain, key)).is_some() {
-                        return Err(bad(file, "is the second client certificate: there may be one"));
-                    }
-                }
-                Some("key") if !file.with_extension("cert").is_file() => {
-                    return Err(bad(
-                        file,
-                        "has no certificate beside it (same name, ending in .cert)",
-                    ));
-                }
-                _ => {}
-            }
-        }
-        Ok(found)
-    }
-}
-
-fn content(file: &Path) -> Result<Vec<u8>, TrustError> {
-    read_bounded(file, limits::CA_BUNDLE_BYTES as u64)
-        .map(Option::unwrap_or_default)
-        .map_err(|_| TrustError::File {
-            path: file.to_owned(),
-            problem: "cannot be read, or is too large",
-        })
-}
-
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
-    let pem = content(file)?;
-    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    all.ok()
-        .filter(|all| !all.is_empty())
-        .ok_or_else(|| TrustError::File {
-            path: file.to_owned(),
-            problem: "holds no certificate in PEM",
-        })
 }
 
 /// Why a served chain was refused.
@@ -431,6 +343,15 @@ fn explain(error: &rustls::Error, chain: &ServedChain) -> (ChainProblem, String)
     };
     match error {
         CertificateError::UnknownIssuer => (ChainProblem::Untrusted, chain.missing()),
+        CertificateError::BadSignature => (
+            ChainProblem::Untrusted,
+            chain.end().map_or_else(String::new, |end| {
+                format!(
+                    "a trusted authority is named \"{}\", but it was another key that signed this: often a CA that was made anew",
+                    end.issuer
+                )
+            }),
+        ),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
             ChainProblem::Expired,
             format!(

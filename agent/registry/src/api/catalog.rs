@@ -1,0 +1,23 @@
+//! `GET /v2/_catalog`: every repository that the login may see. Not part of the specification, and in many products for administrators only.
+
+use portolan_shared::model::RepositoryName;
+
+use super::walk::{Listing, Walk};
+use crate::auth::Scope;
+use crate::client::RegistryClient;
+use crate::error::Subject;
+
+impl RegistryClient {
+    /// Walks the catalog. At most [`Limits::repositories`](crate::Limits::repositories) names.
+    #[must_use]
+    pub fn catalog(&self) -> Walk<RepositoryName> {
+        let listing = Listing {
+            subject: Subject::Catalog,
+            path: "_catalog".to_owned(),
+            member: "repositories",
+            scope: Scope::Catalog,
+            bound: self.limits().repositories,
+        };
+        Walk::new(self.clone(), listing)
+    }
+}

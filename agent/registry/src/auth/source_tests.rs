@@ -1,0 +1,159 @@
+//! Credential references, resolved.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use portolan_shared::process::ManualClock;
+
+use super::*;
+
+fn source(reference: CredentialReference, environment: Environment) -> (Arc<ManualClock>, CredentialSource) {
+    let clock = Arc::new(ManualClock::at_unix_seconds(0));
+    let registry = "https://r.example.com:5050".parse().unwrap();
+    let source = CredentialSource::new(
+        reference,
+        registry,
+        environment,
+        Arc::clone(&clock) as Arc<dyn Clock>,
+    );
+    (clock, source)
+}
+
+fn login(username: &str, secret: &str) -> Credential {
+    Credential::Login {
+        username: username.into(),
+        secret: Secret::new(secret.into()),
+    }
+}
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    Environment::new(
+        variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+    )
+}
+
+#[tokio::test]
+async fn a_file_is_read_again_when_it_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("login");
+    let (_, source) = source(
+        CredentialReference::File(path.display().to_string()),
+        Environment::default(),
+    );
+    assert!(matches!(source.current().await, Err(CredentialError::NoFile(_))));
+    std::fs::write(&path, "reader:one:two\n").unwrap();
+    assert_eq!(source.current().await.unwrap(), Some(login("reader", "one:two")));
+    std::fs::write(&path, "reader:another").unwrap();
+    assert_eq!(source.current().await.unwrap(), Some(login("reader", "another")));
+    for bad in ["", "\n", "no-colon", "a:b\nc:d", ":x", "x:"] {
+        std::fs::write(&path, bad).unwrap();
+        let error = source.current().await.unwrap_err();
+        assert!(matches!(error, CredentialError::Form { .. }), "{bad:?}");
+        assert!(
+            !error.to_string().contains("no-colon"),
+            "what stands in the file is not repeated"
+        );
+    }
+    std::fs::write(&path, format!("a:{}", "b".repeat(FILE_BYTES as usize))).unwrap();
+    assert!(matches!(
+        source.current().await,
+        Err(CredentialError::Form {
+            problem: "is too large",
+            ..
+        })
+    ));
+}
+
+#[tokio::test]
+async fn variables_come_in_pairs() {
+    let reference = || CredentialReference::Environment("GITLAB".into());
+    let (_, both) = source(
+        reference(),
+        environment(&[("GITLAB_USERNAME", "reader"), ("GITLAB_SECRET", "s")]),
+    );
+    assert_eq!(both.current().await.unwrap(), Some(login("reader", "s")));
+    let (_, half) = source(
+        reference(),
+        environment(&[("GITLAB_USERNAME", "reader"), ("GITLAB_SECRET", "")]),
+    );
+    assert!(
+        matches!(half.current().await, Err(CredentialError::NoVariable(name)) if name == "GITLAB_SECRET")
+    );
+    let shown = format!("{:?}", environment(&[("GITLAB_SECRET", "hunter2")]));
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+/// Writes a docker configuration that names the helper `test`, and that helper.
+fn with_helper(folder: &Path, script: &str) -> (CredentialReference, Environment) {
+    let config = folder.join("config.json");
+    std::fs::write(&config, r#"{"credHelpers":{"r.example.com:5050":"test"}}"#).unwrap();
+    let helper = folder.join("docker-credential-test");
+    std::fs::write(&helper, format!("#!/bin/sh\n{script}")).unwrap();
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", folder.display());
+    let variables = environment(&[("PATH", &path), ("OTHER_SECRET", "hunter2")]);
+    (
+        CredentialReference::DockerConfig(Some(config.display().to_string())),
+        variables,
+    )
+}
+
+#[tokio::test]
+async fn a_helper_is_asked_once_and_told_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let calls = folder.path().join("calls");
+    let script = format!(
+        "read server\necho \"$1 $server $OTHER_SECRET\" >> {}\nprintf '{{\"ServerURL\":\"x\",\"Username\":\"reader\",\"Secret\":\"s\"}}'",
+        calls.display()
+    );
+    let (reference, variables) = with_helper(folder.path(), &script);
+    let (clock, source) = source(reference, variables);
+    for _ in 0..3 {
+        assert_eq!(source.current().await.unwrap(), Some(login("reader", "s")));
+    }
+    assert_eq!(
+        std::fs::read_to_string(&calls).unwrap(),
+        "get r.example.com:5050 \n"
+    );
+    clock.advance(HELPER_KEEPS);
+    source.current().await.unwrap();
+    assert_eq!(
+        std::fs::read_to_string(&calls).unwrap().lines().count(),
+        2,
+        "asked again after five minutes"
+    );
+}
+
+#[tokio::test]
+async fn what_a_helper_can_answer() {
+    let token = r#"printf '{"Username":"<token>","Secret":"t"}'"#;
+    let none = "echo 'credentials not found in native keychain'; exit 1";
+    for (script, expected) in [
+        (token, Ok(Credential::IdentityToken(Secret::new("t".into())))),
+        (none, Err("holds no login")),
+        ("exit 1", Err("failed")),
+        ("echo nonsense", Err("something that is no login")),
+        ("head -c 100000 /dev/zero", Err("answered too much")),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (reference, variables) = with_helper(folder.path(), script);
+        let (_, source) = source(reference, variables);
+        match (source.current().await, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, Some(expected), "{script}"),
+            (Err(error), Err(expected)) => assert!(error.to_string().contains(expected), "{script}: {error}"),
+            (found, _) => panic!("{script}: {found:?}"),
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (reference, _) = with_helper(folder.path(), "");
+    let (_, source) = source(reference, environment(&[("PATH", "relative:/nonexistent")]));
+    assert!(
+        source
+            .current()
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("is not in PATH")
+    );
+}

@@ -1,0 +1,31 @@
+//! One request at a time, under our own rules: no redirect, proxy, cookie or retry that this folder did not decide on.
+//!
+//! - `limits`: every bound, in one value
+//! - `guard`, `resolve`: which hosts and addresses may be connected to
+//! - `endpoint`: one connection pool a host, with that host's TLS configuration
+//! - `exchange`: one attempt: redirects, deadlines, the bounded body
+//! - `redirect`, `body`, `retry`: what `exchange` and `patience` decide by
+//! - `throttle`, `patience`: how many requests at once, and what is tried again
+//! - `failure`: what went wrong, from the library's errors
+
+mod body;
+mod endpoint;
+mod exchange;
+mod failure;
+mod guard;
+mod limits;
+mod patience;
+mod redirect;
+mod resolve;
+mod retry;
+mod throttle;
+
+pub use guard::{AddressRules, AnyHost, Gate, Hop, Purpose, Refusal};
+pub use limits::Limits;
+pub use resolve::{Resolver, SystemResolver};
+
+pub(crate) use endpoint::Origin;
+pub(crate) use exchange::{Outgoing, Reply, Transport, TransportParts};
+pub(crate) use guard::Guard;
+pub(crate) use limits::URL_BYTES;
+pub(crate) use throttle::Throttle;

@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod auth;
+mod client;
+mod error;
+mod http;
+
+pub use api::{
+    ErrorCode, Fetched, Head, Login, Page, Ping, Referrer, Referrers, ReferrersSource, Resolved, Walk,
+    WalkEnd,
+};
+pub use auth::{
+    Anonymous, Challenge, Challenges, Credential, CredentialError, CredentialSource, Credentials, Environment,
+};
+pub use client::{Access, Counts, RegistryClient};
+pub use error::{Fault, RegistryError, Subject};
+pub use http::{AddressRules, AnyHost, Gate, Hop, Limits, Purpose, Refusal, Resolver, SystemResolver};

@@ -1,0 +1,329 @@
+//! Redirects, retries, limits of requests in flight, HTTP versions.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use portolan_registry::{Access, Fault, RegistryClient};
+use portolan_shared::model::{Budget, Digest, FindingCode, ReferenceTarget};
+
+use crate::client::{BASIC, TestGate, access, access_by_name, client, login, repository};
+use crate::server::{Answer, Server};
+
+const BLOB: &str = "{}";
+
+fn digest() -> Digest {
+    Digest::sha256_of(BLOB.as_bytes())
+}
+
+async fn blob(client: &RegistryClient) -> Result<(), Fault> {
+    match client.get_blob(&repository(), &digest(), 100).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(match error.fault() {
+            Fault::Redirect { to, why } => Fault::Redirect { to: to.clone(), why },
+            Fault::RateLimited { status } => Fault::RateLimited { status: *status },
+            Fault::Unavailable { status } => Fault::Unavailable { status: *status },
+            other => panic!("{other:?}"),
+        }),
+    }
+}
+
+#[tokio::test]
+async fn storage_gets_no_login_no_cookie_and_the_method_as_it_was() {
+    let storage = Server::start(|_| Answer::status(200).body(BLOB)).await;
+    for (host, status) in [
+        ("storage.example.net", 307),
+        ("registry.example.com", 302),
+        ("storage.example.net", 303),
+    ] {
+        let location = format!("{}/bucket/x?X-Amz-Signature=secret", storage.url_as(host));
+        let registry = Server::start(move |heard| match heard.header("authorization") {
+            Some(BASIC) => Answer::status(status)
+                .with("location", location.clone())
+                .with("set-cookie", "session=1"),
+            _ => Answer::status(401).with("www-authenticate", "Basic"),
+        })
+        .await;
+        let client = RegistryClient::new(Access {
+            credentials: Arc::new(login()),
+            ..access_by_name(&registry.url_as("registry.example.com"))
+        })
+        .unwrap();
+        blob(&client).await.unwrap();
+        let heard = storage.heard().pop().unwrap();
+        assert_eq!(
+            heard.header("authorization"),
+            None,
+            "{host}: another host, or another port of the same"
+        );
+        assert_eq!((heard.header("cookie"), heard.header("referer")), (None, None));
+        let target = ReferenceTarget::Tag("1".parse().unwrap());
+        let _ = client.head_manifest(&repository(), &target, None).await;
+        assert!(
+            storage.heard().iter().any(|heard| heard.method == "HEAD"),
+            "a HEAD stays one"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_login_stays_along_within_the_registry_and_never_comes_back() {
+    let registry = Arc::new(std::sync::OnceLock::<String>::new());
+    let back = Arc::clone(&registry);
+    let elsewhere = Server::start(move |_| {
+        Answer::status(307).with("location", format!("{}/moved", back.get().unwrap()))
+    })
+    .await;
+    let away = elsewhere.url_as("elsewhere.example.net");
+    let server = Server::start(
+        move |heard| match (heard.path.as_str(), heard.header("authorization")) {
+            ("/v2/", None) => Answer::status(401).with("www-authenticate", "Basic"),
+            ("/v2/", Some(_)) => Answer::json("{}"),
+            ("/moved", _) => Answer::status(200).body(BLOB),
+            (path, _) if path.contains("/blobs/") && heard.query.is_empty() => {
+                Answer::status(307).with("location", format!("{path}?there=1"))
+            }
+            _ => Answer::status(307).with("location", format!("{away}/x")),
+        },
+    )
+    .await;
+    let url = server.url_as("registry.example.com");
+    registry.set(url.clone()).unwrap();
+    let client = RegistryClient::new(Access {
+        credentials: Arc::new(login()),
+        ..access_by_name(&url)
+    })
+    .unwrap();
+    client.ping().await.unwrap();
+    blob(&client).await.unwrap();
+    let sent = |path: &str, query: &str| {
+        let heard = server.heard();
+        let heard = heard
+            .iter()
+            .find(|heard| heard.path.contains(path) && heard.query == query)
+            .unwrap();
+        heard.header("authorization").map(str::to_owned)
+    };
+    assert_eq!(
+        sent("/blobs/", "there=1").as_deref(),
+        Some(BASIC),
+        "the same origin"
+    );
+    assert_eq!(sent("/moved", ""), None, "back again from elsewhere");
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_refused_host_is_a_finding() {
+    let storage = Server::start(|_| Answer::status(200).body(BLOB)).await;
+    let location = storage.url_as("storage.example.net");
+    let server = Server::start(move |_| Answer::status(307).with("location", location.clone())).await;
+    let gate = Arc::new(TestGate {
+        loopback: true,
+        refused: vec!["storage.example.net"],
+        ..TestGate::default()
+    });
+    let client = RegistryClient::new(Access {
+        gate: Arc::clone(&gate) as _,
+        ..access_by_name(&server.url_as("registry.example.com"))
+    })
+    .unwrap();
+    let error = client.get_blob(&repository(), &digest(), 100).await.unwrap_err();
+    assert!(matches!(error.fault(), Fault::Policy { rule, .. } if rule == "test.host"));
+    assert_eq!(error.finding().code, FindingCode::RedirectRefused);
+    assert_eq!(storage.heard().len(), 0);
+    assert_eq!(
+        *gate.asked.lock().unwrap(),
+        ["registry registry.example.com", "storage storage.example.net"]
+    );
+}
+
+#[tokio::test]
+async fn redirects_that_lead_in_circles_end() {
+    let server = Server::start(|heard| Answer::status(307).with("location", heard.path.clone())).await;
+    let fault = blob(&client(&server.url())).await.unwrap_err();
+    assert!(
+        matches!(
+            fault,
+            Fault::Redirect {
+                why: "more often than is followed",
+                ..
+            }
+        ),
+        "{fault:?}"
+    );
+    assert_eq!(server.heard().len(), 6);
+}
+
+#[tokio::test]
+async fn a_busy_registry_makes_a_run_late_not_failed() {
+    type Form = fn(Answer) -> Answer;
+    let forms: [(&str, u16, Form); 4] = [
+        ("seconds", 429, |answer| answer.with("retry-after", "0")),
+        ("a date that has passed", 429, |answer| {
+            answer.with("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")
+        }),
+        ("nothing", 429, |answer| answer),
+        ("unavailable for a while", 503, |answer| {
+            answer.with("retry-after", "0")
+        }),
+    ];
+    for (what, status, form) in forms {
+        let asked = AtomicUsize::new(0);
+        let server = Server::start(move |_| {
+            // Far more often than a failure is tried again.
+            if asked.fetch_add(1, Ordering::SeqCst) < 20 {
+                form(Answer::status(status))
+            } else {
+                Answer::status(200).body(BLOB)
+            }
+        })
+        .await;
+        let client = client(&server.url());
+        blob(&client).await.unwrap();
+        assert_eq!(client.counts().retries, 20, "{what}");
+        assert!(
+            client.counts().concurrency < 4,
+            "{what}: fewer at once than at the start"
+        );
+    }
+}
+
+#[tokio::test]
+async fn patience_has_an_end() {
+    let server = Server::start(|_| Answer::status(429)).await;
+    let mut access = access(&server.url());
+    access.limits.patience = Duration::from_millis(50);
+    let client = RegistryClient::new(access).unwrap();
+    assert!(matches!(
+        blob(&client).await.unwrap_err(),
+        Fault::RateLimited { .. }
+    ));
+}
+
+#[tokio::test]
+async fn failures_that_may_pass_are_tried_again_and_others_are_not() {
+    for (status, requests) in [
+        (500, 4),
+        (502, 4),
+        (503, 4),
+        (504, 4),
+        (408, 4),
+        (400, 1),
+        (403, 1),
+        (404, 1),
+        (412, 1),
+    ] {
+        let server = Server::start(move |_| Answer::status(status)).await;
+        let error = client(&server.url())
+            .get_blob(&repository(), &digest(), 100)
+            .await
+            .unwrap_err();
+        assert_eq!(server.heard().len(), requests, "{status}: {error:?}");
+        assert_eq!(error.is_transient(), requests > 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_there_is_unreachable() {
+    let server = Server::start(|_| Answer::status(200)).await;
+    let url = server.url();
+    drop(server);
+    // The listener closes when its task has ended.
+    loop {
+        match client(&url).ping().await {
+            Err(error) if error.finding().code == FindingCode::Unreachable => {
+                assert!(error.is_transient());
+                break;
+            }
+            _ => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// Resolves a tag so many times, all at once as far as the client lets them.
+async fn resolve_many(client: &RegistryClient, times: usize) {
+    let repository = repository();
+    let target = ReferenceTarget::Tag("1".parse().unwrap());
+    let asked = (0..times).map(|_| client.head_manifest(&repository, &target, None));
+    futures::future::try_join_all(asked).await.unwrap();
+}
+
+fn resolved() -> Answer {
+    Answer::status(200).with("docker-content-digest", digest().to_string())
+}
+
+#[tokio::test]
+async fn a_front_end_that_bears_few_requests_at_once_is_worked_within_that() {
+    let server = Server::start(|heard| {
+        let answer = if heard.at_once > 6 {
+            Answer::status(503).with("retry-after", "0")
+        } else {
+            resolved()
+        };
+        answer.taking(Duration::from_millis(2))
+    })
+    .await;
+    let mut access = access(&server.url());
+    access.budget = Budget { concurrency: 64 };
+    let client = RegistryClient::new(access).unwrap();
+    resolve_many(&client, 600).await;
+    assert!(
+        client.counts().retries > 0,
+        "it has tried for more than the front end bears"
+    );
+    let refused = server.heard().iter().filter(|heard| heard.at_once > 6).count();
+    assert!(
+        refused < 300,
+        "and learnt from being refused: {refused} of {}",
+        server.heard().len()
+    );
+}
+
+#[tokio::test]
+async fn the_budget_bounds_what_is_in_flight() {
+    for budget in [1, 3, 12] {
+        let server = Server::start(|_| resolved().taking(Duration::from_millis(1))).await;
+        let mut access = access(&server.url());
+        access.budget = Budget { concurrency: budget };
+        let client = RegistryClient::new(access).unwrap();
+        resolve_many(&client, 300).await;
+        let most = server.heard().iter().map(|heard| heard.at_once).max().unwrap();
+        assert_eq!(
+            most,
+            usize::from(budget),
+            "as many as the budget says, and no more"
+        );
+        assert_eq!(
+            (client.counts().concurrency, client.counts().requests),
+            (most, 300)
+        );
+    }
+}
+
+#[tokio::test]
+async fn connections_that_are_closed_each_time() {
+    let server = Server::start(|_| resolved().with("connection", "close")).await;
+    resolve_many(&client(&server.url()), 50).await;
+}
+
+#[tokio::test]
+async fn errors_never_repeat_what_the_server_said() {
+    let server = Server::start(|_| {
+        Answer::json(r#"{"errors":[{"code":"DENIED","message":"internal-host-7 says no","detail":"x"}]}"#)
+            .but(403)
+            .with("x-internal", "internal-host-7")
+    })
+    .await;
+    let error = client(&server.url())
+        .get_blob(&repository(), &digest(), 100)
+        .await
+        .unwrap_err();
+    let finding = error.finding();
+    let everything = format!("{error} {error:?} {finding} {}", error.fault());
+    assert!(!everything.contains("internal-host-7"), "{everything}");
+    assert!(
+        finding.seen.contains("DENIED") && finding.seen.contains("403"),
+        "{finding}"
+    );
+    assert_eq!(finding.code, FindingCode::Denied);
+}
