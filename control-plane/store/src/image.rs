@@ -1,0 +1,242 @@
+//! Questions about the inventory.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use portolan_shared::model::manifest::ArtifactKind;
+use portolan_shared::model::{
+    Digest, FindingCode, MediaType, RegistryId, RegistryName, RepositoryName, RepositoryOutcome, RunId,
+    TagName, TenantId,
+};
+
+use crate::{Page, PageRequest, StoreError};
+
+/// Which repositories are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct RepositoryFilter {
+    /// Only of this registry.
+    pub registry: Option<RegistryId>,
+    /// Only names that contain this text, in any case.
+    pub contains: Option<String>,
+    /// Also those that have vanished.
+    pub vanished: bool,
+}
+
+/// A repository.
+#[derive(Debug, Clone)]
+pub struct RepositoryRecord {
+    /// Of which registry.
+    pub registry: RegistryId,
+    /// The registry's name.
+    pub registry_name: RegistryName,
+    /// Its name.
+    pub name: RepositoryName,
+    /// Tags in it.
+    pub tags: u64,
+    /// What came of it in the last run that looked at it.
+    pub outcome: RepositoryOutcome,
+    /// When it was first seen.
+    pub first_seen_at: Timestamp,
+    /// When a run last looked at it.
+    pub last_attempt_at: Timestamp,
+    /// When it was last seen completely.
+    pub last_success_at: Option<Timestamp>,
+    /// When it was found to be gone.
+    pub vanished_at: Option<Timestamp>,
+}
+
+/// A tag.
+#[derive(Debug, Clone)]
+pub struct TagRecord {
+    /// Its name.
+    pub tag: TagName,
+    /// What it points to.
+    pub digest: Digest,
+    /// The manifest's media type.
+    pub media_type: Option<MediaType>,
+    /// The manifest's size in bytes, 0 if not known.
+    pub size: u64,
+    /// What kind of thing the manifest is, if the tenant holds it.
+    pub kind: Option<ArtifactKind>,
+    /// When the registry says it was pushed.
+    pub pushed_at: Option<Timestamp>,
+    /// When it was first seen.
+    pub first_seen_at: Timestamp,
+    /// Since when it points to this digest, as far as was seen.
+    pub since: Timestamp,
+}
+
+/// What is held of a manifest.
+#[derive(Debug, Clone)]
+pub struct ManifestSummary {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type, if known.
+    pub media_type: Option<MediaType>,
+    /// What kind of thing it is; none if its content could not be had.
+    pub kind: Option<ArtifactKind>,
+    /// Its artifact type.
+    pub artifact_type: Option<MediaType>,
+    /// Its size in bytes, 0 if not known.
+    pub size: u64,
+    /// Its bytes, if they could be had.
+    pub bytes: Option<Vec<u8>>,
+    /// Why its bytes could not be had.
+    pub unavailable: Option<FindingCode>,
+    /// When it was first stored.
+    pub first_seen_at: Timestamp,
+}
+
+/// Something that refers to a manifest.
+#[derive(Debug, Clone)]
+pub struct Referrer {
+    /// Its digest.
+    pub digest: Digest,
+    /// What it is.
+    pub kind: ArtifactKind,
+    /// Its artifact type.
+    pub artifact_type: Option<MediaType>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was first stored.
+    pub first_seen_at: Timestamp,
+}
+
+/// What happened to a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerChange {
+    /// It was not there before.
+    Appeared(Digest),
+    /// It points elsewhere now.
+    Moved {
+        /// Where it pointed.
+        from: Digest,
+        /// Where it points.
+        to: Digest,
+    },
+    /// It is gone; it had pointed there.
+    Vanished(Digest),
+}
+
+/// One line of the ledger.
+#[derive(Debug, Clone)]
+pub struct LedgerRow {
+    /// Which tag.
+    pub tag: TagName,
+    /// What happened.
+    pub change: LedgerChange,
+    /// When it was noticed.
+    pub noticed_at: Timestamp,
+    /// The last time before that the repository was seen: it happened in between. None if it had never been seen.
+    pub not_before: Option<Timestamp>,
+    /// By which run it was learnt.
+    pub run: RunId,
+}
+
+/// How a digest is reached from a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlacementVia {
+    /// The tag points to it.
+    Tag,
+    /// The tag points to an index that lists it, or to an image whose config it is.
+    Parent,
+    /// It refers to what the tag points to.
+    Subject,
+}
+
+/// A place where a digest is.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    /// Of which registry.
+    pub registry_name: RegistryName,
+    /// In which repository.
+    pub repository: RepositoryName,
+    /// Under which tag.
+    pub tag: TagName,
+    /// How it is reached from that tag.
+    pub via: PlacementVia,
+}
+
+/// How much there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InventoryTotals {
+    /// Registries.
+    pub registries: u64,
+    /// Repositories that have not vanished.
+    pub repositories: u64,
+    /// Tags.
+    pub tags: u64,
+    /// Manifests held.
+    pub manifests: u64,
+}
+
+/// Queries over the inventory.
+#[async_trait]
+pub trait Images {
+    /// Repositories by registry name and name.
+    async fn repositories(
+        &self,
+        tenant: TenantId,
+        filter: &RepositoryFilter,
+        page: &PageRequest,
+    ) -> Result<Page<RepositoryRecord>, StoreError>;
+
+    /// One repository.
+    async fn repository(
+        &self,
+        tenant: TenantId,
+        registry: RegistryId,
+        name: &RepositoryName,
+    ) -> Result<Option<RepositoryRecord>, StoreError>;
+
+    /// Tags of a repository by name.
+    async fn tags(
+        &self,
+        tenant: TenantId,
+        registry: RegistryId,
+        repository: &RepositoryName,
+        page: &PageRequest,
+    ) -> Result<Page<TagRecord>, StoreError>;
+
+    /// One tag.
+    async fn tag(
+        &self,
+        tenant: TenantId,
+        registry: RegistryId,
+        repository: &RepositoryName,
+        tag: &TagName,
+    ) -> Result<Option<TagRecord>, StoreError>;
+
+    /// What is held of a manifest.
+    async fn manifest(
+        &self,
+        tenant: TenantId,
+        digest: &Digest,
+    ) -> Result<Option<ManifestSummary>, StoreError>;
+
+    /// Facts of a config blob, as JSON.
+    async fn image_facts(&self, tenant: TenantId, config: &Digest) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// What refers to a manifest, oldest first, at most [`REFERRERS`](portolan_shared::model::limits::REFERRERS).
+    async fn referrers(&self, tenant: TenantId, subject: &Digest) -> Result<Vec<Referrer>, StoreError>;
+
+    /// The ledger of a repository, or of one tag in it, newest first.
+    async fn history(
+        &self,
+        tenant: TenantId,
+        registry: RegistryId,
+        repository: &RepositoryName,
+        tag: Option<&TagName>,
+        page: &PageRequest,
+    ) -> Result<Page<LedgerRow>, StoreError>;
+
+    /// Every place where a digest is, by registry, repository and tag. The digest may be that of a manifest or of an image config.
+    async fn placements(
+        &self,
+        tenant: TenantId,
+        digest: &Digest,
+        page: &PageRequest,
+    ) -> Result<Page<Placement>, StoreError>;
+
+    /// How much there is.
+    async fn totals(&self, tenant: TenantId) -> Result<InventoryTotals, StoreError>;
+}

@@ -1,0 +1,148 @@
+//! The way up: what sensors offer, put and commit.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use portolan_shared::model::manifest::{ArtifactKind, ChildRole};
+pub use portolan_shared::model::{ContentKind, OfferedRepository, TagObservation};
+use portolan_shared::model::{
+    CoverageEntry, Digest, Finding, FindingCode, MediaType, RepositoryName, RepositoryOutcome, StateHash,
+};
+
+use crate::{Fence, StoreError};
+
+/// A manifest, verified and read.
+#[derive(Debug, Clone)]
+pub struct ManifestContent {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its media type.
+    pub media_type: MediaType,
+    /// What it is.
+    pub kind: ArtifactKind,
+    /// Its artifact type.
+    pub artifact_type: Option<MediaType>,
+    /// Its bytes as the registry served them.
+    pub bytes: Vec<u8>,
+    /// Its config blob, if that is an image config.
+    pub config: Option<Digest>,
+    /// Size of what it names, in bytes.
+    pub content_size: u64,
+    /// Manifests that it lists, with what each is for. Layers of a build cache are not among them.
+    pub children: Vec<(Digest, ChildRole)>,
+    /// What it refers to.
+    pub subject: Option<Digest>,
+    /// Something below it could not be read: it stays wanted.
+    pub incomplete: bool,
+}
+
+/// One item of content.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// A manifest.
+    Manifest(Box<ManifestContent>),
+    /// Facts of a config blob.
+    ImageFacts {
+        /// The config blob's digest.
+        digest: Digest,
+        /// Its size in bytes.
+        size: u64,
+        /// The facts, as JSON.
+        json: Vec<u8>,
+    },
+    /// Content that cannot be had. What is too large, too deep or not there is known to be so and not wanted again; anything else is.
+    Unavailable {
+        /// Of which kind.
+        kind: ContentKind,
+        /// Its digest.
+        digest: Digest,
+        /// Its size in bytes, 0 if not known.
+        size: u64,
+        /// Its media type, if known.
+        media_type: Option<MediaType>,
+        /// Why.
+        code: FindingCode,
+    },
+}
+
+/// The whole tag set of a repository.
+#[derive(Debug, Clone)]
+pub struct RepositoryCommit {
+    /// Which repository.
+    pub repository: RepositoryName,
+    /// Its tags, sorted, each once.
+    pub tags: Vec<TagObservation>,
+    /// Their hash; the caller has checked it.
+    pub state_hash: StateHash,
+    /// Listed, incomplete or truncated. Tags vanish only by a commit that is not truncated, and only a listed one counts as
+    /// unchanged the next time.
+    pub outcome: RepositoryOutcome,
+    /// Why it is not simply listed.
+    pub finding: Option<Finding>,
+}
+
+/// What a commit changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RepositoryCommitted {
+    /// Tags that were not there before.
+    pub appeared: u32,
+    /// Tags that point elsewhere now.
+    pub moved: u32,
+    /// Tags that are gone.
+    pub vanished: u32,
+}
+
+/// Storage of what sensors send. Every method checks the fence.
+#[async_trait]
+pub trait Inventory {
+    /// For each repository, whether the run has yet to commit it.
+    async fn pending_repositories(
+        &self,
+        fence: &Fence,
+        repositories: &[RepositoryName],
+    ) -> Result<Vec<bool>, StoreError>;
+
+    /// For each repository, whether its tag set differs from the one that was last committed as listed. Those that do not differ are
+    /// committed as unchanged by this run.
+    async fn offer_repositories(
+        &self,
+        fence: &Fence,
+        repositories: &[OfferedRepository],
+        now: Timestamp,
+    ) -> Result<Vec<bool>, StoreError>;
+
+    /// For each digest, whether the tenant lacks it.
+    async fn offer_digests(
+        &self,
+        fence: &Fence,
+        kind: ContentKind,
+        digests: &[Digest],
+    ) -> Result<Vec<bool>, StoreError>;
+
+    /// Stores content; all or nothing. Gives how many items were new.
+    async fn put_content(
+        &self,
+        fence: &Fence,
+        content: &[Content],
+        now: Timestamp,
+    ) -> Result<u32, StoreError>;
+
+    /// Notes that a batch of this attempt was refused because content did not match its digest; gives how often that has happened.
+    async fn record_refused_batch(&self, fence: &Fence) -> Result<u32, StoreError>;
+
+    /// Replaces a repository's tag set, writes the ledger, and marks the repository as committed by this run, in one transaction. A repeat
+    /// with the same hash and outcome changes nothing and gives zeroes.
+    async fn commit_repository(
+        &self,
+        fence: &Fence,
+        commit: &RepositoryCommit,
+        now: Timestamp,
+    ) -> Result<RepositoryCommitted, StoreError>;
+
+    /// Notes what came of repositories that could not be committed. The last report on a repository stands.
+    async fn report_coverage(
+        &self,
+        fence: &Fence,
+        entries: &[CoverageEntry],
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+}

@@ -1,0 +1,52 @@
+#![doc = include_str!("../README.md")]
+
+mod api_token;
+mod audit;
+mod enrolment;
+mod error;
+mod image;
+mod inventory;
+mod page;
+mod registry;
+mod run;
+mod sensor;
+pub mod sqlite;
+mod tenant;
+
+pub use api_token::{ApiToken, ApiTokens, NewApiToken, Role, TokenHash};
+pub use audit::{Audit, AuditEntry, AuditRecord, AuditSeverity};
+pub use enrolment::{
+    Enrolment, EnrolmentClaim, EnrolmentOutcome, Invitation, InvitationState, NewInvitation,
+};
+pub use error::{StaleFence, StoreError};
+pub use image::{
+    Images, InventoryTotals, LedgerChange, LedgerRow, ManifestSummary, Placement, PlacementVia, Referrer,
+    RepositoryFilter, RepositoryRecord, TagRecord,
+};
+pub use inventory::{
+    Content, ContentKind, Inventory, ManifestContent, OfferedRepository, RepositoryCommit,
+    RepositoryCommitted, TagObservation,
+};
+pub use page::{Cursor, CursorError, Page, PageRequest};
+pub use registry::{NewRegistry, Registries, RegistryChange, RegistryChangeOutcome, RegistryRecord};
+pub use run::{
+    CancelOutcome, ClosedRun, Fence, Leasable, Lease, LostLease, NewRun, QueueOutcome, RunClosing, RunFilter,
+    RunRecord, Runs,
+};
+pub use sensor::{
+    Certificate, Denial, OpenedSession, RenewalOutcome, Seen, SensorRecord, Sensors, SessionOpening,
+    SessionOutcome,
+};
+pub use tenant::{Tenant, Tenants};
+
+/// Everything that is stored. One value of this is shared by the whole process.
+#[async_trait::async_trait]
+pub trait Store:
+    Tenants + ApiTokens + Enrolment + Sensors + Registries + Runs + Inventory + Images + Audit + Send + Sync
+{
+    /// Whether the database answers; for readiness.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Finishes writing and closes all connections.
+    async fn close(&self);
+}

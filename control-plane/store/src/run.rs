@@ -1,0 +1,272 @@
+//! Runs: queued, leased attempt by attempt, closed once.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use portolan_shared::model::{
+    AttemptRef, Coverage, CoverageEntry, DiscoveryStep, Finding, RegistryId, RegistryName, RegistryTarget,
+    RunId, RunProgress, RunState, RunTrigger, Scope, SensorId, TenantId,
+};
+
+use crate::{Page, PageRequest, StoreError};
+
+/// Who speaks: the sensor's certificate gives tenant and sensor, its message the rest. Every effect of a sensor is checked against all
+/// of it in the statement that applies it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    /// Whose sensor.
+    pub tenant: TenantId,
+    /// Which sensor.
+    pub sensor: SensorId,
+    /// Its session.
+    pub session_epoch: u64,
+    /// The attempt that was leased to it.
+    pub attempt: AttemptRef,
+}
+
+/// A run to be queued.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Its id.
+    pub id: RunId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Of which registry.
+    pub registry: RegistryId,
+    /// Why.
+    pub trigger: RunTrigger,
+    /// What of it.
+    pub scope: Scope,
+    /// Who asked: the name of an API token.
+    pub requested_by: String,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// What came of the wish for a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueueOutcome {
+    /// It is queued.
+    Queued,
+    /// A run of the same registry and scope is open already; this is its id.
+    Joined(RunId),
+    /// There is no such registry.
+    UnknownRegistry,
+}
+
+/// A stored run.
+#[derive(Debug, Clone)]
+pub struct RunRecord {
+    /// Its id.
+    pub id: RunId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Of which registry.
+    pub registry: RegistryId,
+    /// The registry's name.
+    pub registry_name: RegistryName,
+    /// Why.
+    pub trigger: RunTrigger,
+    /// What of it.
+    pub scope: Scope,
+    /// Who asked.
+    pub requested_by: String,
+    /// Where it is in its life.
+    pub state: RunState,
+    /// Attempts so far.
+    pub attempt: u32,
+    /// Who holds, or last held, the lease.
+    pub sensor: Option<SensorId>,
+    /// When it was queued.
+    pub queued_at: Timestamp,
+    /// When its first attempt was leased.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// How far it is.
+    pub progress: RunProgress,
+    /// Its account, final once it has ended.
+    pub coverage: Coverage,
+    /// Why it failed, or why its last attempt did.
+    pub finding: Option<Finding>,
+    /// Tags that appeared, moved and vanished by it.
+    pub changes: (u64, u64, u64),
+    /// Manifests and image facts that were new to the tenant.
+    pub content_stored: u64,
+}
+
+/// Which runs are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunFilter {
+    /// Only of this registry.
+    pub registry: Option<RegistryId>,
+    /// Only in this state.
+    pub state: Option<RunState>,
+}
+
+/// A run that waits for a sensor.
+#[derive(Debug, Clone)]
+pub struct Leasable {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Which.
+    pub run: RunId,
+    /// Sensors that may have it, the preferred first.
+    pub sensors: Vec<SensorId>,
+}
+
+/// A lease that was given.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// Of which attempt.
+    pub attempt: AttemptRef,
+    /// What to read.
+    pub target: RegistryTarget,
+    /// How much of it.
+    pub scope: Scope,
+    /// An earlier attempt committed something.
+    pub resumed: bool,
+}
+
+/// A lease that ended without its holder's doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostLease {
+    /// Whose run.
+    pub tenant: TenantId,
+    /// Which attempt.
+    pub attempt: AttemptRef,
+    /// Who held it.
+    pub sensor: SensorId,
+    /// What became of the run: queued again, or failed because it was fruitless too often.
+    pub state: RunState,
+}
+
+/// What a sensor says at the end of a run.
+#[derive(Debug, Clone, Default)]
+pub struct RunClosing {
+    /// Methods of discovery that were tried.
+    pub discovery: Vec<DiscoveryStep>,
+    /// Whether all repositories are known to have been listed.
+    pub discovery_complete: bool,
+    /// Repositories found.
+    pub found: u64,
+    /// Of these, left out by globs.
+    pub filtered: u64,
+    /// Tags observed.
+    pub tags: u64,
+    /// Nothing could be read at all.
+    pub failure: Option<Finding>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosedRun {
+    /// Complete, partial or failed.
+    pub state: RunState,
+    /// Repositories that were found to be gone.
+    pub repositories_vanished: u64,
+    /// It had been closed before by the same attempt; nothing was done now.
+    pub again: bool,
+}
+
+/// What came of a wish to cancel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CancelOutcome {
+    /// Cancelled; this attempt, on this sensor, has to be told.
+    Cancelled(Option<(SensorId, AttemptRef)>),
+    /// It had ended before, in this state.
+    Ended(RunState),
+    /// There is no such run.
+    Unknown,
+}
+
+/// Storage of runs.
+#[async_trait]
+pub trait Runs {
+    /// Queues a run, or finds the open one of the same registry and scope.
+    async fn queue_run(&self, run: &NewRun) -> Result<QueueOutcome, StoreError>;
+
+    /// One run.
+    async fn run(&self, tenant: TenantId, id: RunId) -> Result<Option<RunRecord>, StoreError>;
+
+    /// The tenant's runs, newest first.
+    async fn runs(
+        &self,
+        tenant: TenantId,
+        filter: &RunFilter,
+        page: &PageRequest,
+    ) -> Result<Page<RunRecord>, StoreError>;
+
+    /// Repositories that a run did not see completely, by name.
+    async fn run_coverage(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        page: &PageRequest,
+    ) -> Result<Page<CoverageEntry>, StoreError>;
+
+    /// Runs that may be leased now, those that wait longest first, at most `limit`. Of all tenants: this is for the dispatcher.
+    async fn leasable_runs(&self, now: Timestamp, limit: u32) -> Result<Vec<Leasable>, StoreError>;
+
+    /// Leases a queued run to a sensor whose session is current: the next attempt begins. `None` if it was not to be had.
+    async fn lease_run(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        sensor: SensorId,
+        session_epoch: u64,
+        now: Timestamp,
+    ) -> Result<Option<Lease>, StoreError>;
+
+    /// Puts a run back that was leased but never taken up; does not count as a fruitless attempt.
+    async fn return_lease(&self, fence: &Fence, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Prolongs leases by [`LEASE_SECONDS`](portolan_shared::model::limits::LEASE_SECONDS), in one statement; gives those that are still
+    /// held. A lease that has run out but was not taken away yet can be prolonged.
+    async fn renew_leases(&self, fences: &[Fence], now: Timestamp) -> Result<Vec<Fence>, StoreError>;
+
+    /// After a reconnect: leases of this sensor that it still works on are carried over to its new session (and given back as kept);
+    /// all others of it are returned to the queue at once.
+    async fn adopt_leases(
+        &self,
+        tenant: TenantId,
+        sensor: SensorId,
+        session_epoch: u64,
+        running: &[AttemptRef],
+        now: Timestamp,
+    ) -> Result<Vec<AttemptRef>, StoreError>;
+
+    /// Takes leases away that ran out [`LEASE_GRACE_SECONDS`](portolan_shared::model::limits::LEASE_GRACE_SECONDS) ago: the run is queued
+    /// again, or fails after [`FRUITLESS_ATTEMPTS`](portolan_shared::model::limits::FRUITLESS_ATTEMPTS) attempts without a commit.
+    async fn requeue_expired(&self, now: Timestamp) -> Result<Vec<LostLease>, StoreError>;
+
+    /// Notes how far an attempt is. A stale fence is not an error here: nothing happens.
+    async fn record_progress(&self, fence: &Fence, progress: &RunProgress) -> Result<(), StoreError>;
+
+    /// The attempt ended without closing the run. Queued again not before `retry_at`, or failed if that is none or after
+    /// [`FRUITLESS_ATTEMPTS`](portolan_shared::model::limits::FRUITLESS_ATTEMPTS). Gives the run's state.
+    async fn fail_attempt(
+        &self,
+        fence: &Fence,
+        finding: &Finding,
+        retry_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<RunState, StoreError>;
+
+    /// Cancels a run: from this moment everything of it is fenced off.
+    async fn cancel_run(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        now: Timestamp,
+    ) -> Result<CancelOutcome, StoreError>;
+
+    /// Closes a run. Its coverage is counted from what was committed and reported by all of its attempts. Only when discovery was complete,
+    /// and the scope was the whole registry, are repositories within the registry's globs that were not found recorded as vanished, with
+    /// their tags. Last success moves only if the run is complete. Repeating it gives the stored outcome.
+    async fn close_run(
+        &self,
+        fence: &Fence,
+        closing: &RunClosing,
+        now: Timestamp,
+    ) -> Result<ClosedRun, StoreError>;
+}

@@ -1,0 +1,81 @@
+//! The audit log.
+
+use async_trait::async_trait;
+use portolan_shared::model::TenantId;
+use sqlx::sqlite::SqliteRow;
+
+use super::SqliteStore;
+use super::columns::{Columns, millis};
+use super::failure::During as _;
+use super::{keyset, rows};
+use crate::{Audit, AuditEntry, AuditRecord, AuditSeverity, Page, PageRequest, StoreError};
+
+const SEVERITIES: [(&str, AuditSeverity); 3] = [
+    ("info", AuditSeverity::Info),
+    ("notice", AuditSeverity::Notice),
+    ("high", AuditSeverity::High),
+];
+
+#[async_trait]
+impl Audit for SqliteStore {
+    async fn append_audit(&self, tenant: TenantId, entry: &AuditEntry) -> Result<u64, StoreError> {
+        const ACTION: &str = "append to the audit log";
+        let severity = SEVERITIES
+            .iter()
+            .find(|(_, severity)| *severity == entry.severity)
+            .map(|(word, _)| *word);
+        let mut tx = self.write().await?;
+        // Nothing else writes meanwhile, so the numbers have no gaps.
+        let row = sqlx::query(
+            "INSERT INTO audit (tenant_id, seq, at, actor, action, object, severity, details)
+             VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM audit WHERE tenant_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7)
+             RETURNING seq",
+        )
+        .bind(tenant.as_bytes().as_slice())
+        .bind(millis(entry.at))
+        .bind(&entry.actor)
+        .bind(&entry.action)
+        .bind(&entry.object)
+        .bind(severity)
+        .bind(rows::json("audit details", &entry.details)?)
+        .fetch_one(&mut *tx)
+        .await
+        .during(ACTION)?;
+        tx.commit().await.during(ACTION)?;
+        Columns::of("audit", &row).number("seq")
+    }
+
+    async fn audit(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<AuditRecord>, StoreError> {
+        let before = keyset::after::<i64>(page)?.unwrap_or(i64::MAX);
+        let rows =
+            sqlx::query("SELECT * FROM audit WHERE tenant_id = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3")
+                .bind(tenant.as_bytes().as_slice())
+                .bind(before)
+                .bind(keyset::rows_wanted(page))
+                .fetch_all(self.reader())
+                .await
+                .during("read the audit log")?;
+        let records = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        keyset::page(page, records, |last| last.seq)
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<AuditRecord, StoreError> {
+    let row = Columns::of("audit", row);
+    let word: &str = row.get("severity")?;
+    let (_, severity) = SEVERITIES
+        .into_iter()
+        .find(|(known, _)| *known == word)
+        .ok_or_else(|| row.corrupt("severity"))?;
+    Ok(AuditRecord {
+        seq: row.number("seq")?,
+        entry: AuditEntry {
+            at: row.time("at")?,
+            actor: row.get("actor")?,
+            action: row.get("action")?,
+            object: row.get("object")?,
+            severity,
+            details: row.json("details")?,
+        },
+    })
+}

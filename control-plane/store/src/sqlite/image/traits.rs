@@ -1,0 +1,92 @@
+//! The trait's methods.
+
+use async_trait::async_trait;
+use portolan_shared::model::{Digest, RegistryId, RepositoryName, TagName, TenantId};
+
+use super::super::SqliteStore;
+use super::{history, manifests, placements, repositories, tags};
+use crate::{
+    Images, InventoryTotals, LedgerRow, ManifestSummary, Page, PageRequest, Placement, Referrer,
+    RepositoryFilter, RepositoryRecord, StoreError, TagRecord,
+};
+
+#[async_trait]
+impl Images for SqliteStore {
+    async fn repositories(
+        &self,
+        tenant: TenantId,
+        filter: &RepositoryFilter,
+        page: &PageRequest,
+    ) -> Result<Page<RepositoryRecord>, StoreError> {
+        repositories::list(self, tenant, filter, page).await
+    }
+
+    async fn repository(
+        &self,
+        tenant: TenantId,
+        registry: RegistryId,
+        name: &RepositoryName,
+    ) -> Result<Option<RepositoryRecord>, StoreError> {
+        repositories::one(self, tenant, registry, name).await
+    }
+
+    async fn tags(
+        &self,
+        tenant: TenantId,
+        registry: RegistryId,
+        repository: &RepositoryName,
+        page: &PageRequest,
+    ) -> Result<Page<TagRecord>, StoreError> {
+        tags::list(self, tenant, registry, repository, page).await
+    }
+
+    async fn tag(
+        &self,
+        tenant: TenantId,
+        registry: RegistryId,
+        repository: &RepositoryName,
+        tag: &TagName,
+    ) -> Result<Option<TagRecord>, StoreError> {
+        tags::one(self, tenant, registry, repository, tag).await
+    }
+
+    async fn manifest(
+        &self,
+        tenant: TenantId,
+        digest: &Digest,
+    ) -> Result<Option<ManifestSummary>, StoreError> {
+        manifests::one(self, tenant, digest).await
+    }
+
+    async fn image_facts(&self, tenant: TenantId, config: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        manifests::image_facts(self, tenant, config).await
+    }
+
+    async fn referrers(&self, tenant: TenantId, subject: &Digest) -> Result<Vec<Referrer>, StoreError> {
+        manifests::referrers(self, tenant, subject).await
+    }
+
+    async fn history(
+        &self,
+        tenant: TenantId,
+        registry: RegistryId,
+        repository: &RepositoryName,
+        tag: Option<&TagName>,
+        page: &PageRequest,
+    ) -> Result<Page<LedgerRow>, StoreError> {
+        history::list(self, tenant, registry, repository, tag, page).await
+    }
+
+    async fn placements(
+        &self,
+        tenant: TenantId,
+        digest: &Digest,
+        page: &PageRequest,
+    ) -> Result<Page<Placement>, StoreError> {
+        placements::list(self, tenant, digest, page).await
+    }
+
+    async fn totals(&self, tenant: TenantId) -> Result<InventoryTotals, StoreError> {
+        repositories::totals(self, tenant).await
+    }
+}

@@ -1,0 +1,74 @@
+//! What could not be committed, and why.
+
+use jiff::Timestamp;
+use portolan_shared::model::{CoverageEntry, limits};
+
+use super::super::SqliteStore;
+use super::super::columns::millis;
+use super::super::failure::During as _;
+use super::super::rows;
+use super::super::run::leased;
+use super::offer::within;
+use crate::{Fence, StoreError};
+
+/// An entry changes the repository's last attempt and outcome, if the repository is known; it never makes one.
+pub(super) async fn report(
+    store: &SqliteStore,
+    fence: &Fence,
+    entries: &[CoverageEntry],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const ACTION: &str = "note coverage";
+    within(
+        "report of coverage",
+        entries.len(),
+        limits::COVERAGE_ENTRIES_PER_PAGE,
+    )?;
+    if let Some(entry) = entries.iter().find(|entry| entry.outcome.is_complete()) {
+        return Err(StoreError::Refused {
+            what: "report of coverage",
+            why: format!(
+                "{} is said to be {}, which only a commit can make it",
+                entry.repository, entry.outcome
+            ),
+        });
+    }
+    let reported = rows::array(entries.iter().map(|entry| {
+        let finding = entry.finding.as_ref();
+        (
+            entry.repository.as_str(),
+            entry.outcome.as_str(),
+            finding.map(|finding| finding.code.as_str()),
+            finding.map(|finding| finding.seen.as_str()),
+        )
+    }))?;
+    let mut tx = store.write().await?;
+    let registry = leased(&mut tx, fence).await?;
+    sqlx::query(
+        "INSERT INTO run_repository (tenant_id, run_id, repository, outcome, finding_code, finding_seen)
+         SELECT ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?3) WHERE true
+         ON CONFLICT DO UPDATE SET outcome = excluded.outcome, finding_code = excluded.finding_code,
+                                   finding_seen = excluded.finding_seen",
+    )
+    .bind(fence.tenant.as_bytes().as_slice())
+    .bind(fence.attempt.run.as_bytes().as_slice())
+    .bind(&reported)
+    .execute(&mut *tx)
+    .await
+    .during(ACTION)?;
+    sqlx::query(
+        "UPDATE repository SET outcome = report.outcome, last_attempt_at = ?4
+         FROM (SELECT known.repository_no, offer.value ->> 1 AS outcome
+               FROM json_each(?3) AS offer CROSS JOIN repository AS known
+               WHERE known.tenant_id = ?1 AND known.registry_id = ?2 AND known.name = offer.value ->> 0 LIMIT -1) AS report
+         WHERE repository.tenant_id = ?1 AND repository.repository_no = report.repository_no",
+    )
+    .bind(fence.tenant.as_bytes().as_slice())
+    .bind(registry.as_bytes().as_slice())
+    .bind(&reported)
+    .bind(millis(now))
+    .execute(&mut *tx)
+    .await
+    .during(ACTION)?;
+    tx.commit().await.during(ACTION)
+}

@@ -1,0 +1,150 @@
+//! Registries as they are stored.
+
+use portolan_shared::model::{Budget, CaTrust, RegistryId, RepositoryGlobs, SensorId, TenantId};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+
+use super::super::columns::Columns;
+use super::super::failure::During as _;
+use super::super::rows::{self, hex};
+use crate::{NewRegistry, RegistryRecord, StoreError};
+
+/// One registry with its sensors.
+pub(in super::super) async fn find(
+    connection: &mut SqliteConnection,
+    tenant: TenantId,
+    id: RegistryId,
+) -> Result<Option<RegistryRecord>, StoreError> {
+    const ACTION: &str = "find a registry";
+    let row = sqlx::query("SELECT * FROM registry WHERE tenant_id = ?1 AND registry_id = ?2")
+        .bind(tenant.as_bytes().as_slice())
+        .bind(id.as_bytes().as_slice())
+        .fetch_optional(&mut *connection)
+        .await
+        .during(ACTION)?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let mut records = [read(&row)?];
+    add_sensors(connection, tenant, &mut records).await?;
+    let [record] = records;
+    Ok(Some(record))
+}
+
+/// The globs of a registry.
+pub(in super::super) fn globs(columns: &Columns<'_>) -> Result<RepositoryGlobs, StoreError> {
+    RepositoryGlobs::new(columns.json("globs")?).map_err(|_| columns.corrupt("globs"))
+}
+
+/// A registry without its sensors.
+pub(super) fn read(row: &SqliteRow) -> Result<RegistryRecord, StoreError> {
+    let row = Columns::of("registry", row);
+    let concurrency = u16::try_from(row.number("concurrency")?).map_err(|_| row.corrupt("concurrency"))?;
+    Ok(RegistryRecord {
+        registry: NewRegistry {
+            id: row.bytes("registry_id", RegistryId::from_slice)?,
+            tenant: row.bytes("tenant_id", TenantId::from_slice)?,
+            name: row.text("name")?,
+            url: row.text("url")?,
+            ca: CaTrust {
+                bundle_pem: row.get("ca_bundle_pem")?,
+                only_bundle: row.get("ca_only_bundle")?,
+            },
+            repositories: globs(&row)?,
+            credential: row.opt_text("credential")?,
+            budget: Budget { concurrency },
+            sensors: Vec::new(),
+        },
+        version: row.number("version")?,
+        created_at: row.time("created_at")?,
+        changed_at: row.time("changed_at")?,
+        last_attempt_at: row.opt_time("last_attempt_at")?,
+        last_success_at: row.opt_time("last_success_at")?,
+    })
+}
+
+/// Fills in the sensors of registries of one tenant.
+pub(super) async fn add_sensors(
+    connection: &mut SqliteConnection,
+    tenant: TenantId,
+    records: &mut [RegistryRecord],
+) -> Result<(), StoreError> {
+    let ids = rows::array(records.iter().map(|record| hex(record.registry.id.as_bytes())))?;
+    let rows = sqlx::query(
+        "SELECT registry_sensor.registry_id, registry_sensor.sensor_id
+         FROM json_each(?2) CROSS JOIN registry_sensor
+         WHERE registry_sensor.tenant_id = ?1 AND registry_sensor.registry_id = unhex(json_each.value)
+         ORDER BY registry_sensor.registry_id, registry_sensor.rank",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(ids)
+    .fetch_all(&mut *connection)
+    .await
+    .during("find the sensors of a registry")?;
+    for row in &rows {
+        let row = Columns::of("registry_sensor", row);
+        let registry = row.bytes("registry_id", RegistryId::from_slice)?;
+        let sensor = row.bytes("sensor_id", SensorId::from_slice)?;
+        if let Some(record) = records.iter_mut().find(|record| record.registry.id == registry) {
+            record.registry.sensors.push(sensor);
+        }
+    }
+    Ok(())
+}
+
+/// Replaces the sensors of a registry. [`StoreError::Unknown`] if one does not exist or is revoked.
+pub(super) async fn put_sensors(
+    tx: &mut Transaction<'static, Sqlite>,
+    registry: &NewRegistry,
+) -> Result<(), StoreError> {
+    const ACTION: &str = "assign sensors to a registry";
+    let refused = |why: &str| {
+        Err(StoreError::Refused {
+            what: "list of sensors",
+            why: why.to_owned(),
+        })
+    };
+    if registry.sensors.is_empty() {
+        return refused("a registry needs at least one");
+    }
+    for (rank, sensor) in registry.sensors.iter().enumerate() {
+        if registry.sensors[..rank].contains(sensor) {
+            return refused("the same sensor stands in it twice");
+        }
+    }
+    let sensors = rows::array(registry.sensors.iter().map(|sensor| hex(sensor.as_bytes())))?;
+    let missing = sqlx::query(
+        "SELECT unhex(value) AS sensor_id FROM json_each(?2)
+         WHERE NOT EXISTS (SELECT 1 FROM sensor WHERE tenant_id = ?1 AND sensor_id = unhex(value) AND state <> 'revoked')
+         ORDER BY key LIMIT 1",
+    )
+    .bind(registry.tenant.as_bytes().as_slice())
+    .bind(&sensors)
+    .fetch_optional(&mut **tx)
+    .await
+    .during(ACTION)?;
+    if let Some(row) = missing {
+        let sensor = Columns::of("sensor", &row).bytes("sensor_id", SensorId::from_slice)?;
+        return Err(StoreError::Unknown {
+            what: "sensor",
+            name: sensor.to_string(),
+        });
+    }
+    sqlx::query("DELETE FROM registry_sensor WHERE tenant_id = ?1 AND registry_id = ?2")
+        .bind(registry.tenant.as_bytes().as_slice())
+        .bind(registry.id.as_bytes().as_slice())
+        .execute(&mut **tx)
+        .await
+        .during(ACTION)?;
+    sqlx::query(
+        "INSERT INTO registry_sensor (tenant_id, registry_id, rank, sensor_id)
+         SELECT ?1, ?2, key, unhex(value) FROM json_each(?3)",
+    )
+    .bind(registry.tenant.as_bytes().as_slice())
+    .bind(registry.id.as_bytes().as_slice())
+    .bind(sensors)
+    .execute(&mut **tx)
+    .await
+    .during(ACTION)?;
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! The end of an attempt that did not close its run, and the end of a run.
+
+use jiff::Timestamp;
+use portolan_shared::model::limits::FRUITLESS_ATTEMPTS;
+use portolan_shared::model::{Coverage, Finding, FindingCode, RepositoryOutcome, RunId, RunState, TenantId};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+
+use super::super::columns::{Columns, millis};
+use super::super::failure::During as _;
+use super::super::rows::json;
+use crate::StoreError;
+
+const END: &str = "end an attempt";
+
+/// Why an attempt ended.
+pub(super) enum Ending<'a> {
+    /// Its holder was lost.
+    Lost,
+    /// Its holder says why; the run may be tried again then, or never.
+    Failed(&'a Finding, Option<Timestamp>),
+}
+
+/// Ends the attempt of a leased run: the run is queued again, or fails.
+pub(super) async fn end(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+    run: RunId,
+    ending: &Ending<'_>,
+    now: Timestamp,
+) -> Result<RunState, StoreError> {
+    let row = sqlx::query(
+        "UPDATE run SET fruitless_attempts = iif(attempt_fruitful, 0, fruitless_attempts + 1)
+         WHERE tenant_id = ?1 AND run_id = ?2 AND state = 'leased' RETURNING fruitless_attempts",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(run.as_bytes().as_slice())
+    .fetch_one(&mut **tx)
+    .await
+    .during(END)?;
+    let fruitless = Columns::of("run", &row).small("fruitless_attempts")?;
+    let (finding, retry_at) = match ending {
+        Ending::Lost => {
+            let seen = format!("{fruitless} attempts in a row were lost before they committed anything");
+            (Finding::new(FindingCode::Internal, &seen), Some(now))
+        }
+        Ending::Failed(finding, retry_at) => ((*finding).clone(), *retry_at),
+    };
+    let Some(retry_at) = retry_at.filter(|_| fruitless < FRUITLESS_ATTEMPTS) else {
+        let coverage = counted(tx, tenant, run).await?;
+        finish(tx, tenant, run, RunState::Failed, &coverage, Some(&finding), now).await?;
+        return Ok(RunState::Failed);
+    };
+    let finding = match ending {
+        Ending::Lost => None,
+        Ending::Failed(..) => Some(json("finding", &finding)?),
+    };
+    sqlx::query(
+        "UPDATE run SET state = 'queued', session_epoch = NULL, lease_until = NULL, not_before = ?3,
+                        finding = coalesce(?4, finding)
+         WHERE tenant_id = ?1 AND run_id = ?2",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(run.as_bytes().as_slice())
+    .bind(millis(retry_at))
+    .bind(finding)
+    .execute(&mut **tx)
+    .await
+    .during(END)?;
+    Ok(RunState::Queued)
+}
+
+/// Ends a run. Of its repositories only those that were not complete are kept.
+pub(super) async fn finish(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+    run: RunId,
+    state: RunState,
+    coverage: &Coverage,
+    finding: Option<&Finding>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const ACTION: &str = "end a run";
+    sqlx::query(
+        "UPDATE run SET state = ?3, ended_at = ?4, coverage = ?5, finding = ?6, session_epoch = NULL, lease_until = NULL
+         WHERE tenant_id = ?1 AND run_id = ?2",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(run.as_bytes().as_slice())
+    .bind(state.as_str())
+    .bind(millis(now))
+    .bind(json("coverage", coverage)?)
+    .bind(finding.map(|finding| json("finding", finding)).transpose()?)
+    .execute(&mut **tx)
+    .await
+    .during(ACTION)?;
+    sqlx::query(
+        "DELETE FROM run_repository WHERE tenant_id = ?1 AND run_id = ?2 AND outcome IN ('listed', 'unchanged')",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(run.as_bytes().as_slice())
+    .execute(&mut **tx)
+    .await
+    .during(ACTION)?;
+    Ok(())
+}
+
+/// The account of an open run, from what was committed and reported so far by all of its attempts.
+pub(super) async fn counted(
+    connection: &mut SqliteConnection,
+    tenant: TenantId,
+    run: RunId,
+) -> Result<Coverage, StoreError> {
+    let rows = sqlx::query(
+        "SELECT outcome, count(*) AS repositories, sum(tags) AS tags FROM run_repository
+         WHERE tenant_id = ?1 AND run_id = ?2 GROUP BY outcome",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(run.as_bytes().as_slice())
+    .fetch_all(connection)
+    .await
+    .during("count a run's repositories")?;
+    let mut coverage = Coverage::default();
+    for row in &rows {
+        let row = Columns::of("run_repository", row);
+        let repositories = row.number("repositories")?;
+        coverage.tags += row.number("tags")?;
+        let counter = match row.text::<RepositoryOutcome>("outcome")? {
+            RepositoryOutcome::Listed => &mut coverage.listed,
+            RepositoryOutcome::Unchanged => &mut coverage.unchanged,
+            RepositoryOutcome::Incomplete => &mut coverage.incomplete,
+            RepositoryOutcome::Truncated => &mut coverage.truncated,
+            RepositoryOutcome::Denied => &mut coverage.denied,
+            RepositoryOutcome::Missing => &mut coverage.missing,
+            RepositoryOutcome::Failed => &mut coverage.failed,
+            RepositoryOutcome::Refused => &mut coverage.refused,
+        };
+        *counter += repositories;
+    }
+    Ok(coverage)
+}

@@ -1,0 +1,130 @@
+//! The end of a run, as its sensor tells it and as the store counts it.
+
+use jiff::Timestamp;
+use portolan_shared::model::{Coverage, RunState, SensorId};
+use sqlx::{Sqlite, Transaction};
+
+use super::super::SqliteStore;
+use super::super::columns::{Columns, integer, millis};
+use super::super::failure::During as _;
+use super::{attempt, fence, vanish};
+use crate::{ClosedRun, Fence, RunClosing, StoreError};
+
+const CLOSE: &str = "close a run";
+
+pub(super) async fn close(
+    store: &SqliteStore,
+    fence: &Fence,
+    closing: &RunClosing,
+    now: Timestamp,
+) -> Result<ClosedRun, StoreError> {
+    let mut tx = store.write().await?;
+    if let Some(closed) = closed_before(&mut tx, fence).await? {
+        return Ok(closed);
+    }
+    let registry = fence::leased(&mut tx, fence).await?;
+    let row =
+        sqlx::query("SELECT scope = '[]' AS whole, commits FROM run WHERE tenant_id = ?1 AND run_id = ?2")
+            .bind(fence.tenant.as_bytes().as_slice())
+            .bind(fence.attempt.run.as_bytes().as_slice())
+            .fetch_one(&mut *tx)
+            .await
+            .during(CLOSE)?;
+    let row = Columns::of("run", &row);
+    let (whole, commits): (bool, i64) = (row.get("whole")?, row.get("commits")?);
+    let counted = attempt::counted(&mut tx, fence.tenant, fence.attempt.run).await?;
+    let unaccounted = closing
+        .found
+        .saturating_sub(closing.filtered)
+        .saturating_sub(counted.in_scope());
+    let coverage = Coverage {
+        discovery: closing.discovery.clone(),
+        discovery_complete: closing.discovery_complete,
+        found: closing.found,
+        filtered: closing.filtered,
+        // A repository that was found must have come to something. One that did not is not passed over in silence.
+        failed: counted.failed + unaccounted,
+        ..counted
+    };
+    let state = if closing.failure.is_some() && commits == 0 {
+        RunState::Failed
+    } else if closing.failure.is_none() && coverage.is_complete() {
+        RunState::Complete
+    } else {
+        RunState::Partial
+    };
+    let complete_listing =
+        whole && closing.discovery_complete && closing.failure.is_none() && unaccounted == 0;
+    let vanished = if complete_listing {
+        vanish::not_found(&mut tx, fence, registry, now).await?
+    } else {
+        vanish::Vanished::default()
+    };
+    let run = fence.attempt.run;
+    attempt::finish(
+        &mut tx,
+        fence.tenant,
+        run,
+        state,
+        &coverage,
+        closing.failure.as_ref(),
+        now,
+    )
+    .await?;
+    sqlx::query(
+        "UPDATE run SET closed_by = ?3, repositories_vanished = ?4, tags_vanished = tags_vanished + ?5
+         WHERE tenant_id = ?1 AND run_id = ?2",
+    )
+    .bind(fence.tenant.as_bytes().as_slice())
+    .bind(run.as_bytes().as_slice())
+    .bind(i64::from(fence.attempt.attempt))
+    .bind(integer(vanished.repositories))
+    .bind(integer(vanished.tags))
+    .execute(&mut *tx)
+    .await
+    .during(CLOSE)?;
+    if state == RunState::Complete && whole {
+        sqlx::query("UPDATE registry SET last_success_at = ?3 WHERE tenant_id = ?1 AND registry_id = ?2")
+            .bind(fence.tenant.as_bytes().as_slice())
+            .bind(registry.as_bytes().as_slice())
+            .bind(millis(now))
+            .execute(&mut *tx)
+            .await
+            .during(CLOSE)?;
+    }
+    tx.commit().await.during(CLOSE)?;
+    Ok(ClosedRun {
+        state,
+        repositories_vanished: vanished.repositories,
+        again: false,
+    })
+}
+
+/// The stored outcome, if the same attempt closed the run before: the answer was lost.
+async fn closed_before(
+    tx: &mut Transaction<'static, Sqlite>,
+    fence: &Fence,
+) -> Result<Option<ClosedRun>, StoreError> {
+    let row = sqlx::query(
+        "SELECT state, sensor_id, repositories_vanished FROM run
+         WHERE tenant_id = ?1 AND run_id = ?2 AND closed_by = ?3",
+    )
+    .bind(fence.tenant.as_bytes().as_slice())
+    .bind(fence.attempt.run.as_bytes().as_slice())
+    .bind(i64::from(fence.attempt.attempt))
+    .fetch_optional(&mut **tx)
+    .await
+    .during(CLOSE)?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let row = Columns::of("run", &row);
+    if row.bytes("sensor_id", SensorId::from_slice)? != fence.sensor {
+        return Ok(None);
+    }
+    Ok(Some(ClosedRun {
+        state: row.text("state")?,
+        repositories_vanished: row.number("repositories_vanished")?,
+        again: true,
+    }))
+}

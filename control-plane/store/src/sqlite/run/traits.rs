@@ -1,0 +1,113 @@
+//! The trait's methods.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use portolan_shared::model::{
+    AttemptRef, CoverageEntry, Finding, RunId, RunProgress, RunState, SensorId, TenantId,
+};
+
+use super::super::SqliteStore;
+use super::{close, lease, queue, records};
+use crate::{
+    CancelOutcome, ClosedRun, Fence, Leasable, Lease, LostLease, NewRun, Page, PageRequest, QueueOutcome,
+    RunClosing, RunFilter, RunRecord, Runs, StoreError,
+};
+
+#[async_trait]
+impl Runs for SqliteStore {
+    async fn queue_run(&self, run: &NewRun) -> Result<QueueOutcome, StoreError> {
+        queue::queue(self, run).await
+    }
+
+    async fn run(&self, tenant: TenantId, id: RunId) -> Result<Option<RunRecord>, StoreError> {
+        records::run(self, tenant, id).await
+    }
+
+    async fn runs(
+        &self,
+        tenant: TenantId,
+        filter: &RunFilter,
+        page: &PageRequest,
+    ) -> Result<Page<RunRecord>, StoreError> {
+        records::runs(self, tenant, filter, page).await
+    }
+
+    async fn run_coverage(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        page: &PageRequest,
+    ) -> Result<Page<CoverageEntry>, StoreError> {
+        records::coverage(self, tenant, run, page).await
+    }
+
+    async fn leasable_runs(&self, now: Timestamp, limit: u32) -> Result<Vec<Leasable>, StoreError> {
+        queue::leasable(self, now, limit).await
+    }
+
+    async fn lease_run(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        sensor: SensorId,
+        session_epoch: u64,
+        now: Timestamp,
+    ) -> Result<Option<Lease>, StoreError> {
+        lease::lease(self, tenant, run, sensor, session_epoch, now).await
+    }
+
+    async fn return_lease(&self, fence: &Fence, now: Timestamp) -> Result<(), StoreError> {
+        lease::hand_back(self, fence, now).await
+    }
+
+    async fn renew_leases(&self, fences: &[Fence], now: Timestamp) -> Result<Vec<Fence>, StoreError> {
+        lease::renew(self, fences, now).await
+    }
+
+    async fn adopt_leases(
+        &self,
+        tenant: TenantId,
+        sensor: SensorId,
+        session_epoch: u64,
+        running: &[AttemptRef],
+        now: Timestamp,
+    ) -> Result<Vec<AttemptRef>, StoreError> {
+        lease::adopt(self, tenant, sensor, session_epoch, running, now).await
+    }
+
+    async fn requeue_expired(&self, now: Timestamp) -> Result<Vec<LostLease>, StoreError> {
+        lease::take_expired(self, now).await
+    }
+
+    async fn record_progress(&self, fence: &Fence, progress: &RunProgress) -> Result<(), StoreError> {
+        lease::record_progress(self, fence, progress).await
+    }
+
+    async fn fail_attempt(
+        &self,
+        fence: &Fence,
+        finding: &Finding,
+        retry_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<RunState, StoreError> {
+        lease::fail(self, fence, finding, retry_at, now).await
+    }
+
+    async fn cancel_run(
+        &self,
+        tenant: TenantId,
+        run: RunId,
+        now: Timestamp,
+    ) -> Result<CancelOutcome, StoreError> {
+        queue::cancel(self, tenant, run, now).await
+    }
+
+    async fn close_run(
+        &self,
+        fence: &Fence,
+        closing: &RunClosing,
+        now: Timestamp,
+    ) -> Result<ClosedRun, StoreError> {
+        close::close(self, fence, closing, now).await
+    }
+}

@@ -1,0 +1,63 @@
+//! Brings a database up to date, or refuses one that is ahead of this program.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{SqlSafeStr as _, SqlitePool};
+
+use crate::StoreError;
+
+/// Every migration, in order. Each runs once, in its own transaction; its checksum is kept and compared at every start.
+const MIGRATIONS: [(i64, &str, &str); 3] = [
+    (
+        1,
+        "people and sensors",
+        include_str!("../../migrations/sqlite/0001_people_and_sensors.sql"),
+    ),
+    (
+        2,
+        "registries and runs",
+        include_str!("../../migrations/sqlite/0002_registries_and_runs.sql"),
+    ),
+    (
+        3,
+        "inventory",
+        include_str!("../../migrations/sqlite/0003_inventory.sql"),
+    ),
+];
+
+/// Runs the migrations that the database lacks. [`StoreError::Refused`] if it has one that this program does not know, or if one was
+/// changed after it had run.
+pub(super) async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
+    let migrations = MIGRATIONS
+        .iter()
+        .map(|&(version, description, sql)| {
+            let description = Cow::Borrowed(description);
+            Migration::new(
+                version,
+                description,
+                MigrationType::Simple,
+                sql.into_sql_str(),
+                false,
+            )
+        })
+        .collect();
+    let newest = MIGRATIONS[MIGRATIONS.len() - 1].0;
+    match Migrator::with_migrations(migrations).run(writer).await {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(found)) => Err(StoreError::Refused {
+            what: "the database",
+            why: format!(
+                "it was written by a newer release (schema {found}; this program knows up to {newest}): use that release, or restore a backup"
+            ),
+        }),
+        Err(MigrateError::VersionMismatch(found)) => Err(StoreError::Refused {
+            what: "the database",
+            why: format!("its schema {found} is not the one that this program knows by that number"),
+        }),
+        Err(error) => Err(StoreError::Unavailable {
+            action: "bring its schema up to date",
+            source: Box::new(error),
+        }),
+    }
+}

@@ -1,0 +1,238 @@
+//! SQLite against the conformance suite, and what only SQLite promises.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use portolan_shared::model::RepositoryOutcome;
+use portolan_store::sqlite::SqliteStore;
+use portolan_store::{Images as _, Inventory as _, PageRequest, Runs as _, Store as _, StoreError};
+use portolan_store_conformance::{Site, at, commit_of};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
+use tempfile::TempDir;
+
+async fn open() -> (SqliteStore, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("portolan.db"))
+        .await
+        .unwrap();
+    (store, folder)
+}
+
+mod conformance {
+    use super::*;
+
+    portolan_store_conformance::suite!(open());
+}
+
+async fn raw(path: &Path) -> SqliteConnection {
+    SqliteConnection::connect(&format!("sqlite://{}", path.display()))
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_crash() {
+    let (store, folder) = open().await;
+    let site = Site::new(&store).await;
+    let fence = site.start(&store, 10).await;
+    let commit = commit_of(
+        "acme/shop",
+        &[("1", "one"), ("2", "two")],
+        RepositoryOutcome::Listed,
+    );
+    store.commit_repository(&fence, &commit, at(11)).await.unwrap();
+    // What is on the disk at this moment is what a crash would leave: the store is still open, nothing was moved out of its log.
+    let after = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        if !file.file_name().to_string_lossy().ends_with("-shm") {
+            std::fs::copy(file.path(), after.path().join(file.file_name())).unwrap();
+        }
+    }
+    let again = SqliteStore::open(&after.path().join("portolan.db"))
+        .await
+        .unwrap();
+    let tags = again
+        .tags(
+            site.tenant,
+            site.registry,
+            &commit.repository,
+            &PageRequest::first(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(tags.items.len(), 2);
+    let repeated = again.commit_repository(&fence, &commit, at(12)).await.unwrap();
+    assert_eq!(repeated, portolan_store::RepositoryCommitted::default());
+}
+
+#[tokio::test]
+async fn an_effect_that_is_dropped_half_way_leaves_nothing() {
+    let (store, _folder) = open().await;
+    let site = Site::new(&store).await;
+    let fence = site.start(&store, 10).await;
+    let tags: Vec<_> = (0..500).map(|i| format!("t{i:03}")).collect();
+    let tags: Vec<_> = tags.iter().map(|tag| (tag.as_str(), "one")).collect();
+    let commit = commit_of("acme/shop", &tags, RepositoryOutcome::Listed);
+    // Polled a few times more at each turn, until it is done before it is dropped.
+    for polls in 1_usize.. {
+        let mut left = polls;
+        let mut effect = Box::pin(store.commit_repository(&fence, &commit, at(11)));
+        let done = std::future::poll_fn(|context| {
+            let ready = effect.as_mut().poll(context);
+            left -= 1;
+            match ready {
+                std::task::Poll::Ready(done) => std::task::Poll::Ready(Some(done)),
+                std::task::Poll::Pending if left == 0 => std::task::Poll::Ready(None),
+                std::task::Poll::Pending => std::task::Poll::Pending,
+            }
+        })
+        .await;
+        drop(effect);
+        let totals = store.totals(site.tenant).await.unwrap();
+        assert!(
+            totals.tags == 0 || totals.tags == 500,
+            "{totals:?} after {polls} polls"
+        );
+        if let Some(done) = done {
+            done.unwrap();
+            break;
+        }
+    }
+    assert_eq!(store.totals(site.tenant).await.unwrap().tags, 500);
+    let run = store.run(site.tenant, fence.attempt.run).await.unwrap().unwrap();
+    assert_eq!(run.coverage.listed, 1);
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_release_is_refused() {
+    let (store, folder) = open().await;
+    store.close().await;
+    let path = folder.path().join("portolan.db");
+    let mut connection = raw(&path).await;
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+         SELECT 9999, 'later', 1, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    connection.close().await.unwrap();
+    let refused = SqliteStore::open(&path).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Refused { .. }));
+    assert!(
+        refused.to_string().contains("newer release (schema 9999"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn files_are_readable_by_their_owner_alone() {
+    let (store, folder) = open().await;
+    Site::new(&store).await;
+    let mut files = 0;
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", file.path().display());
+        files += 1;
+    }
+    assert_eq!(files, 3, "the database, its log, the log's index");
+}
+
+#[tokio::test]
+async fn a_lenient_mode_is_corrected() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portolan.db");
+    std::fs::write(&path, b"").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    SqliteStore::open(&path).await.unwrap().close().await;
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+}
+
+/// Tables and the names of their columns; the columns of the primary key first, in their order.
+async fn schema() -> Vec<(String, Vec<String>, Vec<String>)> {
+    let (store, folder) = open().await;
+    store.close().await;
+    let mut connection = raw(&folder.path().join("portolan.db")).await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    let mut schema = Vec::new();
+    for table in tables {
+        let rows = sqlx::query("SELECT name, pk FROM pragma_table_info(?1) ORDER BY pk, cid")
+            .bind(&table)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        let columns = rows.iter().map(|row| row.get("name")).collect();
+        let key = rows
+            .iter()
+            .filter(|row| row.get::<i64, _>("pk") > 0)
+            .map(|row| row.get("name"))
+            .collect();
+        schema.push((table, key, columns));
+    }
+    assert!(schema.len() > 15, "{schema:?}");
+    schema
+}
+
+#[tokio::test]
+async fn every_key_starts_with_the_tenant() {
+    // Which migrations have run, and the position of denials of all tenants, belong to nobody.
+    let exceptions = ["_sqlx_migrations", "denial_epoch"];
+    for (table, key, _) in schema().await {
+        if exceptions.contains(&table.as_str()) {
+            continue;
+        }
+        assert_eq!(key.first().map(String::as_str), Some("tenant_id"), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn no_column_is_made_for_a_secret_in_clear() {
+    let secret = [
+        "password",
+        "passwd",
+        "secret",
+        "token",
+        "private",
+        "bearer",
+        "credential",
+        "pepper",
+    ];
+    // Ids and keyed hashes; and the credential's reference, whose form a constraint keeps.
+    let known = ["token_id", "secret_hash", "credential"];
+    for (table, _, columns) in schema().await {
+        for column in columns {
+            let suspect = secret.iter().any(|word| column.contains(word));
+            assert!(!suspect || known.contains(&column.as_str()), "{table}.{column}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_credential_in_clear_does_not_fit_into_the_column() {
+    let (store, folder) = open().await;
+    let site = Site::new(&store).await;
+    let mut connection = raw(&folder.path().join("portolan.db")).await;
+    for clear in ["reader:glpat-x", "glpat-x", "file:secret", ""] {
+        let refused = sqlx::query("UPDATE registry SET credential = ?1 WHERE tenant_id = ?2")
+            .bind(clear)
+            .bind(site.tenant.as_bytes().as_slice())
+            .execute(&mut connection)
+            .await
+            .unwrap_err();
+        assert!(
+            refused.as_database_error().unwrap().is_check_violation(),
+            "{clear}"
+        );
+    }
+}

@@ -1,0 +1,179 @@
+#![doc = include_str!("../README.md")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "all of this runs in tests, where a panic is how a case fails"
+)]
+
+pub mod access;
+pub mod close;
+pub mod commit;
+pub mod content;
+pub mod enrolment;
+pub mod fence;
+pub mod image;
+pub mod lease;
+pub mod model;
+pub mod offer;
+pub mod queue;
+pub mod registry;
+pub mod sensor;
+mod site;
+pub mod vanish;
+
+pub use site::{Site, at, commit_of, digest, image_of, observation, state_hash};
+
+/// Makes a `#[tokio::test]` of every case. The argument is a future of the store and of something to keep alive with it.
+#[macro_export]
+macro_rules! suite {
+    ($store:expr) => {
+        $crate::suite! { @cases $store;
+            access {
+                tenant_names_are_unique,
+                api_tokens_are_found_by_their_id_alone,
+                api_token_names_are_free_again_after_revocation,
+                api_tokens_come_in_pages_oldest_first,
+                audit_numbers_have_no_gaps_and_start_at_one_in_each_tenant,
+                cursors_of_another_list_are_refused,
+            }
+            enrolment {
+                of_many_concurrent_claims_one_enrols,
+                the_same_keys_may_claim_again_for_ten_minutes,
+                the_right_secret_with_other_keys_contests_the_sensor,
+                wrong_expired_and_withdrawn_invitations_are_invalid,
+                names_of_sensors_and_open_invitations_are_taken,
+                an_identity_key_enrols_once,
+                invitations_show_where_they_are_in_their_life,
+            }
+            sensor {
+                sessions_are_numbered_and_the_first_makes_active,
+                a_new_certificate_is_promoted_at_its_first_use,
+                six_renewals_an_hour,
+                revocation_denies_returns_leases_and_keeps_the_name,
+                last_seen_never_goes_back,
+                sensors_of_another_tenant_are_unknown,
+            }
+            registry {
+                registries_come_back_as_they_were_given,
+                names_are_unique_and_sensors_must_exist,
+                changes_are_checked_against_the_version_seen,
+                removal_takes_everything_of_the_registry_but_shared_content,
+                a_change_of_address_wipes_nothing,
+            }
+            queue {
+                the_same_registry_and_scope_join,
+                runs_wait_in_order_with_preferred_sensors_first,
+                a_run_is_not_leased_before_its_time,
+                runs_are_listed_newest_first_in_pages,
+                cancelling_fences_off,
+            }
+            lease {
+                a_lease_is_given_once_and_says_what_to_read,
+                only_a_current_session_of_an_assigned_sensor_gets_a_lease,
+                a_lease_that_ran_out_can_be_renewed_until_it_is_taken,
+                t26_a_lost_lease_returns_to_the_queue_after_the_grace,
+                t29_attempts_that_still_run_are_adopted_and_others_return,
+                a_lease_handed_back_is_not_fruitless,
+                five_fruitless_attempts_fail_the_run,
+                a_commit_resets_the_count_of_fruitless_attempts,
+                a_failed_attempt_waits_until_its_time,
+                progress_of_a_stale_attempt_is_ignored,
+            }
+            fence {
+                t30_every_effect_of_another_session_is_stale,
+                t30_every_effect_of_an_attempt_that_is_over_is_stale,
+                t30_every_effect_of_a_revoked_sensor_is_stale,
+                refused_batches_are_counted_for_each_attempt,
+            }
+            offer {
+                a_repository_is_pending_until_this_run_commits_it,
+                unchanged_only_if_listed_with_the_same_hash_and_all_held,
+                unchanged_counts_as_committed_by_this_run,
+                more_than_an_offer_may_have_is_refused,
+            }
+            content {
+                content_is_wanted_until_it_is_held,
+                an_incomplete_manifest_stays_wanted_until_it_is_whole,
+                what_will_never_be_had_is_not_wanted_again,
+                content_is_held_for_one_tenant_alone,
+                the_same_content_twice_is_stored_once,
+            }
+            commit {
+                tags_appear_move_and_vanish_with_their_times,
+                a_truncated_listing_removes_nothing,
+                an_incomplete_commit_removes_but_is_no_success,
+                repeating_a_commit_changes_nothing,
+                unsorted_or_too_many_tags_are_refused,
+                what_cannot_be_committed_is_refused,
+                tags_of_any_digest_algorithm_are_kept,
+            }
+            close {
+                complete_only_if_everything_was_seen,
+                coverage_counts_all_attempts,
+                t32_closing_twice_gives_the_stored_outcome,
+                a_failure_without_a_commit_fails_the_run,
+                a_found_repository_that_came_to_nothing_is_not_passed_over,
+                the_last_report_on_a_repository_stands,
+            }
+            vanish {
+                repositories_vanish_only_after_a_complete_listing_of_the_whole_registry,
+                repositories_outside_the_globs_do_not_vanish,
+                a_repository_that_comes_back_keeps_its_history,
+            }
+            image {
+                repositories_are_listed_by_registry_and_name,
+                tags_come_in_pages_with_what_is_known_of_their_manifests,
+                referrers_are_found_by_their_subject,
+                a_digest_is_found_by_tag_index_config_and_subject,
+                placements_come_in_pages,
+                totals_count_what_is_there,
+                another_tenant_sees_nothing,
+            }
+            model {
+                random_commits_agree_with_a_model,
+            }
+        }
+    };
+    (@cases $store:expr; $($noun:ident { $($case:ident,)* })*) => {
+        $(mod $noun {
+            #[allow(unused_imports, reason = "the expression may name things of the caller or not")]
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let (store, keep) = $store.await;
+                    $crate::$noun::$case(&store).await;
+                    drop(keep);
+                }
+            )*
+        })*
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_case_is_in_the_suite() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let suite = std::fs::read_to_string(folder.join("lib.rs")).unwrap();
+        let mut cases = 0;
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.ends_with("site.rs") || path.ends_with("lib.rs") {
+                continue;
+            }
+            for line in std::fs::read_to_string(&path).unwrap().lines() {
+                if let Some(rest) = line.strip_prefix("pub async fn ") {
+                    let name = rest.split('(').next().unwrap();
+                    assert!(
+                        suite.contains(&format!(" {name},\n")),
+                        "{name} of {} is in no suite",
+                        path.display()
+                    );
+                    cases += 1;
+                }
+            }
+        }
+        assert!(cases > 50, "{cases}");
+    }
+}

@@ -1,0 +1,166 @@
+//! Random commits, held against a model in memory.
+
+use std::collections::BTreeMap;
+
+use portolan_shared::model::{Digest, RepositoryOutcome};
+use portolan_shared::process::{Rng as _, SeededRng};
+use portolan_store::{LedgerChange, PageRequest, RepositoryCommitted, Store};
+
+use crate::site::{Site, at, commit_of, digest, name};
+
+const SEQUENCES: u64 = 12;
+const COMMITS: i64 = 12;
+
+/// A tag set and its ledger, as simply as can be said.
+#[derive(Default)]
+struct Model {
+    /// Each tag's digest and since when it points there.
+    tags: BTreeMap<String, (Digest, i64)>,
+    /// Oldest first: tag, change, when, not before.
+    ledger: Vec<(String, LedgerChange, i64, Option<i64>)>,
+    seen_at: Option<i64>,
+}
+
+impl Model {
+    fn commit(&mut self, new: &BTreeMap<String, Digest>, whole: bool, now: i64) -> RepositoryCommitted {
+        let mut counts = RepositoryCommitted::default();
+        let mut changes = BTreeMap::new();
+        for (tag, to) in new {
+            match self.tags.get(tag) {
+                None => {
+                    counts.appeared += 1;
+                    changes.insert(tag.clone(), LedgerChange::Appeared(to.clone()));
+                }
+                Some((from, _)) if from != to => {
+                    counts.moved += 1;
+                    let change = LedgerChange::Moved {
+                        from: from.clone(),
+                        to: to.clone(),
+                    };
+                    changes.insert(tag.clone(), change);
+                }
+                Some(_) => continue,
+            }
+            self.tags.insert(tag.clone(), (to.clone(), now));
+        }
+        if whole {
+            let gone: Vec<_> = self
+                .tags
+                .keys()
+                .filter(|tag| !new.contains_key(*tag))
+                .cloned()
+                .collect();
+            for tag in gone {
+                if let Some((digest, _)) = self.tags.remove(&tag) {
+                    counts.vanished += 1;
+                    changes.insert(tag, LedgerChange::Vanished(digest));
+                }
+            }
+        }
+        for (tag, change) in changes {
+            self.ledger.push((tag, change, now, self.seen_at));
+        }
+        if whole || self.seen_at.is_none() {
+            self.seen_at = Some(now);
+        }
+        counts
+    }
+}
+
+/// Of the same commits both must have made the same tags, the same ledger and the same counts.
+pub async fn random_commits_agree_with_a_model(store: &dyn Store) {
+    let site = Site::new(store).await;
+    for seed in 0..SEQUENCES {
+        let rng = SeededRng::new(seed);
+        let below = |bound: u64| {
+            let mut bytes = [0; 8];
+            rng.fill(&mut bytes);
+            u64::from_le_bytes(bytes) % bound
+        };
+        let repository = format!("r{seed}");
+        let mut model = Model::default();
+        for step in 0..COMMITS {
+            let now = i64::try_from(seed).unwrap() * 100 + step;
+            let fence = site.start(store, now).await;
+            let tags: BTreeMap<String, String> = (0..below(12))
+                .map(|_| (format!("t{}", below(10)), format!("c{}", below(4))))
+                .collect();
+            let outcome = match below(4) {
+                0 => RepositoryOutcome::Truncated,
+                1 => RepositoryOutcome::Incomplete,
+                _ => RepositoryOutcome::Listed,
+            };
+            let pairs: Vec<_> = tags
+                .iter()
+                .map(|(tag, content)| (tag.as_str(), content.as_str()))
+                .collect();
+            let commit = commit_of(&repository, &pairs, outcome);
+            let counts = store.commit_repository(&fence, &commit, at(now)).await.unwrap();
+            let new = tags
+                .iter()
+                .map(|(tag, content)| (tag.clone(), digest(content)))
+                .collect();
+            let expected = model.commit(&new, outcome != RepositoryOutcome::Truncated, now);
+            assert_eq!(counts, expected, "seed {seed}, step {step}");
+            store
+                .cancel_run(site.tenant, fence.attempt.run, at(now))
+                .await
+                .unwrap();
+        }
+        compare(store, &site, &repository, model, seed).await;
+    }
+}
+
+async fn compare(store: &dyn Store, site: &Site, repository: &str, model: Model, seed: u64) {
+    let repository = name(repository);
+    let found = store
+        .tags(site.tenant, site.registry, &repository, &PageRequest::first())
+        .await
+        .unwrap();
+    let found: Vec<_> = found
+        .items
+        .into_iter()
+        .map(|record| (record.tag.as_str().to_owned(), (record.digest, record.since)))
+        .collect();
+    let expected: Vec<_> = model
+        .tags
+        .into_iter()
+        .map(|(tag, (digest, since))| (tag, (digest, at(since))))
+        .collect();
+    assert_eq!(found, expected, "seed {seed}");
+    let record = store
+        .repository(site.tenant, site.registry, &repository)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(record.tags, expected.len() as u64);
+    let found = store
+        .history(
+            site.tenant,
+            site.registry,
+            &repository,
+            None,
+            &PageRequest::first(),
+        )
+        .await
+        .unwrap();
+    let found: Vec<_> = found
+        .items
+        .into_iter()
+        .rev()
+        .map(|row| {
+            (
+                row.tag.as_str().to_owned(),
+                row.change,
+                row.noticed_at,
+                row.not_before,
+            )
+        })
+        .collect();
+    let expected: Vec<_> = model
+        .ledger
+        .into_iter()
+        .map(|(tag, change, now, not_before)| (tag, change, at(now), not_before.map(at)))
+        .collect();
+    assert_eq!(found, expected, "seed {seed}");
+}

@@ -1,0 +1,361 @@
+//! The usual starting point of a case, and short ways to make values.
+
+use jiff::{SignedDuration, Timestamp};
+use portolan_shared::model::manifest::{ArtifactKind, ChildRole};
+use portolan_shared::model::{
+    AttemptRef, Budget, CaTrust, CredentialReference, Digest, HostFacts, InvitationId, MediaType, RegistryId,
+    RepositoryGlobs, RepositoryName, RepositoryOutcome, RunId, RunTrigger, Scope, SensorId, StateHash,
+    StateHasher, TenantId,
+};
+use portolan_shared::process::{Rng as _, SystemRng};
+use portolan_store::{
+    Certificate, Content, EnrolmentClaim, EnrolmentOutcome, Fence, ManifestContent, NewInvitation,
+    NewRegistry, NewRun, PageRequest, QueueOutcome, RegistryChange, RepositoryCommit, RepositoryFilter,
+    RunClosing, SessionOpening, SessionOutcome, Store, TagObservation, Tenant, TokenHash,
+};
+
+/// A tenant with one sensor in session and one registry, which no other case knows.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Its sensor.
+    pub sensor: SensorId,
+    /// The sensor's session.
+    pub epoch: u64,
+    /// The sensor's certificate.
+    pub serial: [u8; 16],
+    /// The registry, read by the sensor.
+    pub registry: RegistryId,
+}
+
+/// A time, in seconds after that of [`Site::new`].
+#[must_use]
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_760_000_000).unwrap() + SignedDuration::from_secs(seconds)
+}
+
+/// The digest of some content.
+#[must_use]
+pub fn digest(content: &str) -> Digest {
+    Digest::sha256_of(content.as_bytes())
+}
+
+/// A tag that points to the digest of some content.
+#[must_use]
+pub fn observation(tag: &str, content: &str) -> TagObservation {
+    TagObservation {
+        tag: tag.parse().unwrap(),
+        digest: digest(content),
+        media_type: Some(MediaType::OCI_MANIFEST),
+        size: content.len() as u64,
+        pushed_at: None,
+    }
+}
+
+/// The hash of a tag set.
+#[must_use]
+pub fn state_hash(tags: &[TagObservation]) -> StateHash {
+    let mut hasher = StateHasher::new();
+    for seen in tags {
+        hasher.add(&seen.tag, &seen.digest);
+    }
+    hasher.finish()
+}
+
+/// A commit of tags, each with the content it points to.
+#[must_use]
+pub fn commit_of(repository: &str, tags: &[(&str, &str)], outcome: RepositoryOutcome) -> RepositoryCommit {
+    let mut tags: Vec<_> = tags
+        .iter()
+        .map(|(tag, content)| observation(tag, content))
+        .collect();
+    tags.sort_by(|left, right| left.tag.cmp(&right.tag));
+    RepositoryCommit {
+        repository: repository.parse().unwrap(),
+        state_hash: state_hash(&tags),
+        tags,
+        outcome,
+        finding: None,
+    }
+}
+
+/// An image manifest with these bytes, that refers to nothing.
+#[must_use]
+pub fn image_of(content: &str) -> ManifestContent {
+    ManifestContent {
+        digest: digest(content),
+        media_type: MediaType::OCI_MANIFEST,
+        kind: ArtifactKind::Image,
+        artifact_type: Some(MediaType::OCI_CONFIG),
+        bytes: content.as_bytes().to_vec(),
+        config: None,
+        content_size: 7,
+        children: Vec::new(),
+        subject: None,
+        incomplete: false,
+    }
+}
+
+pub(crate) fn index_of(content: &str, children: &[&str]) -> ManifestContent {
+    ManifestContent {
+        media_type: MediaType::OCI_INDEX,
+        kind: ArtifactKind::Index,
+        artifact_type: None,
+        children: children
+            .iter()
+            .map(|child| (digest(child), ChildRole::Manifest))
+            .collect(),
+        ..image_of(content)
+    }
+}
+
+pub(crate) fn put(manifest: ManifestContent) -> Content {
+    Content::Manifest(Box::new(manifest))
+}
+
+pub(crate) fn name(text: &str) -> RepositoryName {
+    text.parse().unwrap()
+}
+
+pub(crate) fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    SystemRng.fill(&mut bytes);
+    bytes
+}
+
+pub(crate) fn certificate() -> Certificate {
+    Certificate {
+        serial: bytes(),
+        not_after: at(86_400),
+    }
+}
+
+pub(crate) async fn tenant(store: &dyn Store) -> TenantId {
+    let id = TenantId::random(&SystemRng);
+    let tenant = Tenant {
+        id,
+        name: id.to_string(),
+        created_at: at(0),
+    };
+    store.add_tenant(&tenant).await.unwrap();
+    id
+}
+
+pub(crate) fn invitation(tenant: TenantId, sensor_name: &str) -> NewInvitation {
+    NewInvitation {
+        id: InvitationId::random(&SystemRng),
+        tenant,
+        hash: TokenHash(bytes()),
+        sensor_name: sensor_name.to_owned(),
+        created_by: "admin".to_owned(),
+        created_at: at(0),
+        expires_at: at(3_600),
+    }
+}
+
+pub(crate) fn claim(invitation: &NewInvitation) -> EnrolmentClaim {
+    EnrolmentClaim {
+        invitation: invitation.id,
+        hash: invitation.hash,
+        identity_public_key: bytes(),
+        new_sensor: SensorId::random(&SystemRng),
+        certificate: certificate(),
+        host: HostFacts {
+            hostname: "edge-1".to_owned(),
+            ..HostFacts::default()
+        },
+        source: "192.0.2.7".to_owned(),
+        now: at(1),
+    }
+}
+
+/// Enrols a sensor of this name; gives it and the serial number of its certificate.
+pub(crate) async fn sensor(store: &dyn Store, tenant: TenantId, sensor_name: &str) -> (SensorId, [u8; 16]) {
+    let invitation = invitation(tenant, sensor_name);
+    store.add_invitation(&invitation).await.unwrap();
+    let claim = claim(&invitation);
+    match store.enrol(&claim).await.unwrap() {
+        EnrolmentOutcome::Enrolled { sensor, .. } => (sensor, claim.certificate.serial),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn opening(tenant: TenantId, sensor: SensorId, serial: [u8; 16]) -> SessionOpening {
+    SessionOpening {
+        tenant,
+        sensor,
+        serial,
+        host: HostFacts {
+            agent_version: "0.1.0".to_owned(),
+            ..HostFacts::default()
+        },
+        policy_hash: Some([4; 32]),
+        policy_summary: "1 registry".to_owned(),
+        clock_skew_ms: -12,
+        now: at(2),
+    }
+}
+
+pub(crate) async fn session(store: &dyn Store, tenant: TenantId, sensor: SensorId, serial: [u8; 16]) -> u64 {
+    match store
+        .open_session(&opening(tenant, sensor, serial))
+        .await
+        .unwrap()
+    {
+        SessionOutcome::Opened(opened) => opened.epoch,
+        SessionOutcome::Refused(reason) => panic!("{reason}"),
+    }
+}
+
+pub(crate) fn registry(tenant: TenantId, registry_name: &str, sensors: &[SensorId]) -> NewRegistry {
+    NewRegistry {
+        id: RegistryId::random(&SystemRng),
+        tenant,
+        name: registry_name.parse().unwrap(),
+        url: "https://registry.example.com:5050".parse().unwrap(),
+        ca: CaTrust {
+            bundle_pem: Some("-----BEGIN CERTIFICATE-----".to_owned()),
+            only_bundle: true,
+        },
+        repositories: RepositoryGlobs::all(),
+        credential: Some(CredentialReference::Environment("GITLAB".to_owned())),
+        budget: Budget::default(),
+        sensors: sensors.to_vec(),
+    }
+}
+
+impl Site {
+    /// Makes one.
+    pub async fn new(store: &dyn Store) -> Self {
+        let tenant = tenant(store).await;
+        let (sensor, serial) = sensor(store, tenant, "edge").await;
+        let epoch = session(store, tenant, sensor, serial).await;
+        let new = registry(tenant, "gl", &[sensor]);
+        store.add_registry(&new, at(2)).await.unwrap();
+        Self {
+            tenant,
+            sensor,
+            epoch,
+            serial,
+            registry: new.id,
+        }
+    }
+
+    /// Queues a run of the whole registry.
+    pub async fn queue(&self, store: &dyn Store, seconds: i64) -> RunId {
+        self.queue_scope(store, &[], seconds).await
+    }
+
+    /// Queues a run of some repositories.
+    pub async fn queue_scope(&self, store: &dyn Store, repositories: &[&str], seconds: i64) -> RunId {
+        let run = self.new_run(repositories, seconds);
+        assert_eq!(store.queue_run(&run).await.unwrap(), QueueOutcome::Queued);
+        run.id
+    }
+
+    pub(crate) fn new_run(&self, repositories: &[&str], seconds: i64) -> NewRun {
+        NewRun {
+            id: RunId::random(&SystemRng),
+            tenant: self.tenant,
+            registry: self.registry,
+            trigger: RunTrigger::Manual,
+            scope: Scope {
+                repositories: repositories.iter().map(|text| name(text)).collect(),
+            },
+            requested_by: "admin".to_owned(),
+            now: at(seconds),
+        }
+    }
+
+    /// Leases a queued run to the sensor.
+    pub async fn lease(&self, store: &dyn Store, run: RunId, seconds: i64) -> Fence {
+        let lease = store
+            .lease_run(self.tenant, run, self.sensor, self.epoch, at(seconds))
+            .await
+            .unwrap()
+            .unwrap();
+        self.fence(lease.attempt)
+    }
+
+    /// Queues a run of the whole registry and leases it.
+    pub async fn start(&self, store: &dyn Store, seconds: i64) -> Fence {
+        let run = self.queue(store, seconds).await;
+        self.lease(store, run, seconds).await
+    }
+
+    pub(crate) fn fence(&self, attempt: AttemptRef) -> Fence {
+        Fence {
+            tenant: self.tenant,
+            sensor: self.sensor,
+            session_epoch: self.epoch,
+            attempt,
+        }
+    }
+
+    pub(crate) async fn reconnect(&mut self, store: &dyn Store) {
+        self.epoch = session(store, self.tenant, self.sensor, self.serial).await;
+    }
+
+    pub(crate) async fn set(&self, store: &dyn Store, change: RegistryChange) {
+        store
+            .change_registry(self.tenant, self.registry, &change, None, at(3))
+            .await
+            .unwrap();
+    }
+
+    /// Starts a run, puts the manifests that the tags point to, commits, and closes it as complete.
+    pub(crate) async fn sync(
+        &self,
+        store: &dyn Store,
+        repositories: &[(&str, &[(&str, &str)])],
+        seconds: i64,
+    ) -> Fence {
+        let fence = self.start(store, seconds).await;
+        for (repository, tags) in repositories {
+            let content: Vec<_> = tags.iter().map(|(_, content)| put(image_of(content))).collect();
+            store.put_content(&fence, &content, at(seconds)).await.unwrap();
+            let commit = commit_of(repository, tags, RepositoryOutcome::Listed);
+            store
+                .commit_repository(&fence, &commit, at(seconds))
+                .await
+                .unwrap();
+        }
+        store
+            .close_run(&fence, &whole(repositories.len() as u64), at(seconds))
+            .await
+            .unwrap();
+        fence
+    }
+}
+
+/// The closing of a run whose discovery was complete.
+pub(crate) fn whole(found: u64) -> RunClosing {
+    RunClosing {
+        discovery_complete: true,
+        found,
+        ..RunClosing::default()
+    }
+}
+
+/// Commits a repository with one tag as listed.
+pub(crate) async fn commit_listed(store: &dyn Store, fence: &Fence, repository: &str, seconds: i64) {
+    let commit = commit_of(repository, &[("1", "one")], RepositoryOutcome::Listed);
+    store
+        .commit_repository(fence, &commit, at(seconds))
+        .await
+        .unwrap();
+}
+
+/// Names of the repositories that have not vanished.
+pub(crate) async fn present(store: &dyn Store, site: &Site) -> Vec<String> {
+    let found = store
+        .repositories(site.tenant, &RepositoryFilter::default(), &PageRequest::first())
+        .await
+        .unwrap();
+    found
+        .items
+        .into_iter()
+        .map(|record| record.name.as_str().to_owned())
+        .collect()
+}
