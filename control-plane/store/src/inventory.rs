@@ -49,7 +49,8 @@ pub enum Content {
         /// The facts, as JSON.
         json: Vec<u8>,
     },
-    /// Content that cannot be had. What is too large, too deep or not there is known to be so and not wanted again; anything else is.
+    /// Content that could not be had. What is too large is known to be so and not wanted again; anything else is, because another place may
+    /// have it.
     Unavailable {
         /// Of which kind.
         kind: ContentKind,

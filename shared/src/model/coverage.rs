@@ -39,7 +39,7 @@ words! {
         Unchanged = "unchanged",
         /// Committed, but some of its content could not be read.
         Incomplete = "incomplete",
-        /// More tags than a repository may have; the first of them were committed.
+        /// Not all of its tags could be resolved, or kept. Those that were are committed; none counts as vanished.
         Truncated = "truncated",
         /// The registry refused this credential.
         Denied = "denied",

@@ -104,8 +104,8 @@ pub async fn what_will_never_be_had_is_not_wanted_again(store: &dyn Store) {
     let fence = site.start(store, 10).await;
     let cases = [
         (FindingCode::ManifestTooLarge, false),
-        (FindingCode::ManifestChildMissing, false),
-        (FindingCode::ManifestTooDeep, false),
+        (FindingCode::ManifestChildMissing, true),
+        (FindingCode::ManifestTooDeep, true),
         (FindingCode::DigestMismatch, true),
         (FindingCode::ConfigUnreadable, true),
         (FindingCode::Unavailable, true),

@@ -199,15 +199,10 @@ async fn known<'a>(
         .collect())
 }
 
-/// Whether content that could not be had for this reason will never be had: it is not wanted again.
+/// Whether content that could not be had for this reason will never be had: it is not wanted again. Content that one registry does not
+/// have, or that lies too deep below one index, may be had from another place.
 fn is_permanent(code: FindingCode) -> bool {
-    matches!(
-        code,
-        FindingCode::TooLarge
-            | FindingCode::ManifestTooLarge
-            | FindingCode::ManifestTooDeep
-            | FindingCode::ManifestChildMissing
-    )
+    matches!(code, FindingCode::TooLarge | FindingCode::ManifestTooLarge)
 }
 
 impl<'a> Batch<'a> {
