@@ -1,0 +1,58 @@
+//! The walk through a registry: discover, list, offer, fetch, commit. Knows the registry client and a way up ([`Upload`]); knows neither
+//! gRPC nor sessions.
+//!
+//! # One repository
+//!
+//! `discovery` finds it, `listing` lists its tags and resolves each with HEAD, `repository` offers the hash of the tag set and stops there
+//! if nothing has changed. Otherwise `content` offers the digests, fetches what is wanted with everything below it (`below` decides what
+//! that is, `facts` reads configs, `referrers` asks what refers to it) and sends it bottom-up; then the tag set is committed.
+//!
+//! # All of them at once
+//!
+//! A walk is one future; nothing in here starts a task. Many repositories are in hand, each in a stage of its own, so that there is always
+//! something to ask the registry for while answers of the control plane are on their way. What they share:
+//!
+//! - `reader`: the one door to the registry. Bounds what is begun, holds everything while the run is paused, and gives up a registry that
+//!   has stopped answering.
+//! - `questions`: offers of many callers, gathered into few calls.
+//! - `puts`: content, sent in the order in which it was queued, one batch at a time. A manifest is queued after everything below it, so
+//!   whatever the control plane holds, it holds all of it, at whichever moment the walk is cut off.
+//! - `known`: which digests are held or being worked on, so that each is fetched once.
+//! - `pool`: the bytes in hand. Backpressure runs from here: bytes are given back when they are stored.
+//! - `tally`: counts, progress, coverage.
+//!
+//! [`Pace`] has every bound. What fails is recorded: content as unavailable, a repository as an entry of the coverage; nothing but an error
+//! of the upload ends a walk before its end.
+//!
+//! [`Source`] is what a walk needs of a registry, [`RegistrySource`] the real one.
+
+mod below;
+mod content;
+mod discovery;
+mod facts;
+mod known;
+mod listing;
+mod pace;
+mod place;
+mod pool;
+mod puts;
+mod questions;
+mod reader;
+mod referrers;
+mod registry;
+mod repository;
+mod source;
+mod tally;
+mod upload;
+mod walk;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use pace::Pace;
+pub use registry::RegistrySource;
+pub use source::{
+    Failure, NamePage, Named, Pages, ReferrerList, ResolvedTag, ServedManifest, Source, SourceError,
+};
+pub use upload::{Closing, ContentItem, RepositoryTags, Upload, UploadError};
+pub use walk::{Steering, Walk, Walked};

@@ -1,0 +1,110 @@
+//! The one door to the registry: every request waits here for a place, and while the lease may be lost.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use futures::future::BoxFuture;
+use portolan_shared::model::Finding;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+
+use super::pace::Pace;
+use super::pool::{Pool, Work};
+use super::source::{Failure, NamePage, Pages, Source, SourceError};
+
+pub(super) struct Reader<'s> {
+    pub(super) source: &'s dyn Source,
+    places: Semaphore,
+    paused: watch::Receiver<bool>,
+    pool: Arc<Pool>,
+    /// Why nothing more can be read of this registry.
+    halted: OnceLock<Finding>,
+    failures: AtomicU32,
+    most_failures: u32,
+}
+
+impl<'s> Reader<'s> {
+    pub(super) fn new(
+        source: &'s dyn Source,
+        paused: watch::Receiver<bool>,
+        pace: &Pace,
+        pool: &Arc<Pool>,
+    ) -> Self {
+        Self {
+            source,
+            places: Semaphore::new(pace.requests.max(1)),
+            paused,
+            pool: Arc::clone(pool),
+            halted: OnceLock::new(),
+            failures: AtomicU32::new(0),
+            most_failures: pace.failures.max(1),
+        }
+    }
+
+    /// Why nothing more can be read of this registry, once that is so.
+    pub(super) fn halted(&self) -> Option<&Finding> {
+        self.halted.get()
+    }
+
+    /// Nothing more is read of this registry.
+    pub(super) fn halt(&self, finding: Finding) {
+        // The first reason is the one that counts.
+        let _ = self.halted.set(finding);
+    }
+
+    /// Makes a request when its turn has come.
+    pub(super) async fn read<'r, T>(
+        &'r self,
+        request: impl FnOnce(&'s dyn Source) -> BoxFuture<'r, Result<T, SourceError>>,
+    ) -> Result<T, SourceError>
+    where
+        's: 'r,
+    {
+        let _turn = self.turn().await?;
+        self.note(request(self.source).await)
+    }
+
+    /// Reads the next page of a listing when its turn has come.
+    pub(super) async fn page<N>(&self, pages: &mut dyn Pages<N>) -> Result<Option<NamePage<N>>, SourceError> {
+        let _turn = self.turn().await?;
+        self.note(pages.next().await)
+    }
+
+    async fn turn(&self) -> Result<(SemaphorePermit<'_>, Work), SourceError> {
+        let work = self.pool.work();
+        let place = self
+            .places
+            .acquire()
+            .await
+            .expect("the semaphore lives as long as self and is never closed");
+        if *self.paused.borrow() {
+            // An error means that nobody is left who could pause us.
+            let _ = self.paused.clone().wait_for(|paused| !*paused).await;
+        }
+        match self.halted() {
+            Some(finding) => Err(SourceError {
+                failure: Failure::Everywhere,
+                finding: finding.clone(),
+            }),
+            None => Ok((place, work)),
+        }
+    }
+
+    /// A registry that has stopped answering is not asked for each of its tags, each with all retries.
+    fn note<T>(&self, answer: Result<T, SourceError>) -> Result<T, SourceError> {
+        match &answer {
+            Err(error) => match error.failure {
+                Failure::Everywhere => self.halt(error.finding.clone()),
+                Failure::Passing => {
+                    if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= self.most_failures {
+                        self.halt(error.finding.clone());
+                    }
+                }
+                Failure::Missing | Failure::Denied | Failure::TooLarge | Failure::Lasting => {
+                    self.failures.store(0, Ordering::Relaxed);
+                }
+            },
+            Ok(_) => self.failures.store(0, Ordering::Relaxed),
+        }
+        answer
+    }
+}

@@ -1,0 +1,152 @@
+//! Counts of a run, and its coverage on the way up.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use portolan_shared::model::{
+    CoverageEntry, Finding, RepositoryName, RepositoryOutcome, RunProgress, limits,
+};
+use tokio::sync::watch;
+
+use super::source::Source;
+use super::upload::{Upload, UploadError};
+
+/// How many tags or manifests go by between two updates of the progress.
+const STEP: u64 = 64;
+
+pub(super) struct Tally<'r> {
+    upload: &'r dyn Upload,
+    source: &'r dyn Source,
+    progress: watch::Sender<RunProgress>,
+    found: AtomicU64,
+    filtered: AtomicU64,
+    done: AtomicU64,
+    read: AtomicU64,
+    tags: AtomicU64,
+    manifests: AtomicU64,
+    unreported: Mutex<Vec<CoverageEntry>>,
+}
+
+impl<'r> Tally<'r> {
+    pub(super) fn new(
+        upload: &'r dyn Upload,
+        source: &'r dyn Source,
+        progress: watch::Sender<RunProgress>,
+    ) -> Self {
+        Self {
+            upload,
+            source,
+            progress,
+            found: AtomicU64::new(0),
+            filtered: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            read: AtomicU64::new(0),
+            tags: AtomicU64::new(0),
+            manifests: AtomicU64::new(0),
+            unreported: Mutex::default(),
+        }
+    }
+
+    /// Repositories were found, some of which are left out.
+    pub(super) fn found(&self, found: u64, filtered: u64) {
+        self.found.fetch_add(found, Ordering::Relaxed);
+        self.filtered.fetch_add(filtered, Ordering::Relaxed);
+        self.show(false);
+    }
+
+    /// Repositories were committed by an earlier attempt.
+    pub(super) fn committed_before(&self, repositories: u64) {
+        self.done.fetch_add(repositories, Ordering::Relaxed);
+        self.read.fetch_add(repositories, Ordering::Relaxed);
+        self.show(false);
+    }
+
+    /// A repository was read and committed.
+    pub(super) fn committed(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+        self.read.fetch_add(1, Ordering::Relaxed);
+        self.show(false);
+    }
+
+    pub(super) fn tag_resolved(&self) {
+        if self.tags.fetch_add(1, Ordering::Relaxed).is_multiple_of(STEP) {
+            self.show(false);
+        }
+    }
+
+    pub(super) fn manifest_fetched(&self) {
+        if self
+            .manifests
+            .fetch_add(1, Ordering::Relaxed)
+            .is_multiple_of(STEP)
+        {
+            self.show(false);
+        }
+    }
+
+    /// A repository could not be read.
+    pub(super) async fn not_read(
+        &self,
+        repository: RepositoryName,
+        outcome: RepositoryOutcome,
+        finding: Finding,
+    ) -> Result<(), UploadError> {
+        self.done.fetch_add(1, Ordering::Relaxed);
+        self.show(false);
+        let full = {
+            let mut unreported = self.unreported.lock().unwrap_or_else(PoisonError::into_inner);
+            unreported.push(CoverageEntry {
+                repository,
+                outcome,
+                finding: Some(finding),
+            });
+            (unreported.len() >= limits::COVERAGE_ENTRIES_PER_PAGE).then(|| std::mem::take(&mut *unreported))
+        };
+        match full {
+            Some(entries) => self.upload.report_coverage(&entries).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Reports what has not been reported yet.
+    pub(super) async fn report_rest(&self) -> Result<(), UploadError> {
+        let rest = std::mem::take(&mut *self.unreported.lock().unwrap_or_else(PoisonError::into_inner));
+        if rest.is_empty() {
+            return Ok(());
+        }
+        self.upload.report_coverage(&rest).await
+    }
+
+    /// Whether any repository was read, in this attempt or an earlier one.
+    pub(super) fn anything_read(&self) -> bool {
+        self.read.load(Ordering::Relaxed) > 0
+    }
+
+    /// Found, and of these filtered.
+    pub(super) fn repositories(&self) -> (u64, u64) {
+        (
+            self.found.load(Ordering::Relaxed),
+            self.filtered.load(Ordering::Relaxed),
+        )
+    }
+
+    pub(super) fn tags(&self) -> u64 {
+        self.tags.load(Ordering::Relaxed)
+    }
+
+    /// Shows how far the run is.
+    pub(super) fn show(&self, discovered: bool) {
+        let (found, filtered) = self.repositories();
+        self.progress.send_modify(|progress| {
+            *progress = RunProgress {
+                repositories_total: found - filtered,
+                repositories_done: self.done.load(Ordering::Relaxed),
+                tags: self.tags(),
+                manifests: self.manifests.load(Ordering::Relaxed),
+                requests: self.source.requests(),
+                bytes_up: self.upload.bytes_sent(),
+                discovered: discovered || progress.discovered,
+            };
+        });
+    }
+}

@@ -1,0 +1,277 @@
+//! A registry in memory.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use portolan_shared::model::{Digest, Finding, FindingCode, RepositoryName, TagName};
+
+use super::image::Blob;
+use crate::inventory::{
+    Failure, NamePage, Named, Pages, ReferrerList, ResolvedTag, ServedManifest, Source, SourceError,
+};
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Request {
+    Ping,
+    Catalog(usize),
+    Tags(String, usize),
+    Resolve(String, String),
+    Manifest(String, Digest),
+    Config(String, Digest),
+    Referrers(Digest),
+}
+
+#[derive(Default)]
+pub(super) struct MemoryRegistry {
+    pub(super) repositories: Mutex<BTreeMap<String, BTreeMap<String, Digest>>>,
+    pub(super) content: Mutex<HashMap<Digest, Blob>>,
+    /// Not served in this repository.
+    pub(super) absent: Mutex<HashSet<(String, Digest)>>,
+    pub(super) referrers: Mutex<HashMap<Digest, Vec<Named>>>,
+    pub(super) has_referrers: bool,
+    /// Names of a page, 0 for all in one.
+    pub(super) page: usize,
+    /// Names that are listed and malformed, per listing.
+    pub(super) malformed: u64,
+    pub(super) faults: Mutex<HashMap<Request, SourceError>>,
+    pub(super) log: Mutex<Vec<Request>>,
+}
+
+pub(super) fn fault(failure: Failure, code: FindingCode) -> SourceError {
+    SourceError {
+        failure,
+        finding: Finding::new(code, "as the test wants it"),
+    }
+}
+
+impl MemoryRegistry {
+    pub(super) fn add(&self, blob: &Blob) {
+        self.content
+            .lock()
+            .unwrap()
+            .insert(blob.digest.clone(), blob.clone());
+    }
+
+    pub(super) fn tag(&self, repository: &str, tag: &str, blob: &Blob) {
+        self.add(blob);
+        self.tag_digest(repository, tag, &blob.digest);
+    }
+
+    pub(super) fn tag_digest(&self, repository: &str, tag: &str, digest: &Digest) {
+        let mut repositories = self.repositories.lock().unwrap();
+        let tags = repositories.entry(repository.to_owned()).or_default();
+        tags.insert(tag.to_owned(), digest.clone());
+    }
+
+    /// Adds an image with its config.
+    pub(super) fn image(&self, repository: &str, tag: &str, seed: &str) -> (Blob, Blob) {
+        let (manifest, config) = super::image::image(seed);
+        self.add(&config);
+        self.tag(repository, tag, &manifest);
+        (manifest, config)
+    }
+
+    pub(super) fn refer(&self, subject: &Blob, referrer: &Blob) {
+        let named = Named {
+            digest: referrer.digest.clone(),
+            size: referrer.bytes.len() as u64,
+            media_type: Some(referrer.media_type.clone()),
+        };
+        let mut referrers = self.referrers.lock().unwrap();
+        referrers.entry(subject.digest.clone()).or_default().push(named);
+    }
+
+    pub(super) fn fail(&self, request: Request, failure: Failure, code: FindingCode) {
+        self.faults.lock().unwrap().insert(request, fault(failure, code));
+    }
+
+    pub(super) fn heal(&self) {
+        self.faults.lock().unwrap().clear();
+    }
+
+    /// What has been asked since the last time.
+    pub(super) fn take_log(&self) -> Vec<Request> {
+        std::mem::take(&mut self.log.lock().unwrap())
+    }
+
+    async fn asked(&self, request: Request) -> Result<(), SourceError> {
+        let turns = {
+            let mut log = self.log.lock().unwrap();
+            log.push(request.clone());
+            // Answers come in another order than the questions.
+            log.len() % 3
+        };
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
+        match self.faults.lock().unwrap().get(&request) {
+            Some(fault) => Err(fault.clone()),
+            None => Ok(()),
+        }
+    }
+
+    fn served(&self, repository: &str, digest: &Digest) -> Result<Blob, SourceError> {
+        let missing = || fault(Failure::Missing, FindingCode::ManifestMissing);
+        if self
+            .absent
+            .lock()
+            .unwrap()
+            .contains(&(repository.to_owned(), digest.clone()))
+        {
+            return Err(missing());
+        }
+        self.content
+            .lock()
+            .unwrap()
+            .get(digest)
+            .cloned()
+            .ok_or_else(missing)
+    }
+}
+
+struct Listing<'r, N> {
+    registry: &'r MemoryRegistry,
+    request: Box<dyn Fn(usize) -> Request + Send + Sync>,
+    names: Result<Vec<N>, SourceError>,
+    given: usize,
+    pages: usize,
+}
+
+#[async_trait]
+impl<N: Clone + Send + Sync> Pages<N> for Listing<'_, N> {
+    async fn next(&mut self) -> Result<Option<NamePage<N>>, SourceError> {
+        self.registry.asked((self.request)(self.pages)).await?;
+        let names = self.names.as_ref().map_err(Clone::clone)?;
+        if self.pages > 0 && self.given == names.len() {
+            return Ok(None);
+        }
+        let page = if self.registry.page == 0 {
+            names.len()
+        } else {
+            self.registry.page
+        };
+        let end = (self.given + page).min(names.len());
+        let names = names[self.given..end].to_vec();
+        let malformed = if self.pages == 0 {
+            self.registry.malformed
+        } else {
+            0
+        };
+        self.given = end;
+        self.pages += 1;
+        Ok(Some(NamePage { names, malformed }))
+    }
+}
+
+#[async_trait]
+impl Source for MemoryRegistry {
+    async fn ping(&self) -> Result<(), SourceError> {
+        self.asked(Request::Ping).await
+    }
+
+    fn repositories(&self) -> Box<dyn Pages<RepositoryName> + '_> {
+        let names = self
+            .repositories
+            .lock()
+            .unwrap()
+            .keys()
+            .map(|name| name.parse().unwrap())
+            .collect();
+        Box::new(Listing {
+            registry: self,
+            request: Box::new(Request::Catalog),
+            names: Ok(names),
+            given: 0,
+            pages: 0,
+        })
+    }
+
+    fn tags<'s>(&'s self, repository: &'s RepositoryName) -> Box<dyn Pages<TagName> + 's> {
+        let repositories = self.repositories.lock().unwrap();
+        let names = match repositories.get(repository.as_str()) {
+            Some(tags) => Ok(tags.keys().map(|name| name.parse().unwrap()).collect()),
+            None => Err(fault(Failure::Missing, FindingCode::RepositoryMissing)),
+        };
+        let name = repository.to_string();
+        Box::new(Listing {
+            registry: self,
+            request: Box::new(move |page| Request::Tags(name.clone(), page)),
+            names,
+            given: 0,
+            pages: 0,
+        })
+    }
+
+    async fn resolve(&self, repository: &RepositoryName, tag: &TagName) -> Result<ResolvedTag, SourceError> {
+        self.asked(Request::Resolve(repository.to_string(), tag.to_string()))
+            .await?;
+        let digest = self.repositories.lock().unwrap()[repository.as_str()][tag.as_str()].clone();
+        let content = self.content.lock().unwrap();
+        Ok(match content.get(&digest) {
+            Some(blob) => ResolvedTag {
+                media_type: Some(blob.media_type.clone()),
+                size: blob.bytes.len() as u64,
+                digest,
+            },
+            None => ResolvedTag {
+                digest,
+                media_type: None,
+                size: 0,
+            },
+        })
+    }
+
+    async fn manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<ServedManifest, SourceError> {
+        self.asked(Request::Manifest(repository.to_string(), digest.clone()))
+            .await?;
+        let blob = self.served(repository.as_str(), digest)?;
+        Ok(ServedManifest {
+            media_type: Some(blob.media_type),
+            bytes: blob.bytes,
+        })
+    }
+
+    async fn config(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        bound: usize,
+    ) -> Result<Bytes, SourceError> {
+        self.asked(Request::Config(repository.to_string(), digest.clone()))
+            .await?;
+        let blob = self.served(repository.as_str(), digest)?;
+        if blob.bytes.len() > bound {
+            return Err(fault(Failure::TooLarge, FindingCode::TooLarge));
+        }
+        Ok(blob.bytes)
+    }
+
+    async fn referrers(
+        &self,
+        _: &RepositoryName,
+        subject: &Digest,
+    ) -> Result<Option<ReferrerList>, SourceError> {
+        self.asked(Request::Referrers(subject.clone())).await?;
+        let referrers = self
+            .referrers
+            .lock()
+            .unwrap()
+            .get(subject)
+            .cloned()
+            .unwrap_or_default();
+        Ok(self
+            .has_referrers
+            .then_some(ReferrerList { referrers, cut: None }))
+    }
+
+    fn requests(&self) -> u64 {
+        self.log.lock().unwrap().len() as u64
+    }
+}

@@ -1,0 +1,131 @@
+//! A registry, a control plane, and walks between them.
+
+use std::time::Duration;
+
+use portolan_shared::model::{
+    Digest, FindingCode, RepositoryGlobs, RepositoryOutcome, RunProgress, RunState, Scope,
+};
+use tokio::sync::watch;
+
+use super::control_plane::{ControlPlane, Stored};
+use super::registry::{MemoryRegistry, Request};
+use crate::inventory::{Closing, Pace, Steering, UploadError, Walk, Walked};
+
+pub(super) struct Scene {
+    pub(super) registry: MemoryRegistry,
+    pub(super) control_plane: ControlPlane,
+    pub(super) walk: Walk,
+    pub(super) progress: watch::Receiver<RunProgress>,
+    pub(super) paused: watch::Sender<bool>,
+    report: watch::Sender<RunProgress>,
+}
+
+impl Scene {
+    pub(super) fn new() -> Self {
+        Self::of(MemoryRegistry::default())
+    }
+
+    pub(super) fn of(registry: MemoryRegistry) -> Self {
+        let (report, progress) = watch::channel(RunProgress::default());
+        Self {
+            registry,
+            control_plane: ControlPlane::default(),
+            walk: Walk {
+                globs: RepositoryGlobs::all(),
+                scope: Scope::default(),
+                resumed: false,
+                pace: Pace {
+                    linger: Duration::ZERO,
+                    batch_linger: Duration::ZERO,
+                    ..Pace::default()
+                },
+            },
+            progress,
+            paused: watch::Sender::new(false),
+            report,
+        }
+    }
+
+    pub(super) fn globs(&mut self, globs: &[&str]) {
+        self.walk.globs = RepositoryGlobs::new(globs.iter().map(ToString::to_string).collect()).unwrap();
+    }
+
+    pub(super) async fn attempt(&self) -> Result<Walked, UploadError> {
+        let steering = Steering {
+            paused: self.paused.subscribe(),
+            progress: self.report.clone(),
+        };
+        self.walk.run(&self.registry, &self.control_plane, steering).await
+    }
+
+    /// A whole run of its own; gives how it ended and what it asked of the registry.
+    pub(super) async fn run(&self) -> (RunState, Vec<Request>) {
+        self.control_plane.new_run();
+        self.registry.take_log();
+        let state = self.attempt().await.unwrap().state;
+        (state, self.registry.take_log())
+    }
+
+    pub(super) fn manifest(&self, digest: &Digest) -> Option<Stored> {
+        self.control_plane.state().manifests.get(digest).copied()
+    }
+
+    pub(super) fn facts(&self, digest: &Digest) -> Option<Stored> {
+        self.control_plane.state().facts.get(digest).copied()
+    }
+
+    /// Outcome and finding of a repository that was committed.
+    pub(super) fn committed(&self, repository: &str) -> Option<(RepositoryOutcome, Option<FindingCode>)> {
+        let state = self.control_plane.state();
+        state
+            .repositories
+            .get(repository)
+            .map(|had| (had.outcome, had.finding))
+    }
+
+    /// Outcome and finding of a repository that was not.
+    pub(super) fn reported(&self, repository: &str) -> Option<(RepositoryOutcome, Option<FindingCode>)> {
+        self.control_plane.state().coverage.get(repository).copied()
+    }
+
+    pub(super) fn closing(&self) -> Closing {
+        self.control_plane.state().closed.clone().unwrap()
+    }
+
+    /// The tag sets that are stored.
+    pub(super) fn tag_sets(&self) -> Vec<(String, Vec<(String, Digest)>)> {
+        let state = self.control_plane.state();
+        state
+            .repositories
+            .iter()
+            .map(|(name, had)| (name.clone(), had.tags.clone().into_iter().collect()))
+            .collect()
+    }
+
+    /// The tag sets as the registry has them.
+    pub(super) fn true_tag_sets(&self) -> Vec<(String, Vec<(String, Digest)>)> {
+        let repositories = self.registry.repositories.lock().unwrap();
+        repositories
+            .iter()
+            .map(|(name, tags)| (name.clone(), tags.clone().into_iter().collect()))
+            .collect()
+    }
+}
+
+/// What was fetched, by digest, each as often as it was.
+pub(super) fn fetched(log: &[Request]) -> Vec<Digest> {
+    let mut digests: Vec<Digest> = log
+        .iter()
+        .filter_map(|request| match request {
+            Request::Manifest(_, digest) | Request::Config(_, digest) => Some(digest.clone()),
+            _ => None,
+        })
+        .collect();
+    digests.sort();
+    digests
+}
+
+/// Whether anything comes twice in a sorted list.
+pub(super) fn has_repeats(sorted: &[Digest]) -> bool {
+    sorted.windows(2).any(|pair| pair[0] == pair[1])
+}

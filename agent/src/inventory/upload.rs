@@ -1,0 +1,122 @@
+//! What the walk needs of the way up. The uplink implements it; tests implement it in memory.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use portolan_shared::model::{
+    ContentKind, CoverageEntry, Digest, DiscoveryStep, Finding, FindingCode, MediaType, OfferedRepository,
+    Reason, RepositoryName, RepositoryOutcome, RunState, StateHash, TagObservation,
+};
+
+/// Why an upload did not happen. Failures of transport are not here: the uplink tries again until the lease is lost.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UploadError {
+    /// The attempt is over as far as the control plane is concerned, or its lease was lost. Stop at once; nothing is to be reported.
+    #[error("the attempt was fenced off")]
+    Fenced(Reason),
+    /// The control plane refused the message itself. Sending it again would not help.
+    #[error("the control plane refused the upload: {text}")]
+    Refused {
+        /// Why.
+        reason: Reason,
+        /// In its words.
+        text: String,
+    },
+}
+
+/// One item of content on its way up.
+#[derive(Debug, Clone)]
+pub enum ContentItem {
+    /// A manifest, verified against its digest.
+    Manifest {
+        /// Its digest.
+        digest: Digest,
+        /// What the registry served it as.
+        served_as: Option<MediaType>,
+        /// Its bytes as the registry served them.
+        bytes: Bytes,
+        /// Something below it could not be read.
+        incomplete: bool,
+    },
+    /// Facts of a config blob.
+    ImageFacts {
+        /// The config blob's digest.
+        digest: Digest,
+        /// The config blob's size in bytes.
+        size: u64,
+        /// The facts, as JSON.
+        json: Bytes,
+    },
+    /// Content that could not be had, and why.
+    Unavailable {
+        /// Of which kind.
+        kind: ContentKind,
+        /// Its digest.
+        digest: Digest,
+        /// Its size in bytes, 0 if not known.
+        size: u64,
+        /// Its media type, if known.
+        media_type: Option<MediaType>,
+        /// Why.
+        code: FindingCode,
+    },
+}
+
+/// A repository's whole tag set.
+#[derive(Debug, Clone)]
+pub struct RepositoryTags {
+    /// Which repository.
+    pub repository: RepositoryName,
+    /// Its tags, sorted, each once.
+    pub tags: Vec<TagObservation>,
+    /// Their hash.
+    pub state_hash: StateHash,
+    /// Listed, incomplete or truncated.
+    pub outcome: RepositoryOutcome,
+    /// Why it is not simply listed.
+    pub finding: Option<Finding>,
+}
+
+/// The account at the end of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Closing {
+    /// Methods of discovery that were tried.
+    pub discovery: Vec<DiscoveryStep>,
+    /// Whether all repositories are known to have been listed.
+    pub discovery_complete: bool,
+    /// Repositories found.
+    pub found: u64,
+    /// Of these, left out by globs.
+    pub filtered: u64,
+    /// Tags observed.
+    pub tags: u64,
+    /// Nothing could be read at all, and why.
+    pub failure: Option<Finding>,
+}
+
+/// The way up, for one attempt. An answer means: durable in the control plane.
+#[async_trait]
+pub trait Upload: Send + Sync {
+    /// For each repository (at most 1,000), whether the run has yet to commit it.
+    async fn pending_repositories(&self, repositories: &[RepositoryName]) -> Result<Vec<bool>, UploadError>;
+
+    /// For each repository (at most 1,000), whether its tag set has changed; those that have not are committed by this.
+    async fn offer_repositories(&self, offered: &[OfferedRepository]) -> Result<Vec<bool>, UploadError>;
+
+    /// For each digest (at most 2,000), whether it is wanted.
+    async fn offer_digests(&self, kind: ContentKind, digests: &[Digest]) -> Result<Vec<bool>, UploadError>;
+
+    /// Sends content, lower levels first, at most 8 MiB together; stored as one. Gives how many items were new.
+    async fn put_content(&self, items: &[ContentItem]) -> Result<u32, UploadError>;
+
+    /// Replaces a repository's tag set.
+    async fn commit_repository(&self, repository: &RepositoryTags) -> Result<(), UploadError>;
+
+    /// Reports repositories (at most 1,000) that were not seen completely.
+    async fn report_coverage(&self, entries: &[CoverageEntry]) -> Result<(), UploadError>;
+
+    /// Closes the run and gives how it ended.
+    async fn close_run(&self, closing: &Closing) -> Result<RunState, UploadError>;
+
+    /// Bytes of upload messages sent so far, for progress.
+    fn bytes_sent(&self) -> u64;
+}

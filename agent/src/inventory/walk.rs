@@ -1,0 +1,243 @@
+//! One run through a registry, from discovery to its close.
+
+use std::sync::Arc;
+
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use portolan_shared::model::{
+    ContentKind, Digest, Finding, OfferedRepository, RepositoryGlobs, RepositoryOutcome, RunProgress,
+    RunState, Scope, limits,
+};
+use tokio::sync::{OnceCell, Semaphore, watch};
+
+use super::discovery::{Discovery, Plan};
+use super::known::Known;
+use super::pace::Pace;
+use super::pool::Pool;
+use super::puts::{Puts, puts};
+use super::questions::{Questions, questions};
+use super::reader::Reader;
+use super::repository::ToRead;
+use super::source::{Failure, Source};
+use super::tally::Tally;
+use super::upload::{Closing, Upload, UploadError};
+
+/// What is to be read, and how fast.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    /// Which repositories of the registry are wanted.
+    pub globs: RepositoryGlobs,
+    /// Which of these this run is about.
+    pub scope: Scope,
+    /// An earlier attempt of the run committed something.
+    pub resumed: bool,
+    /// How much is in hand at once.
+    pub pace: Pace,
+}
+
+/// How a walk is steered, and seen.
+#[derive(Debug, Clone)]
+pub struct Steering {
+    /// While true, no request to the registry begins.
+    pub paused: watch::Receiver<bool>,
+    /// Kept up to date by the walk.
+    pub progress: watch::Sender<RunProgress>,
+}
+
+/// How a walk went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Walked {
+    /// What the control plane made of the run.
+    pub state: RunState,
+    /// Most bytes of content that were in hand at once.
+    pub held_bytes: usize,
+}
+
+/// What everything that happens during a walk has in common.
+pub(super) struct Run<'r> {
+    pub(super) upload: &'r dyn Upload,
+    pub(super) reader: Reader<'r>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) manifests: Known,
+    pub(super) configs: Known,
+    pub(super) repository_questions: Questions<OfferedRepository>,
+    pub(super) manifest_questions: Questions<Digest>,
+    pub(super) facts_questions: Questions<Digest>,
+    pub(super) puts: Puts,
+    pub(super) tally: Tally<'r>,
+    /// Turns of manifests that tags point to.
+    pub(super) manifest_turns: Semaphore,
+    /// The turn of one large repository.
+    pub(super) large: Arc<Semaphore>,
+    /// Whether the registry has a referrers API, once that is known.
+    pub(super) has_referrers: OnceCell<bool>,
+    pub(super) resumed: bool,
+    pub(super) pace: Pace,
+}
+
+impl Walk {
+    /// Walks through the registry and closes the run. Dropping the future stops at once, between any two steps: what was committed stays,
+    /// the rest is the next attempt's.
+    pub async fn run(
+        &self,
+        source: &dyn Source,
+        upload: &dyn Upload,
+        steering: Steering,
+    ) -> Result<Walked, UploadError> {
+        let pace = self.pace;
+        let pool = Pool::new(pace.held_bytes);
+        let (repository_questions, repositories) = questions(
+            |upload, offered| upload.offer_repositories(offered),
+            limits::REPOSITORIES_PER_OFFER,
+            pace,
+            &pool,
+        );
+        let (manifest_questions, manifests) = questions(
+            |upload, digests| upload.offer_digests(ContentKind::Manifest, digests),
+            limits::DIGESTS_PER_OFFER,
+            pace,
+            &pool,
+        );
+        let (facts_questions, facts) = questions(
+            |upload, digests| upload.offer_digests(ContentKind::ImageFacts, digests),
+            limits::DIGESTS_PER_OFFER,
+            pace,
+            &pool,
+        );
+        let (puts, sending) = puts(pace, &pool);
+        let run = Run {
+            upload,
+            reader: Reader::new(source, steering.paused, &pace, &pool),
+            pool: Arc::clone(&pool),
+            manifests: Known::new(pace.remembered),
+            configs: Known::new(pace.remembered),
+            repository_questions,
+            manifest_questions,
+            facts_questions,
+            puts,
+            tally: Tally::new(upload, source, steering.progress),
+            manifest_turns: Semaphore::new(pace.manifests.max(1)),
+            large: Arc::new(Semaphore::new(1)),
+            has_referrers: OnceCell::new(),
+            resumed: self.resumed,
+            pace,
+        };
+        let plan = Plan::new(&self.globs, &self.scope);
+        // The loops end when the run is dropped, at the end of `read`; the first failure ends everything.
+        let (closing, (), (), (), ()) = tokio::try_join!(
+            Box::pin(run.read(plan)),
+            repositories.run(upload),
+            manifests.run(upload),
+            facts.run(upload),
+            sending.run(upload),
+        )?;
+        let state = upload.close_run(&closing).await?;
+        Ok(Walked {
+            state,
+            held_bytes: pool.peak(),
+        })
+    }
+}
+
+impl Run<'_> {
+    async fn read(self, plan: Plan) -> Result<Closing, UploadError> {
+        if let Err(error) = self.reader.read(Source::ping).await {
+            match error.failure {
+                // A credential for some repositories need not open the API's root.
+                Failure::Missing | Failure::Denied => {}
+                Failure::TooLarge | Failure::Passing | Failure::Lasting | Failure::Everywhere => {
+                    self.reader.halt(error.finding);
+                }
+            }
+        }
+        let mut discovery = Discovery::begin(&self, plan);
+        self.read_repositories(&mut discovery).await?;
+        self.tally.report_rest().await?;
+        self.tally.show(true);
+        Ok(self.account(discovery))
+    }
+
+    /// Reads repositories as they are found. There is always one page of names waiting while the former one is being worked off.
+    async fn read_repositories(&self, discovery: &mut Discovery<'_>) -> Result<(), UploadError> {
+        let from_catalog = discovery.is_catalog();
+        let mut in_hand = FuturesUnordered::new();
+        let mut number = 0_u64;
+        let mut found = Vec::new().into_iter();
+        let mut at_end = false;
+        loop {
+            while in_hand.len() < self.pace.repositories
+                && let Some(name) = found.next()
+            {
+                number += 1;
+                in_hand.push(Box::pin(self.read_or_report(ToRead {
+                    number,
+                    name,
+                    from_catalog,
+                })));
+            }
+            if in_hand.is_empty() && at_end && found.len() == 0 {
+                return Ok(());
+            }
+            if found.len() == 0 && !at_end {
+                let next = self.while_working(&mut in_hand, discovery.next(self)).await?;
+                match next {
+                    Some(names) => found = names.into_iter(),
+                    None => {
+                        at_end = true;
+                        self.tally.show(true);
+                    }
+                }
+            } else if let Some(done) = in_hand.next().await {
+                done?;
+            }
+        }
+    }
+
+    /// Waits for `wanted` while the repositories in hand go on.
+    async fn while_working<F, T>(
+        &self,
+        in_hand: &mut FuturesUnordered<F>,
+        wanted: impl Future<Output = Result<T, UploadError>>,
+    ) -> Result<T, UploadError>
+    where
+        F: Future<Output = Result<(), UploadError>>,
+    {
+        tokio::pin!(wanted);
+        loop {
+            tokio::select! {
+                result = &mut wanted => return result,
+                Some(done) = in_hand.next(), if !in_hand.is_empty() => done?,
+            }
+        }
+    }
+
+    async fn read_or_report(&self, to_read: ToRead) -> Result<(), UploadError> {
+        match self.reader.halted() {
+            Some(finding) => {
+                self.tally
+                    .not_read(to_read.name, RepositoryOutcome::Failed, finding.clone())
+                    .await
+            }
+            None => self.read_repository(to_read).await,
+        }
+    }
+
+    fn account(&self, discovery: Discovery<'_>) -> Closing {
+        let step = discovery.into_step();
+        let (found, filtered) = self.tally.repositories();
+        let reason: Option<&Finding> = self
+            .reader
+            .halted()
+            .or(step.finding.as_ref().filter(|_| !step.complete));
+        // A resumed run has something to show, even if this attempt has not.
+        let nothing_read = !self.resumed && !self.tally.anything_read();
+        let failure = reason.filter(|_| nothing_read).cloned();
+        Closing {
+            discovery_complete: step.complete,
+            found,
+            filtered,
+            tags: self.tally.tags(),
+            failure,
+            discovery: vec![step],
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a job is, and how it ends.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use portolan_shared::model::{AttemptRef, Finding, Reason, RegistryTarget, RunProgress, RunState, Scope};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::inventory::Upload;
+
+/// An attempt that was leased to this sensor: read a registry and upload what is new.
+#[derive(Debug, Clone)]
+pub struct SyncJob {
+    /// Which attempt.
+    pub attempt: AttemptRef,
+    /// What to read.
+    pub target: RegistryTarget,
+    /// How much of it.
+    pub scope: Scope,
+    /// An earlier attempt committed something.
+    pub resumed: bool,
+}
+
+/// Why a job is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobRefusal {
+    /// [`Reason::Policy`] or [`Reason::Unsupported`].
+    pub reason: Reason,
+    /// The rule of the local policy that refused.
+    pub rule: String,
+    /// For the tenant.
+    pub finding: Finding,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobEnd {
+    /// The run was closed.
+    Closed(RunState),
+    /// The attempt failed; the run is the control plane's to try again.
+    Failed(Finding),
+    /// The control plane gave the attempt to somebody else, or ended it. Nothing is to be said.
+    Fenced,
+    /// It was told to stop.
+    Cancelled,
+}
+
+/// How a running job is steered, and seen.
+#[derive(Debug, Clone)]
+pub struct JobControl {
+    /// Cancelled: stop within five seconds; no registry request afterwards.
+    pub cancel: CancellationToken,
+    /// While true, no new registry request is started: the lease may be lost.
+    pub paused: watch::Receiver<bool>,
+    /// Kept up to date by the job.
+    pub progress: watch::Sender<RunProgress>,
+}
+
+/// Who carries jobs out. The uplink knows no more of them than this.
+#[async_trait]
+pub trait Jobs: Send + Sync {
+    /// Asks the local policy, before anything is contacted.
+    fn admit(&self, job: &SyncJob) -> Result<(), JobRefusal>;
+
+    /// Carries the job out to its end.
+    async fn run(&self, job: SyncJob, upload: Arc<dyn Upload>, control: JobControl) -> JobEnd;
+}

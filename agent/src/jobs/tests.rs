@@ -1,0 +1,241 @@
+//! Jobs against a registry double with a private CA and a token service.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use portolan_doubles::tls::Alpn;
+use portolan_doubles::token::Account;
+use portolan_doubles::{Content, PrivateCa, RegistryDouble, TokenService, content};
+use portolan_registry::{Environment, Limits, SystemResolver};
+use portolan_shared::model::{
+    AttemptRef, Budget, CaTrust, Digest, FindingCode, Reason, RegistryId, RegistryTarget, RepositoryGlobs,
+    RunId, RunProgress, RunState, Scope,
+};
+use portolan_shared::process::{Shutdown, SystemClock, SystemRng, Tasks};
+use portolan_shared::tls::SystemRoots;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{JobControl, JobEnd, Jobs as _, RegistryAccess, RegistryJobs, SyncJob};
+use crate::inventory::Upload;
+use crate::inventory::tests::{ControlPlane, Trouble};
+use crate::policy::LivePolicy;
+
+struct Scene {
+    registry: RegistryDouble,
+    _tokens: TokenService,
+    ca: PrivateCa,
+    jobs: RegistryJobs,
+    control_plane: Arc<ControlPlane>,
+    _folder: TempDir,
+}
+
+impl Scene {
+    /// A registry on loopback that the policy allows; `reader` may read everything.
+    async fn new(content: Content) -> Self {
+        let tasks = Tasks::new(Shutdown::new());
+        let ca = PrivateCa::new("Acme", &SystemClock).unwrap();
+        let leaf = ca.leaf(&["127.0.0.1"]).unwrap();
+        let tokens = TokenService::builder()
+            .account(Account::new("reader", "glpat-0").administrator())
+            .start(Some(leaf.server_config(Alpn::Both).unwrap()), &tasks)
+            .await
+            .unwrap();
+        let registry = RegistryDouble::builder(content)
+            .tokens(&tokens)
+            .start(Some(leaf.server_config(Alpn::Both).unwrap()), &tasks)
+            .await
+            .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let policy = folder.path().join("policy.toml");
+        let ports = [registry.address().port(), tokens.address().port()];
+        std::fs::write(
+            &policy,
+            format!(
+                "version = 1\n[[allow]]\nhost = \"127.0.0.1\"\nports = {ports:?}\nrealms = [\"127.0.0.1\"]\n"
+            ),
+        )
+        .unwrap();
+        let jobs = RegistryJobs::new(RegistryAccess {
+            policy: Arc::new(LivePolicy::load(&policy).unwrap()),
+            system_roots: SystemRoots::none(),
+            certs_dir: None,
+            environment: Environment::new([
+                ("ACME_USERNAME".to_owned(), "reader".to_owned()),
+                ("ACME_SECRET".to_owned(), "glpat-0".to_owned()),
+            ]),
+            resolver: Arc::new(SystemResolver),
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock),
+            rng: Arc::new(SystemRng),
+        });
+        Self {
+            registry,
+            _tokens: tokens,
+            ca,
+            jobs,
+            control_plane: Arc::default(),
+            _folder: folder,
+        }
+    }
+
+    fn job(&self) -> SyncJob {
+        SyncJob {
+            attempt: AttemptRef {
+                run: RunId::generate(&SystemClock, &SystemRng),
+                attempt: 1,
+            },
+            target: RegistryTarget {
+                registry: RegistryId::generate(&SystemClock, &SystemRng),
+                url: self.registry.url().parse().unwrap(),
+                ca: CaTrust {
+                    bundle_pem: Some(self.ca.root_pem()),
+                    only_bundle: true,
+                },
+                repositories: RepositoryGlobs::all(),
+                credential: Some("env:ACME".parse().unwrap()),
+                budget: Budget::default(),
+            },
+            scope: Scope::default(),
+            resumed: false,
+        }
+    }
+
+    async fn run(&self, job: SyncJob, cancel: CancellationToken) -> JobEnd {
+        let control = JobControl {
+            cancel,
+            paused: watch::Sender::new(false).subscribe(),
+            progress: watch::Sender::new(RunProgress::default()),
+        };
+        let upload: Arc<dyn Upload> = Arc::<ControlPlane>::clone(&self.control_plane);
+        self.jobs.run(job, upload, control).await
+    }
+
+    fn failure(&self) -> Option<FindingCode> {
+        let state = self.control_plane.state();
+        let closing = state.closed.as_ref()?;
+        closing.failure.as_ref().map(|finding| finding.code)
+    }
+}
+
+#[tokio::test]
+async fn a_whole_registry_is_read_and_no_secret_of_its_configs_leaves() {
+    let scene = Scene::new(Content::every_kind(false)).await;
+    let end = scene.run(scene.job(), CancellationToken::new()).await;
+    let state = scene.control_plane.state();
+    let short: Vec<_> = state
+        .repositories
+        .values()
+        .map(|had| (had.outcome, &had.finding))
+        .collect();
+    assert_eq!(
+        end,
+        JobEnd::Closed(RunState::Complete),
+        "{short:?} {:?}",
+        state.coverage
+    );
+    let stored: BTreeMap<(String, String), Digest> = state
+        .repositories
+        .iter()
+        .flat_map(|(name, had)| {
+            let tags = had.tags.iter();
+            tags.map(move |(tag, digest)| ((name.clone(), tag.clone()), digest.clone()))
+        })
+        .collect();
+    assert_eq!(stored, scene.registry.content().expected());
+    assert!(!state.facts_json.is_empty());
+    for facts in &state.facts_json {
+        assert!(!facts.contains(content::CANARY), "{facts}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_policy_does_not_allow_is_not_admitted_and_not_contacted() {
+    let scene = Scene::new(Content::demo()).await;
+    assert!(scene.jobs.admit(&scene.job()).is_ok());
+    let mut job = scene.job();
+    job.target.url = "https://127.0.0.1:1".parse().unwrap();
+    let refusal = scene.jobs.admit(&job).unwrap_err();
+    assert_eq!(
+        (refusal.reason, refusal.finding.code),
+        (Reason::Policy, FindingCode::PolicyRefused)
+    );
+    assert!(refusal.rule.starts_with("policy:"), "{}", refusal.rule);
+    // The policy may have changed since.
+    assert_eq!(
+        scene.run(job, CancellationToken::new()).await,
+        JobEnd::Closed(RunState::Failed)
+    );
+    assert_eq!(scene.failure(), Some(FindingCode::PolicyRefused));
+    assert_eq!(scene.registry.connections(), 0);
+}
+
+#[tokio::test]
+async fn trust_that_does_not_suffice_fails_the_run_with_its_reason() {
+    let scene = Scene::new(Content::demo()).await;
+    let other = PrivateCa::new("Other", &SystemClock).unwrap();
+    for (bundle, code) in [
+        (other.root_pem(), FindingCode::TlsUntrusted),
+        ("no certificate".to_owned(), FindingCode::TlsFailed),
+    ] {
+        let mut job = scene.job();
+        job.target.ca.bundle_pem = Some(bundle);
+        assert_eq!(
+            scene.run(job, CancellationToken::new()).await,
+            JobEnd::Closed(RunState::Failed)
+        );
+        assert_eq!(scene.failure(), Some(code));
+        scene.control_plane.new_run();
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_is_not_there_fails_the_run_with_its_reason() {
+    let scene = Scene::new(Content::demo()).await;
+    let mut job = scene.job();
+    job.target.credential = Some("env:NOBODY".parse().unwrap());
+    assert_eq!(
+        scene.run(job, CancellationToken::new()).await,
+        JobEnd::Closed(RunState::Failed)
+    );
+    assert_eq!(scene.failure(), Some(FindingCode::CredentialUnavailable));
+}
+
+#[tokio::test]
+async fn t58_a_cancelled_job_asks_the_registry_nothing_more() {
+    let scene = Scene::new(Content::demo()).await;
+    let cancel = CancellationToken::new();
+    let running = scene.run(scene.job(), cancel.clone());
+    let cancelling = async {
+        while scene.registry.log().total() < 50 {
+            tokio::task::yield_now().await;
+        }
+        cancel.cancel();
+    };
+    let (end, ()) = tokio::join!(running, cancelling);
+    assert_eq!(end, JobEnd::Cancelled);
+    assert!(scene.control_plane.state().closed.is_none());
+    let end = scene.run(scene.job(), cancel).await;
+    assert_eq!(
+        end,
+        JobEnd::Cancelled,
+        "not even when it was cancelled before it began"
+    );
+}
+
+#[tokio::test]
+async fn the_control_plane_has_the_last_word() {
+    let scene = Scene::new(Content::demo()).await;
+    *scene.control_plane.trouble.lock().unwrap() = Trouble::LostAt(2);
+    assert_eq!(
+        scene.run(scene.job(), CancellationToken::new()).await,
+        JobEnd::Fenced
+    );
+    *scene.control_plane.trouble.lock().unwrap() = Trouble::RefusedAt(1);
+    scene.control_plane.new_run();
+    let JobEnd::Failed(finding) = scene.run(scene.job(), CancellationToken::new()).await else {
+        panic!("a refused upload fails the attempt")
+    };
+    assert_eq!(finding.code, FindingCode::Internal);
+}

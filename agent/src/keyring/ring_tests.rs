@@ -1,0 +1,172 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use portolan_shared::model::TenantId;
+use portolan_shared::process::SeededRng;
+use portolan_shared::secret::SecretBytes;
+use proptest::prelude::*;
+use rcgen::CertificateParams;
+use rustls_pki_types::CertificateDer;
+
+use super::*;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap()
+}
+
+fn certificate(mark: u8) -> StoredCertificate {
+    StoredCertificate {
+        chain: vec![CertificateDer::from(vec![mark])],
+        key: SecretBytes::new(vec![mark]),
+        issued_at: at(1_000),
+        received_at: at(1_000),
+        not_after: at(87_400),
+    }
+}
+
+fn root() -> CertificateDer<'static> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec![]).unwrap();
+    params.self_signed(&key).unwrap().der().clone()
+}
+
+fn enrol(path: &Path) -> Keyring {
+    let rng = SeededRng::new(1);
+    let invitation = InvitationId::random(&rng);
+    let dir = StateDir::open(path).unwrap();
+    let new = NewIdentity::prepare(&dir, invitation).unwrap();
+    let enrolled = Enrolled {
+        invitation,
+        sensor: SensorId::random(&rng),
+        tenant: TenantId::random(&rng),
+        name: "hamburg".into(),
+        deployment: "d".into(),
+        endpoints: vec!["https://h:1".into()],
+        identity: HEXLOWER.encode(new.identity.public_key()),
+        at: at(1_000),
+    };
+    let trust = TrustBundle::new(1, vec![root()]).unwrap();
+    new.complete(&dir, &enrolled, &certificate(1), &trust).unwrap();
+    let ring = Keyring::open(dir).unwrap();
+    ring.store_certificate(certificate(2)).unwrap();
+    ring.store_trust(TrustBundle::new(2, vec![root()]).unwrap())
+        .unwrap();
+    ring.count_start().unwrap();
+    ring
+}
+
+fn files(path: &Path) -> BTreeMap<String, Vec<u8>> {
+    fs::read_dir(path)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            (
+                entry.file_name().into_string().unwrap(),
+                fs::read(entry.path()).unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn t07_a_second_try_with_the_same_token_uses_the_same_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = StateDir::open(folder.path()).unwrap();
+    let (one, other) = (
+        InvitationId::random(&SeededRng::new(1)),
+        InvitationId::random(&SeededRng::new(2)),
+    );
+    let first = NewIdentity::prepare(&dir, one).unwrap();
+    let again = NewIdentity::prepare(&dir, one).unwrap();
+    assert_eq!(first.identity.public_key(), again.identity.public_key());
+    assert_eq!(first.tls.public_key_info(), again.tls.public_key_info());
+    assert_eq!(first.signing_request, again.signing_request);
+    let fresh = NewIdentity::prepare(&dir, other).unwrap();
+    assert_ne!(first.identity.public_key(), fresh.identity.public_key());
+}
+
+#[test]
+fn an_enrolled_directory_is_not_enrolled_again() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(enrol(folder.path()));
+    let before = files(folder.path());
+    let dir = StateDir::open(folder.path()).unwrap();
+    let refused = NewIdentity::prepare(&dir, InvitationId::random(&SeededRng::new(9))).unwrap_err();
+    assert!(matches!(refused, KeyringError::AlreadyEnrolled { .. }));
+    assert_eq!(files(folder.path()), before);
+    assert!(
+        !before.contains_key("tls.key"),
+        "the certificate's file holds that key"
+    );
+}
+
+#[test]
+fn starts_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let ring = enrol(folder.path());
+    assert_eq!((ring.count_start().unwrap(), ring.count_start().unwrap()), (2, 3));
+}
+
+#[test]
+fn a_revoked_sensor_keeps_its_name_and_loses_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let ring = enrol(folder.path());
+    let sensor = ring.sensor();
+    ring.revoke(at(2_000)).unwrap();
+    drop(ring);
+    let left = files(folder.path());
+    let names: Vec<_> = left.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        ["enrolment", "incarnation", "lock", "trust", "trust.previous"]
+    );
+    let refused = Keyring::open(StateDir::open(folder.path()).unwrap()).unwrap_err();
+    assert!(matches!(refused, KeyringError::Revoked { sensor: was, .. } if was == sensor));
+}
+
+#[test]
+fn an_older_trust_bundle_never_replaces_a_newer_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let ring = enrol(folder.path());
+    let before = ring.trust();
+    assert_eq!(
+        ring.store_trust(TrustBundle::new(1, vec![root()]).unwrap())
+            .unwrap(),
+        2
+    );
+    assert_eq!(ring.trust(), before);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn t57_each_damaged_file_is_named_and_nothing_is_deleted(
+        which in 0..4_usize, cut: bool, at: prop::sample::Index, bit in 0..8_u8,
+    ) {
+        let name = ["certificate", "trust", "enrolment", "identity.key"][which];
+        let folder = tempfile::tempdir().unwrap();
+        drop(enrol(folder.path()));
+        let path = folder.path().join(name);
+        let mut content = fs::read(&path).unwrap();
+        let index = at.index(content.len());
+        if cut { content.truncate(index) } else { content[index] ^= 1 << bit }
+        fs::write(&path, &content).unwrap();
+        let before = files(folder.path());
+        let opened = Keyring::open(StateDir::open(folder.path()).unwrap());
+        prop_assert_eq!(files(folder.path()), before);
+        match (name, opened) {
+            ("certificate", Ok(ring)) => {
+                let used = ring.certificate();
+                prop_assert_eq!(used.key.expose(), [1], "the previous certificate is used");
+                prop_assert!(ring.warnings()[0].contains("certificate"));
+            }
+            ("trust", Ok(ring)) => prop_assert_eq!(ring.trust().version, 1),
+            ("enrolment", Err(KeyringError::Damaged { path: named, .. })) => prop_assert_eq!(named, path),
+            ("identity.key", Err(error @ KeyringError::IdentityLost { .. })) => {
+                prop_assert!(error.to_string().contains("Nothing was deleted"));
+            }
+            (_, other) => prop_assert!(false, "unexpected: {:?}", other.map(|_| ())),
+        }
+    }
+}

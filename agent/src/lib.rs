@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+pub mod cli;
+pub mod inventory;
+pub mod jobs;
+pub mod keyring;
+pub mod policy;
+pub mod settings;
+pub mod status;
+pub mod uplink;
+pub mod wiring;

@@ -1,0 +1,236 @@
+//! Addresses: which are never contacted, which are private, and ranges of them.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// A block of addresses in CIDR form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressRange {
+    first: IpAddr,
+    prefix: u8,
+}
+
+impl AddressRange {
+    /// Whether the address is in it. An IPv4 address written as an IPv6 one is judged as what it stands for.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.first, plain(address)) {
+            (IpAddr::V4(first), IpAddr::V4(address)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
+                first.to_bits() & mask == address.to_bits() & mask
+            }
+            (IpAddr::V6(first), IpAddr::V6(address)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
+                first.to_bits() & mask == address.to_bits() & mask
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for AddressRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("{text:?} is neither \"public\" nor \"private\" nor a range such as 10.0.0.0/8");
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let first: IpAddr = address.parse().map_err(|_| wrong())?;
+        let longest = if first.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            Some(prefix) => prefix
+                .parse()
+                .ok()
+                .filter(|bits| *bits <= longest)
+                .ok_or_else(wrong)?,
+            None => longest,
+        };
+        Ok(Self { first, prefix })
+    }
+}
+
+impl fmt::Display for AddressRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.first, self.prefix)
+    }
+}
+
+/// Which addresses a host may resolve to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressSet {
+    /// Addresses of the Internet.
+    pub public: bool,
+    /// Addresses of private networks: RFC 1918, RFC 6598, unique local.
+    pub private: bool,
+    /// These.
+    pub ranges: Vec<AddressRange>,
+    /// The host is written as a loopback address or as `localhost`.
+    pub loopback: bool,
+}
+
+impl AddressSet {
+    /// Whether it has the address. The rule that refuses is named otherwise.
+    pub fn check(&self, address: IpAddr) -> Result<(), &'static str> {
+        if let Some(never) = never_contacted(address) {
+            return Err(never);
+        }
+        if self.ranges.iter().any(|range| range.contains(address)) {
+            return Ok(());
+        }
+        let plain = plain(address);
+        let (allowed, rule) = if plain.is_loopback() {
+            (self.loopback, "address.loopback")
+        } else if is_private(plain) {
+            (self.private, "address.private")
+        } else {
+            (self.public, "address.public")
+        };
+        if allowed { Ok(()) } else { Err(rule) }
+    }
+
+    /// Whether the file permits loopback addresses for this host.
+    #[must_use]
+    pub fn has_loopback(&self) -> bool {
+        self.loopback || self.ranges.iter().any(|range| range.first.is_loopback())
+    }
+}
+
+impl fmt::Display for AddressSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [
+            (self.public, "public"),
+            (self.private, "private"),
+            (self.loopback, "loopback"),
+        ];
+        let mut parts: Vec<String> = words
+            .iter()
+            .filter(|(on, _)| *on)
+            .map(|(_, word)| (*word).to_owned())
+            .collect();
+        parts.extend(self.ranges.iter().map(ToString::to_string));
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// The rule that forbids an address whatever the file says.
+pub(super) fn never_contacted(address: IpAddr) -> Option<&'static str> {
+    match plain(address) {
+        IpAddr::V4(v4) if v4.octets()[0] == 0 => Some("address.unspecified"),
+        // Cloud metadata services answer on 169.254.169.254 and its neighbours.
+        IpAddr::V4(v4) if v4.is_link_local() => Some("address.link_local"),
+        IpAddr::V4(v4) if v4.is_multicast() || v4.is_broadcast() => Some("address.multicast"),
+        // Alibaba Cloud's metadata service.
+        IpAddr::V4(v4) if v4 == Ipv4Addr::new(100, 100, 100, 200) => Some("address.metadata"),
+        IpAddr::V6(v6) if v6.is_unspecified() => Some("address.unspecified"),
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => Some("address.link_local"),
+        IpAddr::V6(v6) if v6.is_multicast() => Some("address.multicast"),
+        // Amazon EC2's metadata service over IPv6.
+        IpAddr::V6(v6) if v6 == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254) => {
+            Some("address.metadata")
+        }
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
+    }
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            // RFC 6598: carriers' shared space, 100.64.0.0/10.
+            v4.is_private() || (a == 100 && (64..128).contains(&b))
+        }
+        IpAddr::V6(v6) => v6.is_unique_local(),
+    }
+}
+
+/// The IPv4 address that an IPv6 one stands for: mapped and compatible (RFC 4291), NAT64 (RFC 6052), 6to4 (RFC 3056).
+fn plain(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = address else {
+        return address;
+    };
+    let v4 = |high: u16, low: u16| IpAddr::V4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    match v6.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low),
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => v4(high, low),
+        [0x2002, high, low, ..] => v4(high, low),
+        _ => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn set(words: &[&str]) -> AddressSet {
+        AddressSet {
+            public: words.contains(&"public"),
+            private: words.contains(&"private"),
+            loopback: words.contains(&"loopback"),
+            ranges: words.iter().filter_map(|word| word.parse().ok()).collect(),
+        }
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn t43_metadata_and_link_local_are_never_contacted_in_any_form() {
+        let all = set(&["public", "private", "loopback", "0.0.0.0/0", "::/0"]);
+        for never in [
+            "169.254.169.254",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "2002:a9fe:a9fe::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "0.0.0.0",
+            "::",
+            "224.0.0.1",
+            "ff02::1",
+            "255.255.255.255",
+            "100.100.100.200",
+        ] {
+            assert!(all.check(ip(never)).is_err(), "{never}");
+        }
+    }
+
+    #[test]
+    fn private_and_loopback_need_permission() {
+        let public = set(&["public"]);
+        assert_eq!(public.check(ip("93.184.216.34")), Ok(()));
+        for (address, rule) in [
+            ("10.1.2.3", "address.private"),
+            ("192.168.0.1", "address.private"),
+            ("100.64.0.1", "address.private"),
+            ("fd12::1", "address.private"),
+            ("127.0.0.1", "address.loopback"),
+            ("::1", "address.loopback"),
+            ("::ffff:127.0.0.1", "address.loopback"),
+        ] {
+            assert_eq!(public.check(ip(address)), Err(rule), "{address}");
+        }
+        assert_eq!(set(&["10.0.0.0/8"]).check(ip("10.255.0.1")), Ok(()));
+        assert_eq!(set(&["10.0.0.0/8"]).check(ip("::ffff:10.0.0.1")), Ok(()));
+        assert_eq!(set(&["10.0.0.0/8"]).check(ip("11.0.0.1")), Err("address.public"));
+        assert!(set(&["127.0.0.0/8"]).has_loopback());
+    }
+
+    proptest! {
+        #[test]
+        fn a_range_has_its_own_address_and_prefix_zero_has_all(bits: u32, other: u32, prefix in 0..=32_u8) {
+            let (address, other) = (Ipv4Addr::from_bits(bits), Ipv4Addr::from_bits(other));
+            let range: AddressRange = format!("{address}/{prefix}").parse().unwrap();
+            prop_assert!(range.contains(address.into()));
+            let everything: AddressRange = format!("{address}/0").parse().unwrap();
+            prop_assert!(everything.contains(other.into()));
+            let same = (bits ^ other.to_bits()).leading_zeros() >= u32::from(prefix);
+            prop_assert_eq!(range.contains(other.into()), same);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The first policy, from what the administrator allowed on the command line.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use portolan_shared::process::{FileError, create_private_dir, write_atomically};
+
+use super::host::{HostPattern, HostPort};
+
+/// `HOST[:PORT]` of a registry, https unless `http://` stands in front.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowance {
+    host: HostPattern,
+    port: u16,
+    plaintext: bool,
+}
+
+/// A first policy could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum AllowanceError {
+    /// There is one already.
+    #[error("{} exists and was left as it is: add to it by hand what --allow should have allowed", path.display())]
+    Exists {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("the policy cannot be written")]
+    File(#[source] FileError),
+}
+
+impl FromStr for Allowance {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (plaintext, rest) = match text.split_once("://") {
+            Some(("https", rest)) => (false, rest),
+            Some(("http", rest)) => (true, rest),
+            Some(_) => return Err(format!("{text:?} is not HOST[:PORT]")),
+            None => (false, text),
+        };
+        let HostPort { host, port } = rest.trim_end_matches('/').parse()?;
+        Ok(Self {
+            host,
+            port: port.unwrap_or(if plaintext { 80 } else { 443 }),
+            plaintext,
+        })
+    }
+}
+
+/// A policy that allows these registries and what they resolve to, private addresses included: naming a host on the command line of
+/// the machine itself is its administrator's word.
+#[must_use]
+pub fn first_policy(allowed: &[Allowance]) -> String {
+    let mut text = String::from(
+        "# What this Portolan agent may do, whoever asks. It is read at start and on SIGHUP; check it with\n\
+         # `portolan-agent policy check`. What is not allowed here is refused.\nversion = 1\n",
+    );
+    for Allowance {
+        host,
+        port,
+        plaintext,
+    } in allowed
+    {
+        // Writing into a String cannot fail.
+        let _ = write!(
+            text,
+            "\n[[allow]]\nhost = \"{host}\"\nports = [{port}]\naddresses = [\"public\", \"private\"]\n"
+        );
+        if *plaintext {
+            text.push_str("plaintext = true\n");
+        }
+    }
+    text
+}
+
+/// Writes the first policy, unless there is one with other content.
+///
+/// # Errors
+/// [`AllowanceError::Exists`]: the file was left as it is.
+pub fn write_first_policy(path: &Path, allowed: &[Allowance]) -> Result<(), AllowanceError> {
+    let text = first_policy(allowed);
+    match std::fs::read(path) {
+        Ok(there) if there == text.as_bytes() => return Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Ok(_) | Err(_) => {
+            return Err(AllowanceError::Exists {
+                path: path.to_owned(),
+            });
+        }
+    }
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        create_private_dir(folder).map_err(AllowanceError::File)?;
+    }
+    write_atomically(path, text.as_bytes()).map_err(AllowanceError::File)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::decide::HopPurpose;
+    use super::super::file::parse;
+    use super::*;
+
+    #[test]
+    fn what_was_allowed_is_allowed_and_nothing_else() {
+        let allowed: Vec<Allowance> = [
+            "gitlab.example.com:5050",
+            "http://127.0.0.1:5000",
+            "[::1]:5001",
+            "*.corp",
+        ]
+        .map(|text| text.parse().unwrap())
+        .to_vec();
+        let policy = parse(&first_policy(&allowed)).unwrap();
+        for good in [
+            "https://gitlab.example.com:5050",
+            "http://127.0.0.1:5000",
+            "https://[::1]:5001",
+            "https://h.corp",
+        ] {
+            policy.allows_registry(&good.parse().unwrap()).unwrap();
+        }
+        for bad in [
+            "https://gitlab.example.com",
+            "http://[::1]:5001",
+            "https://127.0.0.1",
+        ] {
+            policy.allows_registry(&bad.parse().unwrap()).unwrap_err();
+        }
+        let registry = "https://gitlab.example.com:5050".parse().unwrap();
+        policy
+            .allows_address(&registry, "gitlab.example.com", "10.0.0.1".parse().unwrap())
+            .unwrap();
+        policy
+            .allows_hop(&registry, true, "gitlab.example.com", 443, HopPurpose::Realm)
+            .unwrap();
+        assert!("ftp://h".parse::<Allowance>().is_err() && "h:x".parse::<Allowance>().is_err());
+    }
+
+    #[test]
+    fn an_existing_policy_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("etc/policy.toml");
+        let allowed = ["h".parse().unwrap()];
+        write_first_policy(&path, &allowed).unwrap();
+        write_first_policy(&path, &allowed).unwrap();
+        let refused = write_first_policy(&path, &["other".parse().unwrap()]).unwrap_err();
+        assert!(matches!(refused, AllowanceError::Exists { .. }));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), first_policy(&allowed));
+    }
+}

@@ -1,0 +1,285 @@
+//! The report.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Where reports come from.
+pub trait StatusSource: Send + Sync {
+    /// How things are now.
+    fn report(&self) -> StatusReport;
+}
+
+/// How things are with this agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusReport {
+    /// Version of the agent.
+    pub version: String,
+    /// Whether an agent runs; otherwise this is what its state directory says.
+    pub running: bool,
+    /// The main loop goes round.
+    pub alive: bool,
+    /// A session is open.
+    pub ready: bool,
+    /// Who this sensor is; none if it is not enrolled.
+    pub sensor: Option<SensorStatus>,
+    /// The way to the control plane.
+    pub connection: Option<ConnectionStatus>,
+    /// The certificate.
+    pub certificate: Option<CertificateStatus>,
+    /// What is allowed here.
+    pub policy: PolicyStatus,
+    /// Jobs that run.
+    pub jobs: Vec<JobStatus>,
+    /// Jobs ended since start.
+    pub jobs_ended: u64,
+    /// The job that ended last.
+    pub last_work: Option<WorkStatus>,
+    /// What somebody should look at.
+    pub warnings: Vec<String>,
+}
+
+/// Who a sensor is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SensorStatus {
+    /// Its id.
+    pub id: String,
+    /// Its tenant.
+    pub tenant: String,
+    /// Its name.
+    pub name: String,
+    /// Enrolled, or revoked.
+    pub state: String,
+}
+
+/// The way to the control plane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionStatus {
+    /// `connected`, `connecting`, `waiting`, `draining` or `revoked`.
+    pub phase: String,
+    /// Host and port.
+    pub endpoint: String,
+    /// The open session.
+    pub epoch: Option<u64>,
+    /// Since when it is open.
+    pub since: Option<Timestamp>,
+    /// Why the last connection failed.
+    pub last_failure: Option<String>,
+    /// How far the control plane's clock is ahead of this machine's, in milliseconds.
+    pub skew_ms: Option<i64>,
+    /// Sessions opened since start.
+    pub sessions: u64,
+    /// Failed connections since start.
+    pub failures: u64,
+}
+
+/// A certificate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    /// When it ends.
+    pub not_after: Timestamp,
+    /// Days until then; negative afterwards.
+    pub days_left: f64,
+    /// `good`, `degraded`, `critical` or `expired`.
+    pub health: String,
+    /// When it will be renewed.
+    pub renewal_planned: Option<Timestamp>,
+    /// Why the last renewal failed.
+    pub renewal_failure: Option<String>,
+    /// Renewals since start.
+    pub renewals: u64,
+}
+
+/// The local policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyStatus {
+    /// Its file.
+    pub file: String,
+    /// SHA-256 of the file in force, hex.
+    pub sha256: String,
+    /// One line per entry.
+    pub allows: Vec<String>,
+    /// Why the file as it is now is not in force.
+    pub fault: Option<String>,
+}
+
+/// A job that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobStatus {
+    /// Run and attempt.
+    pub attempt: String,
+    /// Host and port of the registry.
+    pub registry: String,
+    /// Repositories done.
+    pub repositories_done: u64,
+    /// Repositories found so far.
+    pub repositories_total: u64,
+    /// Tags resolved so far.
+    pub tags: u64,
+    /// Bytes sent to the control plane so far.
+    pub bytes_up: u64,
+}
+
+/// A job that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkStatus {
+    /// Run and attempt.
+    pub attempt: String,
+    /// Host and port of the registry.
+    pub registry: String,
+    /// When it ended.
+    pub at: Timestamp,
+    /// How.
+    pub end: String,
+}
+
+impl fmt::Display for StatusReport {
+    /// For people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.sensor {
+            Some(sensor) => writeln!(
+                f,
+                "sensor       {} ({}), {}",
+                sensor.name, sensor.id, sensor.state
+            )?,
+            None => writeln!(f, "sensor       not enrolled")?,
+        }
+        if let Some(sensor) = &self.sensor {
+            writeln!(f, "tenant       {}", sensor.tenant)?;
+        }
+        match (&self.connection, self.running) {
+            (Some(connection), true) => self.connection(f, connection)?,
+            _ => writeln!(f, "connection   no agent is running here")?,
+        }
+        if let Some(certificate) = &self.certificate {
+            write!(
+                f,
+                "certificate  {:.1} days left (until {}), {}",
+                certificate.days_left, certificate.not_after, certificate.health
+            )?;
+            match (&certificate.renewal_failure, certificate.renewal_planned) {
+                (Some(failure), _) => writeln!(f, "; renewal fails: {failure}")?,
+                (None, Some(planned)) => writeln!(f, "; renewal planned for {planned}")?,
+                (None, None) => writeln!(f)?,
+            }
+        }
+        if self.policy.allows.is_empty() {
+            writeln!(f, "registries   none allowed by {}", self.policy.file)?;
+        }
+        for line in &self.policy.allows {
+            writeln!(f, "registries   {line}")?;
+        }
+        for job in &self.jobs {
+            writeln!(
+                f,
+                "job          {}: {} of {} repositories, {} tags ({})",
+                job.registry, job.repositories_done, job.repositories_total, job.tags, job.attempt
+            )?;
+        }
+        match &self.last_work {
+            Some(work) => writeln!(f, "last work    {}: {} at {}", work.registry, work.end, work.at)?,
+            None => writeln!(f, "last work    none since start")?,
+        }
+        for warning in self.policy.fault.iter().chain(&self.warnings) {
+            writeln!(f, "warning      {warning}")?;
+        }
+        Ok(())
+    }
+}
+
+impl StatusReport {
+    fn connection(&self, f: &mut fmt::Formatter<'_>, connection: &ConnectionStatus) -> fmt::Result {
+        write!(f, "connection   {} to {}", connection.phase, connection.endpoint)?;
+        match (connection.since, &connection.last_failure) {
+            (Some(since), _) => write!(f, " since {since}")?,
+            (None, Some(failure)) => write!(f, ": {failure}")?,
+            (None, None) => {}
+        }
+        writeln!(f)?;
+        match connection.skew_ms {
+            Some(skew) => writeln!(
+                f,
+                "clock        {:.1} s {} the control plane's",
+                skew.unsigned_abs() as f64 / 1_000.0,
+                if skew >= 0 { "behind" } else { "ahead of" }
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A report with everything in it.
+    pub(in super::super) fn sample() -> StatusReport {
+        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        StatusReport {
+            version: "1".into(),
+            running: true,
+            alive: true,
+            ready: true,
+            sensor: Some(SensorStatus {
+                id: "s".into(),
+                tenant: "t".into(),
+                name: "hamburg".into(),
+                state: "enrolled".into(),
+            }),
+            connection: Some(ConnectionStatus {
+                phase: "connected".into(),
+                endpoint: "h:7443".into(),
+                epoch: Some(3),
+                since: Some(at),
+                last_failure: None,
+                skew_ms: Some(-1_500),
+                sessions: 2,
+                failures: 1,
+            }),
+            certificate: Some(CertificateStatus {
+                not_after: at,
+                days_left: 0.75,
+                health: "good".into(),
+                renewal_planned: Some(at),
+                renewal_failure: None,
+                renewals: 4,
+            }),
+            policy: PolicyStatus {
+                file: "/p".into(),
+                sha256: "00".into(),
+                allows: vec!["policy:allow[1]: h:443".into()],
+                fault: None,
+            },
+            jobs: Vec::new(),
+            jobs_ended: 5,
+            last_work: None,
+            warnings: vec!["look".into()],
+        }
+    }
+
+    #[test]
+    fn reads_well_and_survives_json() {
+        let report = sample();
+        let text = report.to_string();
+        for part in [
+            "hamburg (s), enrolled",
+            "connected to h:7443 since",
+            "1.5 s ahead of the control plane's",
+            "0.8 days left",
+            "policy:allow[1]",
+            "none since start",
+            "warning      look",
+        ] {
+            assert!(text.contains(part), "{part:?} is missing in\n{text}");
+        }
+        let json = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<StatusReport>(&json).unwrap(), report);
+        let stopped = StatusReport {
+            running: false,
+            connection: None,
+            ..report
+        };
+        assert!(stopped.to_string().contains("no agent is running here"));
+    }
+}

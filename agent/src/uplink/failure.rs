@@ -1,0 +1,142 @@
+//! Why a connection or call to the control plane failed, told apart by what may be concluded from it.
+
+use std::io;
+
+use portolan_proto::convert::{FieldError, Refusal};
+use portolan_shared::model::printable;
+use portolan_shared::tls::TrustFailure;
+use tonic::Status;
+
+use super::reconnect::Told;
+
+/// A connection or call failed. Only [`Failure::Refused`] comes from the control plane itself and may change anything.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// No connection.
+    #[error("cannot connect to {to}")]
+    Unreachable {
+        /// Host and port of the control plane, or of the proxy.
+        to: String,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The proxy did not connect.
+    #[error("the proxy {proxy} does not connect to {to}: {why}")]
+    Proxy {
+        /// The proxy.
+        proxy: String,
+        /// Host and port of the control plane.
+        to: String,
+        /// What it answered; never with a body.
+        why: String,
+    },
+    /// It is somebody else, or its certificate is not valid now. Nothing was sent.
+    #[error("{to} is not trusted")]
+    Untrusted {
+        /// Host and port.
+        to: String,
+        /// Why.
+        #[source]
+        source: TrustFailure,
+    },
+    /// The handshake failed otherwise.
+    #[error("the TLS handshake with {to} failed")]
+    Tls {
+        /// Host and port.
+        to: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The other side ended TLS with an alert. What an alert says is not reliable: the control plane must be asked.
+    #[error("{to} ended the connection with a TLS alert ({alert})")]
+    Alert {
+        /// Host and port.
+        to: String,
+        /// Its name.
+        alert: String,
+    },
+    /// It took too long.
+    #[error("{what} took longer than {seconds} s")]
+    Timeout {
+        /// What.
+        what: &'static str,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The connection was lost, or something in between answered.
+    #[error("the connection was lost: {0}")]
+    Transport(String),
+    /// The control plane broke the protocol.
+    #[error("the control plane sent what it must not: {0}")]
+    Protocol(String),
+    /// The control plane said no.
+    #[error("the control plane refused: {} ({})", .0.reason, .0.text)]
+    Refused(Refusal),
+    /// Something on this machine.
+    #[error("{0}")]
+    Local(String),
+}
+
+impl Failure {
+    /// Of a call over a connection, which may have noticed a TLS alert.
+    pub(super) fn of_call(status: &Status, alert: Option<&str>, to: &str) -> Self {
+        match (Refusal::in_status(status), alert) {
+            (Some(refusal), _) => Self::Refused(refusal),
+            (None, Some(alert)) => Self::Alert {
+                to: to.to_owned(),
+                alert: alert.to_owned(),
+            },
+            (None, None) => Self::Transport(printable(
+                &format!("{:?}: {}", status.code(), status.message()),
+                256,
+            )),
+        }
+    }
+
+    /// What the control plane itself said; none if it said nothing.
+    #[must_use]
+    pub fn told(&self) -> Option<Told> {
+        match self {
+            Self::Refused(refusal) => Some(Told {
+                reason: refusal.reason,
+                retry_after: refusal.retry_after,
+            }),
+            Self::Unreachable { .. }
+            | Self::Proxy { .. }
+            | Self::Untrusted { .. }
+            | Self::Tls { .. }
+            | Self::Alert { .. }
+            | Self::Timeout { .. }
+            | Self::Transport(_)
+            | Self::Protocol(_)
+            | Self::Local(_) => None,
+        }
+    }
+
+    /// Whether another endpoint may do better.
+    #[must_use]
+    pub fn is_of_connection(&self) -> bool {
+        self.told().is_none()
+    }
+
+    /// This failure and what caused it, on one line.
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        printable(&text, 512)
+    }
+}
+
+impl From<FieldError> for Failure {
+    fn from(error: FieldError) -> Self {
+        Self::Protocol(error.to_string())
+    }
+}

@@ -1,0 +1,39 @@
+//! The way to the control plane: enrolment, the session, renewal, uploads. Knows jobs as a trait and nothing of registries.
+//!
+//! The rules are pure machines with events and the time as arguments: `reconnect` (when to try again), `liveness` (who is alive), `lease`
+//! (what is still ours), `sequence` (nothing lost), `renewal` (when to ask for a new certificate), `upload_pack` (what fits into a message).
+//! Around them is one loop, `run` (with `step` and `renew`), that owns sessions and jobs and sends the heartbeats itself, so that a sensor whose loop hangs falls
+//! silent. `session` is one session, `attempts` the jobs that outlive it, `upload` the way up of one attempt, over a connection of its own.
+//!
+//! State changes only on what the control plane said over an authenticated connection ([`Failure::told`]); an error that carries no reason
+//! of its own came from somewhere in between and leads to another try, nothing else.
+
+mod attempts;
+mod channel;
+mod dial;
+mod endpoint;
+mod enrol;
+mod failure;
+mod issued;
+mod lease;
+mod liveness;
+mod reconnect;
+mod renew;
+mod renewal;
+mod run;
+mod sequence;
+mod session;
+mod step;
+mod upload;
+mod upload_link;
+mod upload_pack;
+mod view;
+mod who_am_i;
+
+pub use channel::Connector;
+pub use endpoint::Endpoint;
+pub use enrol::{EnrolError, EnrolOutcome, Enroller};
+pub use failure::Failure;
+pub use reconnect::Told;
+pub use run::{Uplink, UplinkEnd, UplinkHandle, UplinkParts};
+pub use view::{LastWork, Phase, RunningView, UplinkView};

@@ -1,0 +1,303 @@
+//! One session: its stream, its sequence numbers, its clockwork. Opening it is the only place where a sensor introduces itself.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portolan_proto::convert::Refusal;
+use portolan_proto::v1::control_message::Body as Down;
+use portolan_proto::v1::sensor_message::Body as Up;
+use portolan_proto::v1::session_client::SessionClient;
+use portolan_proto::{PROTOCOL, v1};
+use portolan_shared::model::{AttemptRef, Reason, limits, printable};
+use portolan_shared::process::{Clock, Rng, Uptime};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+
+use super::channel::Channel;
+use super::failure::Failure;
+use super::lease::Heartbeats;
+use super::liveness::Liveness;
+use super::reconnect::Told;
+use super::sequence::Sequence;
+
+/// Messages that wait to be sent. When it is full the other side has not read for long, and the session is closed.
+pub(super) const OUTBOUND: usize = 64;
+/// Progress is left out while fewer places than this are free: only the latest counts.
+const KEPT_FREE: usize = OUTBOUND / 2;
+const WELCOME_WITHIN: Duration = Duration::from_secs(10);
+const RENEW_WITHIN: Duration = Duration::from_secs(15);
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
+/// An open session.
+pub(super) struct Session {
+    channel: Channel,
+    outbound: mpsc::Sender<v1::SensorMessage>,
+    inbound: Streaming<v1::ControlMessage>,
+    sent: Sequence,
+    received: Sequence,
+    pub(super) epoch: u64,
+    pub(super) opened: Uptime,
+    pub(super) liveness: Liveness,
+    pub(super) heartbeats: Heartbeats,
+}
+
+/// What the control plane granted.
+#[derive(Debug, Clone)]
+pub(super) struct Welcome {
+    pub(super) server_time: Option<Timestamp>,
+    pub(super) spread: Duration,
+    pub(super) verdicts: Vec<(AttemptRef, bool)>,
+    /// When the Hello was sent: kept leases count from then.
+    pub(super) hello_sent: Uptime,
+}
+
+/// What the control plane says during a session.
+#[derive(Debug, Clone)]
+pub(super) enum Event {
+    HeartbeatAck {
+        counter: u64,
+        renewed: Vec<AttemptRef>,
+    },
+    Offer(v1::JobOffer),
+    Cancel {
+        attempt: AttemptRef,
+        reason: Reason,
+    },
+    Trust(v1::TrustBundle),
+    Drain {
+        after: Duration,
+    },
+    Goodbye(Told),
+    /// A message that this build does not know.
+    Unknown,
+}
+
+impl Session {
+    /// Says Hello and waits for the Welcome.
+    pub(super) async fn open(
+        channel: Channel,
+        hello: v1::Hello,
+        clock: &dyn Clock,
+        rng: &dyn Rng,
+    ) -> Result<(Self, Welcome), Failure> {
+        let (outbound, queue) = mpsc::channel(OUTBOUND);
+        let mut sent = Sequence::default();
+        let hello_sent = clock.uptime();
+        let first = v1::SensorMessage {
+            seq: sent.number(),
+            body: Some(Up::Hello(hello)),
+        };
+        outbound
+            .try_send(first)
+            .map_err(|_| Failure::Local("a new queue has no place".to_owned()))?;
+        let mut client = SessionClient::with_origin(channel.clone(), channel.origin())
+            .max_decoding_message_size(limits::SESSION_MESSAGE_BYTES)
+            .max_encoding_message_size(limits::SESSION_MESSAGE_BYTES);
+        let answer = timeout(WELCOME_WITHIN, async {
+            let opened = client.open(ReceiverStream::new(queue)).await;
+            let mut inbound = opened.map_err(|status| channel.failure(&status))?.into_inner();
+            let mut received = Sequence::default();
+            let body = next(&mut inbound, &mut received, &channel).await?;
+            Ok::<_, Failure>((inbound, received, body))
+        });
+        let (inbound, received, body) = answer.await.map_err(|_| Failure::Timeout {
+            what: "the control plane's welcome",
+            seconds: WELCOME_WITHIN.as_secs(),
+        })??;
+        let welcome = match body {
+            Some(Down::Welcome(welcome)) => welcome,
+            Some(Down::Refuse(refuse)) => return Err(refused(&refuse)),
+            Some(Down::Goodbye(goodbye)) => return Err(Failure::Refused(refusal(told(&goodbye)?, ""))),
+            _ => {
+                return Err(Failure::Protocol(
+                    "something else than a welcome came first".to_owned(),
+                ));
+            }
+        };
+        if welcome.protocol != PROTOCOL || welcome.session_epoch == 0 {
+            return Err(Failure::Protocol(format!(
+                "it chose protocol {} and epoch {}",
+                welcome.protocol, welcome.session_epoch
+            )));
+        }
+        let now = clock.uptime();
+        let session = Self {
+            channel,
+            outbound,
+            inbound,
+            sent,
+            received,
+            epoch: welcome.session_epoch,
+            opened: now,
+            liveness: Liveness::new(Duration::from_millis(welcome.heartbeat_ms.into()), now, rng),
+            heartbeats: Heartbeats::default(),
+        };
+        let granted = Welcome {
+            server_time: Timestamp::from_millisecond(welcome.server_time_ms).ok(),
+            spread: Duration::from_millis(welcome.reconnect_spread_ms.into()),
+            verdicts: verdicts(&welcome)?,
+            hello_sent,
+        };
+        Ok((session, granted))
+    }
+
+    /// Queues a message.
+    ///
+    /// # Errors
+    /// If the queue is full or closed: the session is of no use any more.
+    pub(super) fn send(&mut self, body: Up) -> Result<(), Failure> {
+        let place = self.outbound.try_reserve().map_err(|error| match error {
+            mpsc::error::TrySendError::Full(()) => {
+                Failure::Transport(format!("{OUTBOUND} messages wait to be sent"))
+            }
+            mpsc::error::TrySendError::Closed(()) => Failure::Transport("the stream was closed".to_owned()),
+        })?;
+        place.send(v1::SensorMessage {
+            seq: self.sent.number(),
+            body: Some(body),
+        });
+        Ok(())
+    }
+
+    /// Whether there is room for messages of which only the latest counts.
+    pub(super) fn has_room(&self) -> bool {
+        self.outbound.capacity() > KEPT_FREE
+    }
+
+    /// The next thing that the control plane says. Nothing is lost if this is dropped before it is done.
+    pub(super) async fn next(&mut self) -> Result<Event, Failure> {
+        let body = next(&mut self.inbound, &mut self.received, &self.channel).await?;
+        Ok(match body {
+            Some(Down::HeartbeatAck(ack)) => Event::HeartbeatAck {
+                counter: ack.counter,
+                renewed: attempts(&ack.renewed)?,
+            },
+            Some(Down::JobOffer(offer)) => Event::Offer(offer),
+            Some(Down::JobCancel(cancel)) => Event::Cancel {
+                reason: Reason::try_from(cancel.reason()).unwrap_or(Reason::Cancelled),
+                attempt: cancel
+                    .attempt
+                    .as_ref()
+                    .ok_or_else(|| Failure::Protocol("a cancellation of nothing".to_owned()))?
+                    .try_into()?,
+            },
+            Some(Down::TrustBundle(trust)) => Event::Trust(trust),
+            Some(Down::Drain(drain)) => Event::Drain {
+                after: Duration::from_millis(drain.reconnect_after_ms.into()).min(LONGEST_WAIT),
+            },
+            Some(Down::Goodbye(goodbye)) => Event::Goodbye(told(&goodbye)?),
+            Some(Down::Refuse(refuse)) => return Err(refused(&refuse)),
+            Some(Down::Welcome(_)) => return Err(Failure::Protocol("a second welcome".to_owned())),
+            None => Event::Unknown,
+        })
+    }
+
+    /// A call for a new certificate, over this session's connection.
+    pub(super) fn renew(
+        &self,
+        csr_der: Vec<u8>,
+    ) -> impl Future<Output = Result<v1::CertificateBundle, Failure>> + use<> {
+        let channel = self.channel.clone();
+        async move {
+            let mut client = SessionClient::with_origin(channel.clone(), channel.origin())
+                .max_decoding_message_size(limits::HELLO_BYTES);
+            let request = v1::RenewRequest {
+                csr_der: csr_der.into(),
+            };
+            match timeout(RENEW_WITHIN, client.renew(request)).await {
+                Ok(Ok(answer)) => Ok(answer.into_inner()),
+                Ok(Err(status)) => Err(channel.failure(&status)),
+                Err(_) => Err(Failure::Timeout {
+                    what: "the renewal",
+                    seconds: RENEW_WITHIN.as_secs(),
+                }),
+            }
+        }
+    }
+
+    /// Says goodbye and waits until the other side has read it, at most `within`.
+    pub(super) async fn close(mut self, reason: Reason, within: Duration) {
+        let goodbye = v1::Goodbye {
+            reason: v1::Reason::from(reason).into(),
+            ..v1::Goodbye::default()
+        };
+        if self.send(Up::Goodbye(goodbye)).is_err() {
+            return;
+        }
+        let Self {
+            outbound,
+            mut inbound,
+            ..
+        } = self;
+        // Ends our direction; the other side ends its own when it has read everything.
+        drop(outbound);
+        let _ = timeout(within, async {
+            while let Ok(Some(_)) = inbound.message().await {}
+        })
+        .await;
+    }
+}
+
+async fn next(
+    inbound: &mut Streaming<v1::ControlMessage>,
+    received: &mut Sequence,
+    channel: &Channel,
+) -> Result<Option<Down>, Failure> {
+    let message = inbound
+        .message()
+        .await
+        .map_err(|status| channel.failure(&status))?
+        .ok_or_else(|| Failure::Transport("the control plane ended the stream".to_owned()))?;
+    received
+        .check(message.seq)
+        .map_err(|error| Failure::Protocol(error.to_string()))?;
+    Ok(message.body)
+}
+
+fn attempts(wire: &[v1::AttemptRef]) -> Result<Vec<AttemptRef>, Failure> {
+    wire.iter()
+        .map(|attempt| attempt.try_into().map_err(Failure::from))
+        .collect()
+}
+
+fn verdicts(welcome: &v1::Welcome) -> Result<Vec<(AttemptRef, bool)>, Failure> {
+    welcome
+        .verdicts
+        .iter()
+        .filter_map(|verdict| Some((verdict.attempt.as_ref()?, verdict.keep)))
+        .map(|(attempt, keep)| Ok((attempt.try_into()?, keep)))
+        .collect()
+}
+
+fn told(goodbye: &v1::Goodbye) -> Result<Told, Failure> {
+    Ok(Told {
+        reason: Reason::try_from(goodbye.reason())?,
+        retry_after: wait(goodbye.retry_after_ms),
+    })
+}
+
+fn wait(millis: u32) -> Option<Duration> {
+    (millis > 0).then(|| Duration::from_millis(millis.into()).min(LONGEST_WAIT))
+}
+
+fn refused(refuse: &v1::Refuse) -> Failure {
+    match Reason::try_from(refuse.reason()) {
+        Ok(reason) => {
+            let retry_after = wait(refuse.retry_after_ms);
+            Failure::Refused(refusal(Told { reason, retry_after }, &refuse.text))
+        }
+        Err(error) => error.into(),
+    }
+}
+
+pub(super) fn refusal(told: Told, text: &str) -> Refusal {
+    Refusal {
+        reason: told.reason,
+        retry_after: told.retry_after,
+        server_time: Timestamp::UNIX_EPOCH,
+        request_id: String::new(),
+        text: printable(text, 256),
+    }
+}

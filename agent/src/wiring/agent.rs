@@ -1,0 +1,241 @@
+//! A sensor, from its settings to its running parts.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portolan_registry::{Environment as RegistryEnvironment, Limits, SystemResolver};
+use portolan_shared::process::{Clock, Rng, Tasks};
+use portolan_shared::tls::{RegistryTrust, SystemRoots};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::machine::{boot_id, host_facts};
+use super::report::Gatherer;
+use crate::jobs::{Jobs, RegistryAccess, RegistryJobs};
+use crate::keyring::{Keyring, KeyringError, StateDir};
+use crate::policy::{LivePolicy, PolicyError};
+use crate::settings::{Environment, Settings};
+use crate::status::{StatusReport, StatusSocket, StatusSource, serve_health};
+use crate::uplink::{Connector, Failure, Phase, Uplink, UplinkEnd, UplinkHandle, UplinkParts, UplinkView};
+
+/// What an agent is made of.
+pub struct AgentParts {
+    /// Its settings.
+    pub settings: Settings,
+    /// The environment that credential references speak of.
+    pub environment: Environment,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Owns everything that runs, and carries the shutdown.
+    pub tasks: Tasks,
+}
+
+/// An agent could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// Its state.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// Its policy.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// Its enrolment.
+    #[error("the enrolment cannot be used")]
+    Uplink(#[source] Failure),
+    /// The health port.
+    #[error("cannot listen on {address} for health requests")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// How an agent ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentEnd {
+    /// It was told to stop.
+    Stopped,
+    /// Its sensor was revoked; its keys are destroyed.
+    Revoked,
+}
+
+/// A sensor that is ready to run.
+pub struct Agent {
+    uplink: Uplink,
+    gatherer: Arc<Gatherer>,
+    health: Option<TcpListener>,
+    data_dir: PathBuf,
+    tasks: Tasks,
+}
+
+/// For looking at a running agent, and for telling it things.
+#[derive(Clone)]
+pub struct AgentHandle {
+    policy: Arc<LivePolicy>,
+    uplink: UplinkHandle,
+    source: Arc<dyn StatusSource>,
+    health: Option<SocketAddr>,
+}
+
+impl Agent {
+    /// Opens the state, reads the policy, binds ports. Contacts nothing and starts no task.
+    pub async fn build(parts: AgentParts) -> Result<(AgentHandle, Self), AgentError> {
+        let roots = SystemRoots::load();
+        Self::build_with(parts, |policy, parts| {
+            Arc::new(RegistryJobs::new(RegistryAccess {
+                policy,
+                system_roots: roots,
+                certs_dir: Some(PathBuf::from(RegistryTrust::CERTS_DIR)),
+                environment: RegistryEnvironment::new(parts.environment.to_map()),
+                resolver: Arc::new(SystemResolver),
+                limits: Limits::default(),
+                clock: Arc::clone(&parts.clock),
+                rng: Arc::clone(&parts.rng),
+            }))
+        })
+        .await
+    }
+
+    /// As [`Agent::build`], with other jobs than those that read registries: for tests.
+    pub async fn build_with(
+        parts: AgentParts,
+        jobs: impl FnOnce(Arc<LivePolicy>, &AgentParts) -> Arc<dyn Jobs>,
+    ) -> Result<(AgentHandle, Self), AgentError> {
+        let settings = &parts.settings;
+        let keyring = Arc::new(Keyring::open(StateDir::open(&settings.data_dir)?)?);
+        let policy = Arc::new(LivePolicy::load(&settings.policy)?);
+        if policy.current().is_empty() {
+            tracing::warn!(policy = %settings.policy.display(), "the policy allows nothing: every job will be refused");
+        }
+        let health = match settings.health.listen {
+            Some(address) => Some(
+                TcpListener::bind(address)
+                    .await
+                    .map_err(|source| AgentError::Listen { address, source })?,
+            ),
+            None => None,
+        };
+        let incarnation = keyring.count_start()?;
+        let (handle, uplink) = Uplink::build(UplinkParts {
+            keyring: Arc::clone(&keyring),
+            policy: Arc::clone(&policy),
+            jobs: jobs(Arc::clone(&policy), &parts),
+            connector: Connector::new(
+                settings.proxy.clone(),
+                Arc::clone(&parts.clock),
+                parts.tasks.clone(),
+            ),
+            clock: Arc::clone(&parts.clock),
+            rng: Arc::clone(&parts.rng),
+            tasks: parts.tasks.clone(),
+            host: host_facts(),
+            boot_id: boot_id(),
+            incarnation,
+            job_slots: settings.job_slots,
+        })
+        .map_err(AgentError::Uplink)?;
+        let gatherer = Arc::new(Gatherer {
+            keyring,
+            policy: Arc::clone(&policy),
+            uplink: handle.clone(),
+            clock: Arc::clone(&parts.clock),
+        });
+        let handle = AgentHandle {
+            policy,
+            uplink: handle,
+            source: Arc::clone(&gatherer) as Arc<dyn StatusSource>,
+            health: health.as_ref().and_then(|listener| listener.local_addr().ok()),
+        };
+        let agent = Self {
+            uplink,
+            gatherer,
+            health,
+            data_dir: parts.settings.data_dir.clone(),
+            tasks: parts.tasks,
+        };
+        Ok((handle, agent))
+    }
+
+    /// Runs until the shutdown drains or cuts, or the sensor is revoked. The state directory is free for another agent afterwards, also if
+    /// this is dropped before its end.
+    pub async fn run(self) -> AgentEnd {
+        let _release = Release(Arc::clone(&self.gatherer));
+        let shutdown = self.tasks.shutdown().clone();
+        let source: Arc<dyn StatusSource> = self.gatherer;
+        match StatusSocket::bind(&self.data_dir, Arc::clone(&source)) {
+            Ok(socket) => self.tasks.spawn("status socket", socket.serve(shutdown.clone())),
+            // A long path, or a file system without sockets: worth a word, not worth staying away.
+            Err(error) => {
+                tracing::warn!(%error, "no status socket: `portolan-agent status` will not see this agent");
+            }
+        }
+        if let Some(listener) = self.health {
+            self.tasks
+                .spawn("health", serve_health(listener, source, shutdown.clone()));
+        }
+        let end = self.uplink.run(shutdown.clone()).await;
+        shutdown.start_cut();
+        match end {
+            UplinkEnd::Stopped => AgentEnd::Stopped,
+            UplinkEnd::Revoked => AgentEnd::Revoked,
+        }
+    }
+}
+
+struct Release(Arc<Gatherer>);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        self.0.keyring.dir().release();
+    }
+}
+
+impl AgentHandle {
+    /// Reads the policy again; what is wrong with it is logged and shown in the status.
+    pub fn reload_policy(&self) {
+        match self.policy.reload() {
+            Ok(()) => tracing::info!(
+                policy = self.policy.current().summary(),
+                "the policy was read again"
+            ),
+            Err(error) => {
+                tracing::error!(%error, "the policy cannot be used: nothing is allowed until it is mended");
+            }
+        }
+    }
+
+    /// How things are.
+    #[must_use]
+    pub fn status(&self) -> StatusReport {
+        self.source.report()
+    }
+
+    /// Where health is served, if it is.
+    #[must_use]
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.health
+    }
+
+    /// Where the way to the control plane stands.
+    #[must_use]
+    pub fn view(&self) -> watch::Receiver<UplinkView> {
+        self.uplink.view.clone()
+    }
+
+    /// Returns once a session is open; false if the agent ends before.
+    pub async fn connected(&self) -> bool {
+        let mut view = self.view();
+        view.wait_for(|view| view.phase == Phase::Connected).await.is_ok()
+    }
+}
+
+/// The main loop is alive if it went round within this time: it looks at its clocks every second.
+pub(super) const PULSE_WITHIN: Duration = Duration::from_secs(60);

@@ -1,0 +1,16 @@
+//! Puts the parts together: the only place that knows all of them.
+//!
+//! `agent` builds and runs a sensor from injected clock, randomness, tasks and shutdown, in the binary and in tests alike. `enrolment` is the
+//! command that makes one. `report` gathers the status. `machine` says what is told of this host. `signals` is the binary's alone.
+
+mod agent;
+mod enrolment;
+mod machine;
+mod report;
+mod signals;
+
+pub use agent::{Agent, AgentEnd, AgentError, AgentHandle, AgentParts};
+pub use enrolment::{EnrolCommand, EnrolReport, EnrolmentError, enrol};
+pub use machine::{boot_id, host_facts};
+pub use report::status;
+pub use signals::{SignalError, follow_signals};

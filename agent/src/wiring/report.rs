@@ -1,0 +1,172 @@
+//! Gathers the status from the parts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use data_encoding::HEXLOWER;
+use jiff::Timestamp;
+use portolan_shared::process::Clock;
+use portolan_shared::tls::CertificateHealth;
+
+use super::agent::PULSE_WITHIN;
+use crate::keyring::{Enrolled, Enrolment, Keyring, KeyringError, StateDir, StoredCertificate};
+use crate::policy::{LivePolicy, Policy};
+use crate::status::{
+    CertificateStatus, ConnectionStatus, JobStatus, PolicyStatus, SensorStatus, StatusReport, StatusSource,
+    WorkStatus, ask,
+};
+use crate::uplink::{Phase, UplinkHandle, UplinkView};
+
+/// Gathers the status of a running agent.
+pub(super) struct Gatherer {
+    pub(super) keyring: Arc<Keyring>,
+    pub(super) policy: Arc<LivePolicy>,
+    pub(super) uplink: UplinkHandle,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl StatusSource for Gatherer {
+    fn report(&self) -> StatusReport {
+        let view = self.uplink.view.borrow().clone();
+        let policy = self.policy.current();
+        let mut warnings = self.keyring.warnings().to_vec();
+        if policy.is_empty() {
+            warnings.push("the policy allows nothing: every job is refused".to_owned());
+        }
+        if view.skew_ms.is_some_and(|skew| skew.unsigned_abs() > 120_000) {
+            warnings.push(
+                "this machine's clock and the control plane's differ by more than two minutes".to_owned(),
+            );
+        }
+        StatusReport {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            running: true,
+            alive: self.clock.uptime().since(self.uplink.pulse()) < PULSE_WITHIN,
+            ready: view.phase == Phase::Connected,
+            sensor: Some(sensor(self.keyring.enrolled(), "enrolled")),
+            certificate: Some(certificate(&self.keyring.certificate(), &view, self.clock.now())),
+            policy: policy_status(self.policy.path(), &policy, self.policy.fault()),
+            jobs: view
+                .running
+                .iter()
+                .map(|job| JobStatus {
+                    attempt: job.attempt.to_string(),
+                    registry: job.registry.clone(),
+                    repositories_done: job.progress.repositories_done,
+                    repositories_total: job.progress.repositories_total,
+                    tags: job.progress.tags,
+                    bytes_up: job.progress.bytes_up,
+                })
+                .collect(),
+            jobs_ended: view.jobs,
+            last_work: view.last_work.as_ref().map(|work| WorkStatus {
+                attempt: work.attempt.to_string(),
+                registry: work.registry.clone(),
+                at: work.at,
+                end: work.end.clone(),
+            }),
+            warnings,
+            connection: Some(connection(view)),
+        }
+    }
+}
+
+/// The status of whatever there is in a data directory: of the agent that runs on it, or of what lies there.
+pub async fn status(
+    data_dir: &Path,
+    policy_file: &Path,
+    now: Timestamp,
+) -> Result<StatusReport, KeyringError> {
+    match ask(data_dir).await {
+        Ok(Some(report)) => return Ok(report),
+        Ok(None) => {}
+        Err(error) => tracing::warn!(%error, "the running agent does not answer"),
+    }
+    let looking = || StateDir::for_looking(data_dir);
+    let enrolment = Keyring::enrolment_in(&looking())?;
+    let (policy, fault) = match Policy::load(policy_file) {
+        Ok(policy) => (policy, None),
+        Err(error) => (Policy::nothing(), Some(error.to_string())),
+    };
+    let (sensor, certificate, warnings) = match enrolment {
+        Some(Enrolment::Enrolled(enrolled)) => {
+            let keyring = Keyring::open(looking())?;
+            let certificate = certificate(&keyring.certificate(), &UplinkView::default(), now);
+            (
+                Some(sensor(&enrolled, "enrolled")),
+                Some(certificate),
+                keyring.warnings().to_vec(),
+            )
+        }
+        Some(Enrolment::Revoked(revoked)) => (Some(sensor(&revoked.was, "revoked")), None, Vec::new()),
+        Some(Enrolment::PendingEnrol(_)) => {
+            let warning =
+                "an enrolment was begun and not finished: run the same `enroll` command again".to_owned();
+            (None, None, vec![warning])
+        }
+        None => (None, None, Vec::new()),
+    };
+    Ok(StatusReport {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        running: false,
+        alive: false,
+        ready: false,
+        sensor,
+        connection: None,
+        certificate,
+        policy: policy_status(policy_file, &policy, fault),
+        jobs: Vec::new(),
+        jobs_ended: 0,
+        last_work: None,
+        warnings,
+    })
+}
+
+fn sensor(enrolled: &Enrolled, state: &str) -> SensorStatus {
+    SensorStatus {
+        id: enrolled.sensor.to_string(),
+        tenant: enrolled.tenant.to_string(),
+        name: enrolled.name.clone(),
+        state: state.to_owned(),
+    }
+}
+
+fn connection(view: UplinkView) -> ConnectionStatus {
+    ConnectionStatus {
+        phase: view.phase.as_str().to_owned(),
+        endpoint: view.endpoint,
+        epoch: view.epoch,
+        since: view.since,
+        last_failure: view.last_failure,
+        skew_ms: view.skew_ms,
+        sessions: view.sessions,
+        failures: view.failures,
+    }
+}
+
+fn certificate(stored: &StoredCertificate, view: &UplinkView, now: Timestamp) -> CertificateStatus {
+    let life = stored.life();
+    let health = match life.health(now) {
+        CertificateHealth::Good => "good",
+        CertificateHealth::Degraded => "degraded",
+        CertificateHealth::Critical => "critical",
+        CertificateHealth::Expired => "expired",
+    };
+    CertificateStatus {
+        not_after: stored.not_after,
+        days_left: life.not_after.duration_since(now).as_secs_f64() / 86_400.0,
+        health: health.to_owned(),
+        renewal_planned: view.renewal_planned,
+        renewal_failure: view.renewal_failure.clone(),
+        renewals: view.renewals,
+    }
+}
+
+fn policy_status(file: &Path, policy: &Policy, fault: Option<String>) -> PolicyStatus {
+    PolicyStatus {
+        file: file.display().to_string(),
+        sha256: HEXLOWER.encode(&policy.hash()),
+        allows: policy.describe(),
+        fault,
+    }
+}

@@ -1,0 +1,15 @@
+//! The way to the control plane, against one that the test plays: real TLS and gRPC, and every session handed to the test.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test says what it expects by panicking"
+)]
+
+mod agent;
+mod enrolment;
+mod jobs;
+mod opened;
+mod plane;
+mod services;
+mod sessions;

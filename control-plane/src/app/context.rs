@@ -1,0 +1,61 @@
+//! What every use case works with.
+
+use std::sync::Arc;
+
+use portolan_shared::model::{AttemptRef, SensorId};
+use portolan_shared::process::{Clock, Rng};
+use portolan_shared::tls::SpkiPin;
+use portolan_store::Store;
+use tokio::sync::{Notify, broadcast};
+
+use super::Pepper;
+
+/// The dependencies of the use cases; use cases are methods on it, in a file per subject.
+pub struct App {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Hashes secrets.
+    pub pepper: Pepper,
+    /// Name of this deployment in sensors' certificates.
+    pub deployment: String,
+    /// Where sensors reach this control plane: `https://host[:port]`.
+    pub sensor_url: String,
+    /// Hashes of the keys of the server roots.
+    pub server_pins: Vec<SpkiPin>,
+    /// Wakes background work.
+    pub signals: Signals,
+}
+
+/// A running attempt that a sensor must be told to stop.
+#[derive(Debug, Clone, Copy)]
+pub struct CancelNotice {
+    /// The sensor that holds the lease.
+    pub sensor: SensorId,
+    /// The attempt.
+    pub attempt: AttemptRef,
+}
+
+/// Wakes background work early. Everything behind these also runs on a timer, because another replica may have made the change.
+#[derive(Debug)]
+pub struct Signals {
+    /// A run was queued.
+    pub runs: Notify,
+    /// A sensor was shut out.
+    pub denials: Notify,
+    /// Runs were cancelled. Lagging receivers fall back on the timer.
+    pub cancels: broadcast::Sender<CancelNotice>,
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        Self {
+            runs: Notify::new(),
+            denials: Notify::new(),
+            cancels: broadcast::channel(1_024).0,
+        }
+    }
+}

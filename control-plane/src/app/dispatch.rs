@@ -1,0 +1,268 @@
+//! Work finds its sensor: leases queued runs to connected sensors with free slots, passes cancellations on, and takes back what a lost
+//! sensor held.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use portolan_shared::model::{AttemptRef, Finding, RunState};
+use portolan_shared::process::{Rng, Shutdown};
+use portolan_store::{Fence, Leasable, StaleFence, StoreError};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::sessions::{LiveSession, SessionCommand, Sessions};
+use super::{App, Denials, Meters};
+
+/// How often the queue is looked at without being told to.
+const POLL: Duration = Duration::from_millis(500);
+/// How often lost leases are looked for.
+const REAP: Duration = Duration::from_secs(1);
+/// Time after the start, or after a leap of the clock, in which no lease is taken away: while this process was not there, nobody could
+/// renew one.
+const MERCY: Duration = Duration::from_secs(30);
+/// Waiting runs that one look at the queue considers: those beyond wait for the next.
+const QUEUE: u32 = 1_000;
+/// First pause before a failed run is tried again; doubles with each attempt.
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+/// Longest pause before a failed run is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+
+/// Leases runs to the sessions of this process.
+pub struct Dispatcher {
+    app: Arc<App>,
+    sessions: Arc<Sessions>,
+    denials: Arc<Denials>,
+    meters: Arc<Meters>,
+}
+
+impl Dispatcher {
+    /// Works with these.
+    #[must_use]
+    pub fn new(app: Arc<App>, sessions: Arc<Sessions>, denials: Arc<Denials>, meters: Arc<Meters>) -> Self {
+        Self {
+            app,
+            sessions,
+            denials,
+            meters,
+        }
+    }
+
+    /// Leases until draining begins.
+    pub async fn lease(self: Arc<Self>, shutdown: Shutdown) {
+        loop {
+            tokio::select! {
+                () = shutdown.draining() => return,
+                () = tokio::time::sleep(POLL) => {}
+                () = self.app.signals.runs.notified() => {}
+            }
+            if !self.denials.is_fresh() || !self.sessions.any_free() {
+                continue;
+            }
+            if let Err(error) = self.lease_once().await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "runs were not leased");
+            }
+        }
+    }
+
+    async fn lease_once(&self) -> Result<(), StoreError> {
+        for leasable in self.app.store.leasable_runs(self.app.clock.now(), QUEUE).await? {
+            if !self.sessions.any_free() {
+                return Ok(());
+            }
+            self.offer(&leasable).await?;
+        }
+        Ok(())
+    }
+
+    /// Offers a run to the first of its sensors that is connected and has room.
+    async fn offer(&self, leasable: &Leasable) -> Result<(), StoreError> {
+        let fits = |session: &Arc<LiveSession>| {
+            session.tenant == leasable.tenant
+                && session.free() > 0
+                && self.denials.reason(session.sensor).is_none()
+        };
+        let sessions = leasable.sensors.iter().filter_map(|id| self.sessions.of(*id));
+        for session in sessions.filter(fits) {
+            let now = self.app.clock.now();
+            let lease = self
+                .app
+                .store
+                .lease_run(leasable.tenant, leasable.run, session.sensor, session.epoch, now)
+                .await?;
+            let Some(lease) = lease else { continue };
+            let attempt = lease.attempt;
+            self.meters.leases.inc();
+            if !session.tell(SessionCommand::Offer(Box::new(lease))) {
+                self.app
+                    .store
+                    .return_lease(&session.fence(attempt), self.app.clock.now())
+                    .await
+                    .or_else(ignore_stale)?;
+                continue;
+            }
+            tracing::debug!(%attempt, sensor = %session.sensor, "leased");
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    /// Passes cancellations on to the sessions of this process. One that is lost here reaches the sensor with its next heartbeat, which
+    /// no longer renews the lease.
+    pub async fn pass_cancels(self: Arc<Self>, shutdown: Shutdown) {
+        let mut notices = self.app.signals.cancels.subscribe();
+        loop {
+            let notice = tokio::select! {
+                () = shutdown.cutting() => return,
+                notice = notices.recv() => notice,
+            };
+            match notice {
+                Ok(notice) => {
+                    if let Some(session) = self.sessions.of(notice.sensor) {
+                        session.tell(SessionCommand::Cancel(notice.attempt));
+                    }
+                }
+                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "cancellations wait for heartbeats"),
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Takes leases away that ran out, until everything is cut.
+    pub async fn reap(self: Arc<Self>, shutdown: Shutdown) {
+        let mut mercy = Mercy::begin(&self.app);
+        loop {
+            tokio::select! {
+                () = shutdown.cutting() => return,
+                () = tokio::time::sleep(REAP) => {}
+            }
+            if mercy.holds(&self.app) {
+                continue;
+            }
+            match self.app.store.requeue_expired(self.app.clock.now()).await {
+                Ok(lost) => {
+                    for lease in &lost {
+                        tracing::warn!(
+                            attempt = %lease.attempt,
+                            sensor = %lease.sensor,
+                            state = %lease.state,
+                            "a lease ran out"
+                        );
+                        self.meters.leases_lost.inc();
+                    }
+                    if lost.iter().any(|lease| lease.state == RunState::Queued) {
+                        self.app.signals.runs.notify_one();
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "lost leases were not looked for"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Holds the reaper back while expired leases are this process's fault, or the clock's, rather than the sensors'.
+struct Mercy {
+    until: Duration,
+    looked: Duration,
+    wall: Timestamp,
+}
+
+impl Mercy {
+    fn begin(app: &App) -> Self {
+        let uptime = app.clock.uptime().0;
+        Self {
+            until: uptime + MERCY,
+            looked: uptime,
+            wall: app.clock.now(),
+        }
+    }
+
+    fn holds(&mut self, app: &App) -> bool {
+        let (uptime, wall) = (app.clock.uptime().0, app.clock.now());
+        let passed = uptime.saturating_sub(self.looked);
+        let shown = wall.duration_since(self.wall);
+        let leapt = SignedDuration::try_from(passed).is_ok_and(|passed| (shown - passed).as_secs().abs() > 5);
+        // A round that comes this late was held up by this process itself.
+        if leapt || passed > MERCY {
+            self.until = uptime + MERCY;
+        }
+        (self.looked, self.wall) = (uptime, wall);
+        uptime < self.until
+    }
+}
+
+impl App {
+    /// Ends an attempt that failed on the sensor. With `again` the run is queued once more after a pause that doubles with each attempt.
+    pub async fn fail_attempt(
+        &self,
+        fence: &Fence,
+        finding: &Finding,
+        again: bool,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let retry_at = if again {
+            now.checked_add(pause(fence.attempt, self.rng.as_ref())).ok()
+        } else {
+            None
+        };
+        let failed = self.store.fail_attempt(fence, finding, retry_at, now).await;
+        match failed {
+            Ok(state) => {
+                tracing::info!(attempt = %fence.attempt, code = %finding.code, seen = finding.seen, %state, "an attempt failed");
+                Ok(())
+            }
+            Err(error) => ignore_stale(error),
+        }
+    }
+
+    /// Puts back a lease that was not taken up.
+    pub async fn return_lease(&self, fence: &Fence) -> Result<(), StoreError> {
+        let returned = self.store.return_lease(fence, self.clock.now()).await;
+        self.signals.runs.notify_one();
+        returned.or_else(ignore_stale)
+    }
+}
+
+/// The pause before the attempt after this one: 30 s, doubled with each, at most an hour, give or take a fifth.
+fn pause(attempt: AttemptRef, rng: &dyn Rng) -> Duration {
+    let doubled = FIRST_PAUSE.saturating_mul(1 << attempt.attempt.saturating_sub(1).min(16));
+    doubled.min(LONGEST_PAUSE).mul_f64(0.8 + 0.4 * rng.fraction())
+}
+
+/// What ends an attempt that is over already has nothing left to do.
+fn ignore_stale(error: StoreError) -> Result<(), StoreError> {
+    match error {
+        StoreError::Stale(StaleFence::Attempt | StaleFence::Session) => Ok(()),
+        other => Err(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portolan_shared::model::RunId;
+    use portolan_shared::process::SeededRng;
+
+    #[test]
+    fn pauses_double_up_to_an_hour() {
+        let rng = SeededRng::new(1);
+        let run = RunId::random(&rng);
+        for (number, seconds) in [
+            (1, 30.0),
+            (2, 60.0),
+            (5, 480.0),
+            (9, 3_600.0),
+            (u32::MAX, 3_600.0),
+        ] {
+            let pause = pause(AttemptRef { run, attempt: number }, &rng).as_secs_f64();
+            assert!(
+                (seconds * 0.8..=seconds * 1.2).contains(&pause),
+                "attempt {number}: {pause}"
+            );
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Renewal: the next certificate, while the present one is good.
+
+use portolan_shared::model::{Reason, SensorState};
+use portolan_shared::tls::PeerIdentity;
+use portolan_store::{AuditSeverity, Certificate, RenewalOutcome, StoreError};
+use serde_json::json;
+
+use super::IssuedSensor;
+use super::entry::entry;
+use crate::app::App;
+use crate::ca::{Authority, CaError, RequestedKey};
+
+/// Why a certificate was not renewed.
+#[derive(Debug, thiserror::Error)]
+pub enum RenewalError {
+    /// The sensor may not have one.
+    #[error("the sensor may not have a new certificate: {0}")]
+    Refused(Reason),
+    /// More than six within an hour.
+    #[error("too many renewals within an hour")]
+    TooMany,
+    /// The database failed.
+    #[error("the new certificate could not be stored")]
+    Store(#[from] StoreError),
+    /// No certificate could be made.
+    #[error("no certificate could be issued")]
+    Ca(#[from] CaError),
+}
+
+impl App {
+    /// Issues a sensor's next certificate. The one that it holds stays valid until the new one is first used.
+    pub async fn renew(
+        &self,
+        authority: &Authority,
+        identity: &PeerIdentity,
+        key: &RequestedKey,
+    ) -> Result<IssuedSensor, RenewalError> {
+        let (tenant, sensor) = (identity.tenant, identity.sensor);
+        let held = self.store.sensor(tenant, sensor).await?;
+        let Some(held) = held else {
+            return Err(RenewalError::Refused(Reason::IdentityUnknown));
+        };
+        let current = held.current.serial == identity.serial
+            || held.new.as_ref().is_some_and(|new| new.serial == identity.serial);
+        if held.state != SensorState::Revoked && !current {
+            return Err(RenewalError::Refused(Reason::CertificateNotCurrent));
+        }
+        let now = self.clock.now();
+        let planned = authority.plan(now);
+        let certificate = Certificate {
+            serial: planned.serial,
+            not_after: planned.not_after(),
+        };
+        match self
+            .store
+            .store_renewal(tenant, sensor, &certificate, now)
+            .await?
+        {
+            RenewalOutcome::Stored => {}
+            RenewalOutcome::TooMany => return Err(RenewalError::TooMany),
+            RenewalOutcome::Refused(reason) => return Err(RenewalError::Refused(reason)),
+        }
+        let chain = authority.issue_sensor(planned, tenant, sensor, key)?;
+        let details = json!({ "not_after": certificate.not_after });
+        let (actor, object) = (format!("sensor:{sensor}"), format!("sensor:{sensor}"));
+        self.note_machine(
+            tenant,
+            entry(now, actor, "sensor.renew", object, AuditSeverity::Info, details),
+        )
+        .await?;
+        Ok(IssuedSensor {
+            sensor,
+            tenant,
+            name: held.name,
+            chain,
+            not_after: certificate.not_after,
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! What a use case answers when it does not do what it was asked.
+
+use portolan_shared::model::{RunId, RunState};
+use portolan_store::{Role, StoreError};
+
+/// Why a use case was not carried out. Every variant has a stable code ([`AppError::code`]); a code never changes its meaning.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// No API token, or none that is valid. Which of the two, and why, is for the log alone.
+    #[error("a valid API token is required")]
+    Unauthenticated,
+    /// The caller's role is too small.
+    #[error("this takes the role {needs}; the token's role is {has}")]
+    Forbidden {
+        /// The least role that may do it.
+        needs: Role,
+        /// The caller's role.
+        has: Role,
+    },
+    /// There is no such thing in the caller's tenant. Whether another tenant has it makes no difference.
+    #[error("{what} {name:?} does not exist")]
+    NotFound {
+        /// Of which noun.
+        what: &'static str,
+        /// How it was named.
+        name: String,
+    },
+    /// A name that must be unique is in use.
+    #[error("{what} {name:?} exists already")]
+    Taken {
+        /// Of which noun.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A value is not acceptable.
+    #[error("{field}: {why}")]
+    Invalid {
+        /// Which value.
+        field: &'static str,
+        /// What is wrong with it, and what would be right.
+        why: String,
+    },
+    /// A value names something that the tenant does not have.
+    #[error("{what} {name:?} is named here but does not exist, or is revoked")]
+    UnknownReference {
+        /// Of which noun.
+        what: &'static str,
+        /// How it was named.
+        name: String,
+    },
+    /// A reference could mean several repositories.
+    #[error("{reference:?} could mean several repositories: say which registry")]
+    Ambiguous {
+        /// What was asked for.
+        reference: String,
+        /// What it could mean, as unambiguous references, sorted; at most [`AppError::CANDIDATES`].
+        candidates: Vec<String>,
+    },
+    /// Somebody else changed it since the caller looked.
+    #[error("{what} was changed since it was read: read it again")]
+    OutOfDate {
+        /// Of which noun.
+        what: &'static str,
+    },
+    /// The run cannot be cancelled any more.
+    #[error("run {run} has ended: {state}")]
+    RunEnded {
+        /// Which run.
+        run: RunId,
+        /// How it ended.
+        state: RunState,
+    },
+    /// The bytes of a manifest are known of, but are not held.
+    #[error("the content of {digest} is not held: {why}")]
+    ContentUnavailable {
+        /// Its digest.
+        digest: String,
+        /// The code of the finding that says why, or why not otherwise.
+        why: String,
+    },
+    /// The database did not answer. Trying again later may help.
+    #[error("the database does not answer")]
+    Unavailable(#[source] StoreError),
+    /// A fault of ours.
+    #[error("the control plane failed")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl AppError {
+    /// Most candidates that an ambiguous reference lists.
+    pub const CANDIDATES: usize = 20;
+
+    /// The code by which programs tell errors apart.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden { .. } => "forbidden",
+            Self::NotFound { .. } => "not_found",
+            Self::Taken { .. } => "taken",
+            Self::Invalid { .. } => "invalid",
+            Self::UnknownReference { .. } => "unknown_reference",
+            Self::Ambiguous { .. } => "ambiguous_reference",
+            Self::OutOfDate { .. } => "out_of_date",
+            Self::RunEnded { .. } => "run_ended",
+            Self::ContentUnavailable { .. } => "content_unavailable",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers hand over an id, a text or an error alike"
+    )]
+    pub(super) fn not_found(what: &'static str, name: impl ToString) -> Self {
+        Self::NotFound {
+            what,
+            name: name.to_string(),
+        }
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers hand over an id, a text or an error alike"
+    )]
+    pub(super) fn invalid(field: &'static str, why: impl ToString) -> Self {
+        Self::Invalid {
+            field,
+            why: why.to_string(),
+        }
+    }
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Taken { what, name } => Self::Taken { what, name },
+            StoreError::Unknown { what, name } => Self::UnknownReference { what, name },
+            StoreError::Refused { what, why } => Self::Invalid { field: what, why },
+            StoreError::Unavailable { .. } => Self::Unavailable(error),
+            StoreError::Stale(_) | StoreError::Corrupt { .. } => Self::Internal(Box::new(error)),
+        }
+    }
+}

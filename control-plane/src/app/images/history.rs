@@ -1,0 +1,45 @@
+//! The ledger: which tag pointed where, when.
+
+use portolan_shared::model::{ImageReference, ReferenceTarget};
+use portolan_store::{LedgerRow, Page, PageRequest, Role};
+
+use super::RepositoryFound;
+use crate::app::{App, AppError, Caller};
+
+impl App {
+    /// The ledger, newest first: of one tag for `PATH:TAG`, of the whole repository for `PATH`.
+    pub async fn history(
+        &self,
+        caller: &Caller,
+        reference: &str,
+        page: &PageRequest,
+    ) -> Result<(RepositoryFound, Page<LedgerRow>), AppError> {
+        caller.require(Role::Viewer)?;
+        let read: ImageReference = reference
+            .parse()
+            .map_err(|error| AppError::invalid("reference", error))?;
+        // A reference without a tag means `latest` where an image is asked for. Here it means all tags.
+        let tag = match read.target {
+            ReferenceTarget::Tag(_) if read.path == reference => None,
+            ReferenceTarget::Tag(tag) => Some(tag),
+            ReferenceTarget::Digest(_) => {
+                return Err(AppError::invalid(
+                    "reference",
+                    "content never changes: ask for the history of a tag or of a repository",
+                ));
+            }
+        };
+        let found = self.resolve(caller, None, &read.path).await?;
+        let rows = self
+            .store
+            .history(
+                caller.tenant,
+                found.repository.registry,
+                &found.repository.name,
+                tag.as_ref(),
+                page,
+            )
+            .await?;
+        Ok((found, rows))
+    }
+}

@@ -1,0 +1,168 @@
+//! The calls of the upload service as use cases.
+
+use std::time::Duration;
+
+use portolan_shared::model::{
+    ContentKind, CoverageEntry, Digest, Finding, FindingCode, OfferedRepository, RepositoryName,
+};
+use portolan_store::{ClosedRun, Fence, RepositoryCommit, RepositoryCommitted, RunClosing, StoreError};
+
+use super::{Batch, BatchError, TagSetError};
+use crate::app::{App, Meters};
+
+/// Refused batches of one attempt after which the attempt fails.
+const REFUSED_BATCHES: u32 = 3;
+/// Bytes of a batch from which on it is verified off the reactor, which must not stand still for longer than ten milliseconds.
+const INLINE_BYTES: usize = 512 * 1024;
+
+/// Why something that was sent up had no effect.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The batch is not acceptable.
+    #[error("the batch was refused: {0}")]
+    Batch(BatchError),
+    /// The tag set is not acceptable.
+    #[error("the tag set was refused: {0}")]
+    TagSet(#[from] TagSetError),
+    /// The database refused or failed.
+    #[error("what was sent up could not be stored")]
+    Store(#[from] StoreError),
+    /// The process is stopping.
+    #[error("the verification was interrupted")]
+    Interrupted,
+}
+
+impl App {
+    /// For each repository, whether the run has yet to commit it.
+    pub async fn pending_repositories(
+        &self,
+        meters: &Meters,
+        fence: &Fence,
+        repositories: &[RepositoryName],
+    ) -> Result<Vec<bool>, StoreError> {
+        let store = self.store.pending_repositories(fence, repositories);
+        self.metered(meters, store).await
+    }
+
+    /// For each repository, whether it has changed; those that have not are committed.
+    pub async fn offer_repositories(
+        &self,
+        meters: &Meters,
+        fence: &Fence,
+        offered: &[OfferedRepository],
+    ) -> Result<Vec<bool>, StoreError> {
+        let now = self.clock.now();
+        let store = self.store.offer_repositories(fence, offered, now);
+        self.metered(meters, store).await
+    }
+
+    /// For each digest, whether the tenant lacks it.
+    pub async fn offer_digests(
+        &self,
+        meters: &Meters,
+        fence: &Fence,
+        kind: ContentKind,
+        digests: &[Digest],
+    ) -> Result<Vec<bool>, StoreError> {
+        let store = self.store.offer_digests(fence, kind, digests);
+        self.metered(meters, store).await
+    }
+
+    /// Verifies a batch and stores it, as a whole or not at all. The third batch of an attempt with content that does not hash to its
+    /// digest fails the attempt.
+    pub async fn put_content(
+        &self,
+        meters: &Meters,
+        fence: &Fence,
+        batch: Batch,
+    ) -> Result<u32, IngestError> {
+        let verified = if batch.bytes() <= INLINE_BYTES {
+            batch.verify()
+        } else {
+            tokio::task::spawn_blocking(move || batch.verify())
+                .await
+                .map_err(|_| IngestError::Interrupted)?
+        };
+        let content = match verified {
+            Ok(content) => content,
+            Err(error) => {
+                if let BatchError::Mismatch(digest) = &error {
+                    self.note_mismatch(fence, digest).await?;
+                }
+                return Err(IngestError::Batch(error));
+            }
+        };
+        let now = self.clock.now();
+        let stored = self
+            .metered(meters, self.store.put_content(fence, &content, now))
+            .await?;
+        meters.content_stored.inc_by(stored.into());
+        Ok(stored)
+    }
+
+    /// Notes a mismatch that was seen while a batch was still coming in.
+    pub async fn note_mismatch(&self, fence: &Fence, digest: &Digest) -> Result<(), StoreError> {
+        let times = self.store.record_refused_batch(fence).await?;
+        tracing::warn!(attempt = %fence.attempt, %digest, times, "content does not hash to its digest");
+        if times >= REFUSED_BATCHES {
+            let seen = format!("{digest}, for the {times}. time");
+            let finding = Finding::new(FindingCode::DigestMismatch, &seen);
+            self.fail_attempt(fence, &finding, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Replaces the tag set of a repository.
+    pub async fn commit_repository(
+        &self,
+        meters: &Meters,
+        fence: &Fence,
+        commit: &RepositoryCommit,
+    ) -> Result<RepositoryCommitted, StoreError> {
+        let now = self.clock.now();
+        let committed = self
+            .metered(meters, self.store.commit_repository(fence, commit, now))
+            .await?;
+        meters.tags_committed.inc_by(commit.tags.len() as u64);
+        Ok(committed)
+    }
+
+    /// Notes what came of repositories that could not be committed.
+    pub async fn report_coverage(
+        &self,
+        meters: &Meters,
+        fence: &Fence,
+        entries: &[CoverageEntry],
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let store = self.store.report_coverage(fence, entries, now);
+        self.metered(meters, store).await
+    }
+
+    /// Closes the run; repeating it gives the stored outcome.
+    pub async fn close_run(
+        &self,
+        meters: &Meters,
+        fence: &Fence,
+        closing: &RunClosing,
+    ) -> Result<ClosedRun, StoreError> {
+        let now = self.clock.now();
+        let closed = self
+            .metered(meters, self.store.close_run(fence, closing, now))
+            .await?;
+        tracing::info!(attempt = %fence.attempt, state = %closed.state, "run closed");
+        Ok(closed)
+    }
+
+    async fn metered<T>(
+        &self,
+        meters: &Meters,
+        store: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let began = self.clock.uptime();
+        let outcome = store.await;
+        let took: Duration = self.clock.uptime().since(began);
+        meters.ingest_seconds.observe(took.as_secs_f64());
+        outcome
+    }
+}

@@ -1,0 +1,119 @@
+//! What is counted for Prometheus.
+
+use prometheus::{
+    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
+
+/// The counters of one process.
+pub struct Meters {
+    registry: Registry,
+    /// Sessions that are open.
+    pub sessions: IntGauge,
+    /// Sessions that were opened.
+    pub sessions_opened: IntCounter,
+    /// Sessions that ended, by reason.
+    pub sessions_ended: IntCounterVec,
+    /// Connections of sensors, strangers included.
+    pub connections: IntGauge,
+    /// Connections that did not come to be, by reason.
+    pub handshakes_refused: IntCounterVec,
+    /// Calls that were refused, by reason.
+    pub calls_refused: IntCounterVec,
+    /// Leases that were given.
+    pub leases: IntCounter,
+    /// Leases that ran out.
+    pub leases_lost: IntCounter,
+    /// Tags that were committed.
+    pub tags_committed: IntCounter,
+    /// Items of content that were stored.
+    pub content_stored: IntCounter,
+    /// Time that the store took for a call of the upload service, in seconds.
+    pub ingest_seconds: Histogram,
+}
+
+impl Meters {
+    /// All at zero.
+    ///
+    /// # Errors
+    /// Never in practice: only if two counters had the same name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
+        let by_reason = |name: &str, help: &str| -> Result<IntCounterVec, prometheus::Error> {
+            let counters = IntCounterVec::new(Opts::new(name, help), &["reason"])?;
+            registry.register(Box::new(counters.clone()))?;
+            Ok(counters)
+        };
+        let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        let ingest_seconds = Histogram::with_opts(
+            HistogramOpts::new(
+                "portolan_ingest_seconds",
+                "Time that the database took for a call of the upload service",
+            )
+            .buckets(prometheus::exponential_buckets(0.001, 2.0, 14)?),
+        )?;
+        registry.register(Box::new(ingest_seconds.clone()))?;
+        Ok(Self {
+            sessions: gauge("portolan_sessions", "Sessions of sensors that are open")?,
+            sessions_opened: counter("portolan_sessions_opened_total", "Sessions that were opened")?,
+            sessions_ended: by_reason("portolan_sessions_ended_total", "Sessions that ended")?,
+            connections: gauge(
+                "portolan_sensor_connections",
+                "Connections of sensors that are open",
+            )?,
+            handshakes_refused: by_reason(
+                "portolan_handshakes_refused_total",
+                "Connections of sensors that did not come to be",
+            )?,
+            calls_refused: by_reason(
+                "portolan_calls_refused_total",
+                "Calls of sensors that were refused",
+            )?,
+            leases: counter("portolan_leases_total", "Leases that were given")?,
+            leases_lost: counter("portolan_leases_lost_total", "Leases that ran out")?,
+            tags_committed: counter("portolan_tags_committed_total", "Tags that were committed")?,
+            content_stored: counter(
+                "portolan_content_stored_total",
+                "Manifests and image facts that were stored",
+            )?,
+            ingest_seconds,
+            registry,
+        })
+    }
+
+    /// Everything in Prometheus's text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "metrics cannot be rendered"
+            );
+        }
+        String::from_utf8(text).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renders_what_was_counted() {
+        let meters = Meters::new().unwrap();
+        meters.leases.inc();
+        meters.handshakes_refused.with_label_values(&["tls"]).inc();
+        let text = meters.render();
+        assert!(text.contains("portolan_leases_total 1"));
+        assert!(text.contains("portolan_handshakes_refused_total{reason=\"tls\"} 1"));
+    }
+}

@@ -1,0 +1,133 @@
+//! Runs: asking for one, watching it, stopping it.
+
+use portolan_shared::model::{CoverageEntry, RepositoryName, RunId, RunState, RunTrigger, Scope, limits};
+use portolan_store::{
+    AuditSeverity, CancelOutcome, NewRun, Page, PageRequest, QueueOutcome, Role, RunFilter, RunRecord,
+};
+use serde_json::json;
+
+use super::{App, AppError, Caller, CancelNotice};
+
+/// A run that was asked for.
+#[derive(Debug)]
+pub struct QueuedRun {
+    /// The run.
+    pub run: RunRecord,
+    /// It was open already: a run of the same registry and scope is never queued twice.
+    pub joined: bool,
+}
+
+impl App {
+    /// The tenant's runs, newest first.
+    pub async fn runs(
+        &self,
+        caller: &Caller,
+        registry: Option<&str>,
+        state: Option<RunState>,
+        page: &PageRequest,
+    ) -> Result<Page<RunRecord>, AppError> {
+        caller.require(Role::Viewer)?;
+        let registry = match registry {
+            Some(name) => Some(self.registry(caller, name).await?.registry.id),
+            None => None,
+        };
+        Ok(self
+            .store
+            .runs(caller.tenant, &RunFilter { registry, state }, page)
+            .await?)
+    }
+
+    /// One run.
+    pub async fn run(&self, caller: &Caller, id: RunId) -> Result<RunRecord, AppError> {
+        caller.require(Role::Viewer)?;
+        self.store
+            .run(caller.tenant, id)
+            .await?
+            .ok_or_else(|| AppError::not_found("run", id))
+    }
+
+    /// Repositories that a run did not see completely, by name.
+    pub async fn run_coverage(
+        &self,
+        caller: &Caller,
+        id: RunId,
+        page: &PageRequest,
+    ) -> Result<Page<CoverageEntry>, AppError> {
+        self.run(caller, id).await?;
+        Ok(self.store.run_coverage(caller.tenant, id, page).await?)
+    }
+
+    /// Asks for a run of a registry, or of some of its repositories. Takes an operator.
+    pub async fn queue_run(
+        &self,
+        caller: &Caller,
+        registry: &str,
+        mut repositories: Vec<RepositoryName>,
+    ) -> Result<QueuedRun, AppError> {
+        caller.require(Role::Operator)?;
+        if repositories.len() > limits::RUN_SCOPE_REPOSITORIES {
+            return Err(AppError::invalid(
+                "repositories",
+                format!("at most {} in one run", limits::RUN_SCOPE_REPOSITORIES),
+            ));
+        }
+        repositories.sort();
+        repositories.dedup();
+        let registry = self.registry(caller, registry).await?.registry;
+        let new = NewRun {
+            id: RunId::generate(&*self.clock, &*self.rng),
+            tenant: caller.tenant,
+            registry: registry.id,
+            trigger: RunTrigger::Manual,
+            scope: Scope { repositories },
+            requested_by: caller.token_name.clone(),
+            now: self.clock.now(),
+        };
+        let (id, joined) = match self.store.queue_run(&new).await? {
+            QueueOutcome::Queued => (new.id, false),
+            QueueOutcome::Joined(open) => (open, true),
+            QueueOutcome::UnknownRegistry => return Err(AppError::not_found("registry", registry.name)),
+        };
+        self.signals.runs.notify_one();
+        if !joined {
+            self.note(
+                caller,
+                "run.queue",
+                format!("run:{id}"),
+                AuditSeverity::Info,
+                json!({"registry": registry.name, "repositories": new.scope.repositories.len()}),
+            )
+            .await?;
+        }
+        let run = self.run(caller, id).await?;
+        Ok(QueuedRun { run, joined })
+    }
+
+    /// Cancels a run. Cancelling a cancelled one changes nothing. Takes an operator.
+    ///
+    /// # Errors
+    /// [`AppError::RunEnded`] if it had ended otherwise before.
+    pub async fn cancel_run(&self, caller: &Caller, id: RunId) -> Result<RunRecord, AppError> {
+        caller.require(Role::Operator)?;
+        match self.store.cancel_run(caller.tenant, id, self.clock.now()).await? {
+            CancelOutcome::Cancelled(held) => {
+                if let Some((sensor, attempt)) = held {
+                    // Without a receiver nobody is connected here; the timer of the replica that has the sensor will see it.
+                    let _ = self.signals.cancels.send(CancelNotice { sensor, attempt });
+                }
+                self.note(
+                    caller,
+                    "run.cancel",
+                    format!("run:{id}"),
+                    AuditSeverity::Info,
+                    json!({}),
+                )
+                .await?;
+            }
+            CancelOutcome::Ended(RunState::Cancelled) => {}
+            CancelOutcome::Ended(state) => return Err(AppError::RunEnded { run: id, state }),
+            CancelOutcome::Unknown => return Err(AppError::not_found("run", id)),
+        }
+        self.run(caller, id).await
+    }
+}

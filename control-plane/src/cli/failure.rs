@@ -1,0 +1,183 @@
+//! What can go wrong, what to do about it, and the exit codes.
+
+use std::error::Error;
+use std::io;
+
+use portolan_shared::model::printable;
+use portolan_shared::process::FileError;
+use portolan_shared::tls::{ChainRefused, TrustError};
+
+use crate::web::api::ErrorBody;
+
+/// Longest line of an error that is printed, in bytes; it is cut above.
+const LINE: usize = 4_096;
+
+/// Exit codes. They are part of the interface: a code never changes its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; for a run that was waited for: complete.
+    Done,
+    /// Something failed on this machine.
+    Failed,
+    /// The command line, or a value in it, is not acceptable.
+    Usage,
+    /// Not logged in, the token is not valid, or its role is too small.
+    Denied,
+    /// What was named does not exist.
+    NotFound,
+    /// The control plane cannot be reached, or failed.
+    Unavailable,
+    /// It conflicts with what is there: a name is taken, a reference is ambiguous, a run has ended.
+    Conflict,
+    /// The run ended, but could not see everything.
+    RunPartial,
+    /// The run failed.
+    RunFailed,
+    /// The run was cancelled.
+    RunCancelled,
+    /// Interrupted while waiting; the run goes on.
+    Detached,
+}
+
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Denied => 3,
+            Self::NotFound => 4,
+            Self::Unavailable => 5,
+            Self::Conflict => 6,
+            Self::RunPartial => 10,
+            Self::RunFailed => 11,
+            Self::RunCancelled => 12,
+            Self::Detached => 130,
+        }
+    }
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    /// No control plane to ask.
+    #[error("{0}")]
+    NotLoggedIn(&'static str),
+    /// A value that the command line cannot know to be wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// The control plane refused, in the form that it has for that.
+    #[error("{}", .0.message)]
+    Refused(ErrorBody),
+    /// No answer.
+    #[error("cannot reach the control plane at {url}")]
+    Unreachable {
+        /// Where it was looked for.
+        url: String,
+        /// Why not.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// An answer that is not the API's.
+    #[error("{url} does not answer like a control plane: {what}")]
+    Protocol {
+        /// Where.
+        url: String,
+        /// What is odd.
+        what: String,
+    },
+    /// Trust in the control plane cannot be set up.
+    #[error("the CA file cannot be used")]
+    Trust(#[source] TrustError),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The output cannot be written.
+    #[error("cannot write the output")]
+    Output(#[from] io::Error),
+}
+
+impl CliError {
+    /// The exit code for it.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::NotLoggedIn(_) => Exit::Denied,
+            Self::Usage(_) => Exit::Usage,
+            Self::Unreachable { .. } | Self::Protocol { .. } => Exit::Unavailable,
+            Self::Trust(_) | Self::File(_) => Exit::Failed,
+            // Whoever reads has seen enough (`| head`).
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+            Self::Output(_) => Exit::Failed,
+            Self::Refused(body) => match body.code.as_str() {
+                "unauthenticated" | "forbidden" => Exit::Denied,
+                "not_found" | "content_unavailable" => Exit::NotFound,
+                "taken" | "ambiguous_reference" | "run_ended" | "out_of_date" => Exit::Conflict,
+                "invalid" | "unknown_reference" | "malformed_request" | "body_too_large" => Exit::Usage,
+                _ => Exit::Unavailable,
+            },
+        }
+    }
+
+    /// The error with its reasons and what to do, each on its own line.
+    pub(super) fn tell(&self) -> String {
+        let mut lines = vec![format!("error: {self}")];
+        let refused_chain = self.source().and_then(ChainRefused::find_in);
+        if let Some(refused) = refused_chain {
+            lines.push(format!("  because: {refused}"));
+        } else {
+            let mut source = self.source();
+            while let Some(error) = source {
+                lines.push(format!("  because: {error}"));
+                source = error.source();
+            }
+        }
+        lines.extend(self.advice(refused_chain.is_some()));
+        let lines: Vec<_> = lines
+            .iter()
+            .flat_map(|text| text.lines())
+            .map(|line| printable(line, LINE))
+            .collect();
+        lines.join("\n")
+    }
+
+    fn advice(&self, untrusted: bool) -> Vec<String> {
+        match self {
+            Self::Refused(body) => match body.code.as_str() {
+                "unauthenticated" => vec![
+                    "  the token is unknown, revoked or expired: make one with `portolan token create`, then `portolan login`"
+                        .to_owned(),
+                ],
+                "ambiguous_reference" => candidates(body),
+                "internal" | "unavailable" | "timeout" => vec![format!("  request id: {}", body.request_id)],
+                _ => Vec::new(),
+            },
+            Self::Unreachable { .. } if untrusted => {
+                vec!["  give the authority of its certificate: `portolan login URL --ca-file FILE`, or PORTOLAN_CA_FILE".to_owned()]
+            }
+            Self::Unreachable { .. } => {
+                vec!["  check the address, and that `portolan server` runs there".to_owned()]
+            }
+            Self::NotLoggedIn(_)
+            | Self::Usage(_)
+            | Self::Protocol { .. }
+            | Self::Trust(_)
+            | Self::File(_)
+            | Self::Output(_) => Vec::new(),
+        }
+    }
+}
+
+fn candidates(body: &ErrorBody) -> Vec<String> {
+    let candidates = body
+        .details
+        .as_ref()
+        .and_then(|details| details["candidates"].as_array());
+    candidates
+        .into_iter()
+        .flatten()
+        .filter_map(|candidate| candidate.as_str())
+        .map(|candidate| format!("  could be: {candidate}"))
+        .collect()
+}

@@ -1,0 +1,44 @@
+//! `portolan history`
+
+use super::Exit;
+use super::failure::CliError;
+use super::operate::Desk;
+use super::output::{ListArgs, Table, moment, print_items, short};
+use crate::web::api::history::LedgerLine;
+
+/// Flags of `portolan history`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A change happened between the two times: when the repository was last seen without it, and when it was noticed.
+
+Examples:
+  portolan history gitlab/acme/shop:latest
+  portolan history gitlab/acme/shop --limit 20")]
+pub struct HistoryArgs {
+    /// REGISTRY/REPOSITORY:TAG for one tag, REGISTRY/REPOSITORY for all
+    reference: String,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+pub(super) async fn list(desk: Desk<'_>, args: HistoryArgs) -> Result<Exit, CliError> {
+    let query = [("reference", Some(args.reference.as_str()))];
+    let listing = desk.client.list(&["history"], &query, args.list.limit()).await?;
+    print_items(desk.terminal, args.list.show.output, listing, |items| {
+        let mut table = Table::new(&["NOTICED", "NOT BEFORE", "TAG", "CHANGE", "FROM", "TO"]);
+        for item in items {
+            let line: LedgerLine = desk.client.view(item)?;
+            let digest = |digest: Option<String>| digest.as_deref().map(short).unwrap_or_default();
+            table.row([
+                moment(line.noticed_at),
+                line.not_before.map_or_else(String::new, moment),
+                line.tag,
+                line.change,
+                digest(line.from),
+                digest(line.to),
+            ]);
+        }
+        Ok(table)
+    })?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,38 @@
+//! The operators' commands. They know the control plane by its REST API alone: what they can do, anybody's program can do.
+//!
+//! [`Cli`] is the whole command line; [`operate`] carries out what stands in [`OperatorCommand`]: everything but `portolan server`. Each noun has a file with its flags and what
+//! they do. Around them: `client/` speaks to the API, `output/` renders, `watch/` follows a run.
+//!
+//! Results go to standard output, everything else (progress, notes, errors) to standard error. The exit codes are [`Exit`].
+
+mod audit;
+mod client;
+mod command;
+mod completion;
+mod environment;
+mod failure;
+mod history;
+mod image;
+mod locate;
+mod login;
+mod operate;
+mod output;
+mod registry;
+mod repository;
+mod run;
+mod sensor;
+mod sync;
+mod tag;
+mod terminal;
+mod token;
+mod watch;
+mod whoami;
+
+pub use command::{Cli, Command, OperatorCommand};
+pub use environment::Environment;
+pub use failure::Exit;
+pub use operate::operate;
+pub use terminal::Terminal;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! The account of a run.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use portolan_shared::model::printable;
+
+use crate::cli::output::{bytes, moment};
+use crate::web::api::FindingView;
+use crate::web::api::runs::{Coverage, CoverageLine, Run};
+
+/// Repositories named for one reason; the rest is counted, and `-o json` has all.
+const NAMED: usize = 20;
+
+/// The account of a run. `lines` are the repositories that were not seen completely; `more` says that there are others.
+pub(in crate::cli) fn account(run: &Run, lines: &[CoverageLine], more: bool) -> String {
+    let mut text = String::new();
+    let registry = &run.registry.name;
+    let _ = writeln!(text, "Run {} of {registry}: {}", run.id, run.state);
+    let _ = writeln!(text, "{}", verdict(run));
+    if let Some(finding) = &run.finding {
+        explain(&mut text, finding, "  ");
+    }
+    text.push('\n');
+    times(&mut text, run);
+    if run.started_at.is_some() {
+        text.push('\n');
+        discovery(&mut text, &run.coverage);
+        if run.coverage.found > 0 || !run.repositories.is_empty() {
+            sums(&mut text, run);
+        }
+    }
+    missing(&mut text, lines, more);
+    text
+}
+
+fn verdict(run: &Run) -> String {
+    let short = short_of_complete(&run.coverage);
+    match run.state.as_str() {
+        "queued" if run.attempt > 0 => "Waits for a sensor to try again.".to_owned(),
+        "queued" => "Waits for a sensor.".to_owned(),
+        "leased" => format!("Attempt {} is under way.", run.attempt),
+        "complete" => "Everything in scope was seen.".to_owned(),
+        "partial" if short > 0 => format!("{short} {} could not be seen completely.", repositories(short)),
+        "partial" => "It is not known whether all repositories were found.".to_owned(),
+        "failed" => "Nothing could be seen.".to_owned(),
+        "cancelled" => "Stopped by a person; what was committed until then stays.".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn times(text: &mut String, run: &Run) {
+    let scope = match run.repositories.len() {
+        0 => "the whole registry, within its globs".to_owned(),
+        count => format!("{count} {}", repositories(count as u64)),
+    };
+    let _ = writeln!(text, "Scope      {scope}");
+    let _ = writeln!(
+        text,
+        "Queued     {} by {}",
+        moment(run.queued_at),
+        printable(&run.requested_by, 256)
+    );
+    if let Some(started) = run.started_at {
+        let sensor = run.sensor.as_ref().map_or("?", |sensor| sensor.name.as_str());
+        let _ = writeln!(
+            text,
+            "Started    {} on {sensor}, attempt {}",
+            moment(started),
+            run.attempt
+        );
+    }
+    if let Some(ended) = run.ended_at {
+        let _ = writeln!(text, "Ended      {}", moment(ended));
+    }
+    let progress = &run.progress;
+    if progress.requests > 0 {
+        let _ = writeln!(
+            text,
+            "Work       {} requests, {} manifests fetched, {} sent up",
+            progress.requests,
+            progress.manifests,
+            bytes(progress.bytes_up)
+        );
+    }
+}
+
+fn discovery(text: &mut String, coverage: &Coverage) {
+    text.push_str("Discovery\n");
+    for step in &coverage.discovery {
+        let end = if step.complete {
+            "to its end"
+        } else {
+            "not to its end"
+        };
+        let _ = writeln!(
+            text,
+            "  {}: {} {}, {end}",
+            step.method,
+            step.found,
+            repositories(step.found)
+        );
+        if let Some(finding) = &step.finding {
+            explain(text, finding, "    ");
+        }
+    }
+    if coverage.discovery.is_empty() {
+        text.push_str("  not finished\n");
+    } else if coverage.discovery_complete {
+        text.push_str("  All repositories that this credential can see are known.\n");
+    } else {
+        text.push_str("  There may be repositories that were not found; none is recorded as deleted.\n");
+    }
+}
+
+fn sums(text: &mut String, run: &Run) {
+    let coverage = &run.coverage;
+    let whole = coverage.listed + coverage.unchanged;
+    let scope = whole + short_of_complete(coverage);
+    text.push_str("Repositories\n");
+    let _ = writeln!(
+        text,
+        "  {whole} of {scope} seen completely: {} with something new, {} unchanged",
+        coverage.listed, coverage.unchanged
+    );
+    let short = [
+        (coverage.incomplete, "with content that could not be read"),
+        (coverage.truncated, "with more tags than are kept"),
+        (coverage.denied, "denied to this credential"),
+        (coverage.missing, "unknown to the registry, or hidden"),
+        (coverage.failed, "that could not be listed"),
+        (coverage.refused, "refused by the sensor's local policy"),
+    ];
+    for (count, what) in short.into_iter().filter(|(count, _)| *count > 0) {
+        let _ = writeln!(text, "  {count} {what}");
+    }
+    if coverage.filtered > 0 {
+        let _ = writeln!(
+            text,
+            "  {} of {} found were left out by the registry's globs",
+            coverage.filtered, coverage.found
+        );
+    }
+    let changes = &run.changes;
+    let _ = writeln!(
+        text,
+        "Tags\n  {} seen: {} appeared, {} moved, {} vanished\nContent\n  {} manifests and image facts were new",
+        coverage.tags, changes.appeared, changes.moved, changes.vanished, run.content_stored
+    );
+}
+
+/// Grouped by reason: cause and cure are told once.
+fn missing(text: &mut String, lines: &[CoverageLine], more: bool) {
+    if lines.is_empty() {
+        return;
+    }
+    text.push_str("\nNot seen completely\n");
+    let mut groups: BTreeMap<(&str, &str), Vec<&CoverageLine>> = BTreeMap::new();
+    for line in lines {
+        let code = line.finding.as_ref().map_or("", |finding| finding.code.as_str());
+        groups.entry((&line.outcome, code)).or_default().push(line);
+    }
+    for ((outcome, code), group) in groups {
+        let _ = writeln!(
+            text,
+            "  {outcome}: {code} ({} {})",
+            group.len(),
+            repositories(group.len() as u64)
+        );
+        if let Some(finding) = group.iter().find_map(|line| line.finding.as_ref()) {
+            let _ = writeln!(text, "    cause  {}\n    cure   {}", finding.cause, finding.cure);
+        }
+        for line in group.iter().take(NAMED) {
+            let seen = line.finding.as_ref().map_or("", |finding| finding.seen.as_str());
+            let entry = format!("{}  {seen}", line.repository);
+            let _ = writeln!(text, "    - {}", printable(entry.trim_end(), 1_024));
+        }
+        if group.len() > NAMED {
+            let _ = writeln!(text, "    - and {} more: see `-o json`", group.len() - NAMED);
+        }
+    }
+    if more {
+        text.push_str("  There are others: raise --limit.\n");
+    }
+}
+
+fn explain(text: &mut String, finding: &FindingView, margin: &str) {
+    let seen = printable(&finding.seen, 1_024);
+    let _ = writeln!(text, "{margin}{}: {}: {seen}", finding.severity, finding.code);
+    let _ = writeln!(
+        text,
+        "{margin}cause  {}\n{margin}cure   {}",
+        finding.cause, finding.cure
+    );
+}
+
+fn short_of_complete(coverage: &Coverage) -> u64 {
+    coverage.incomplete
+        + coverage.truncated
+        + coverage.denied
+        + coverage.missing
+        + coverage.failed
+        + coverage.refused
+}
+
+fn repositories(count: u64) -> &'static str {
+    if count == 1 { "repository" } else { "repositories" }
+}

@@ -1,0 +1,109 @@
+//! Accounts of runs, as people read them.
+
+use portolan_shared::model::{Finding, FindingCode};
+use serde_json::json;
+
+use super::account;
+use crate::web::api::FindingView;
+use crate::web::api::runs::{CoverageLine, Run};
+
+fn run(state: &str) -> Run {
+    serde_json::from_value(json!({
+        "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+        "registry": {"id": "01890a5d-ac96-774b-bcce-b302099a8058", "name": "gitlab"},
+        "trigger": "manual", "repositories": [], "requested_by": "admin",
+        "state": state, "ended": !matches!(state, "queued" | "leased"), "attempt": 1,
+        "sensor": {"id": "01890a5d-ac96-774b-bcce-b302099a8059", "name": "berlin-1"},
+        "queued_at": "2027-01-15T08:00:00Z", "started_at": "2027-01-15T08:00:01Z", "ended_at": "2027-01-15T08:00:09Z",
+        "progress": {
+            "repositories_total": 42, "repositories_done": 42, "tags": 600, "manifests": 310, "requests": 1733, "bytes_up": 1_250_000,
+            "discovered": true,
+        },
+        "coverage": {
+            "discovery": [{"method": "catalog", "found": 45, "complete": true, "finding": null}],
+            "discovery_complete": true, "found": 45, "filtered": 3, "listed": 30, "unchanged": 12, "incomplete": 0, "truncated": 0,
+            "denied": 0, "missing": 0, "failed": 0, "refused": 0, "tags": 600,
+        },
+        "finding": null,
+        "changes": {"appeared": 20, "moved": 3, "vanished": 1},
+        "content_stored": 95,
+    }))
+    .unwrap()
+}
+
+fn line(repository: &str, outcome: &str, finding: Finding) -> CoverageLine {
+    CoverageLine {
+        repository: repository.to_owned(),
+        outcome: outcome.to_owned(),
+        finding: Some(FindingView::from(finding)),
+    }
+}
+
+#[test]
+fn complete() {
+    insta::assert_snapshot!(account(&run("complete"), &[], false));
+}
+
+#[test]
+fn partial_with_reasons() {
+    let mut run = run("partial");
+    run.coverage.listed = 28;
+    run.coverage.denied = 2;
+    run.coverage.incomplete = 1;
+    run.coverage.discovery_complete = false;
+    run.coverage.discovery[0].complete = false;
+    run.coverage.discovery[0].finding = Some(FindingView::from(Finding::new(
+        FindingCode::ListingIncomplete,
+        "page 3 of the catalog failed",
+    )));
+    let lines = [
+        line("acme/closed", "denied", Finding::new(FindingCode::Denied, "403")),
+        line(
+            "acme/odd",
+            "incomplete",
+            Finding::new(FindingCode::DigestMismatch, "sha256:0011 served other content"),
+        ),
+        line("acme/shut", "denied", Finding::new(FindingCode::Denied, "403")),
+    ];
+    insta::assert_snapshot!(account(&run, &lines, true));
+}
+
+#[test]
+fn failed_before_anything_could_be_seen() {
+    let mut run = run("failed");
+    run.coverage = serde_json::from_value(json!({
+        "discovery": [], "discovery_complete": false, "found": 0, "filtered": 0, "listed": 0, "unchanged": 0, "incomplete": 0, "truncated": 0,
+        "denied": 0, "missing": 0, "failed": 0, "refused": 0, "tags": 0,
+    }))
+    .unwrap();
+    run.finding = Some(FindingView::from(Finding::new(
+        FindingCode::TlsUntrusted,
+        "chain: CN=registry.example.com < CN=Acme Private CA",
+    )));
+    insta::assert_snapshot!(account(&run, &[], false));
+}
+
+#[test]
+fn queued() {
+    let mut run = run("queued");
+    (run.attempt, run.sensor, run.started_at, run.ended_at) = (0, None, None, None);
+    run.progress.requests = 0;
+    insta::assert_snapshot!(account(&run, &[], false));
+}
+
+#[test]
+fn many_repositories_with_one_reason_are_counted_not_dropped() {
+    let lines: Vec<_> = (0..50)
+        .map(|n| {
+            line(
+                &format!("acme/r{n:02}"),
+                "denied",
+                Finding::new(FindingCode::Denied, "403\u{1b}[31m"),
+            )
+        })
+        .collect();
+    let text = account(&run("partial"), &lines, false);
+    assert!(text.contains("denied: registry.denied (50 repositories)"));
+    assert!(text.contains("and 30 more: see `-o json`"));
+    assert!(!text.contains('\u{1b}'));
+}

@@ -1,0 +1,142 @@
+//! `portolan run`
+
+use serde_json::{Value, json};
+
+use super::Exit;
+use super::failure::CliError;
+use super::operate::Desk;
+use super::output::{Format, ListArgs, Sheet, Table, account, moment, print_items, print_one};
+use super::watch::watch;
+use crate::web::api::runs::{CoverageLine, Run};
+
+/// What can be done with runs.
+#[derive(Debug, clap::Subcommand)]
+pub enum RunCommand {
+    /// List runs, newest first
+    List {
+        /// Only of this registry
+        #[arg(long)]
+        registry: Option<String>,
+        /// Only in this state: queued, leased, complete, partial, failed, cancelled
+        #[arg(long)]
+        state: Option<String>,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Show what a run saw, and what it could not see
+    Show {
+        /// Id
+        run: String,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Follow a run to its end
+    #[command(
+        after_help = "The exit code tells how it ended: 0 complete, 10 partial, 11 failed, 12 cancelled."
+    )]
+    Watch {
+        /// Id
+        run: String,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Cancel a run; what was committed stays
+    Cancel {
+        /// Id
+        run: String,
+        #[command(flatten)]
+        list: ListArgs,
+    },
+}
+
+pub(super) async fn run(mut desk: Desk<'_>, command: RunCommand) -> Result<Exit, CliError> {
+    match command {
+        RunCommand::List {
+            registry,
+            state,
+            list,
+        } => {
+            let query = [("registry", registry.as_deref()), ("state", state.as_deref())];
+            let listing = desk.client.list(&["runs"], &query, list.limit()).await?;
+            print_items(desk.terminal, list.show.output, listing, |items| {
+                table(&desk.client, items)
+            })?;
+            Ok(Exit::Done)
+        }
+        RunCommand::Show { run, list } => {
+            let value = desk.client.get(&["runs", &run], &[]).await?;
+            print_run(&mut desk, &value, &list).await?;
+            Ok(Exit::Done)
+        }
+        RunCommand::Watch { run, list } => watch(&mut desk, &run, &list).await,
+        RunCommand::Cancel { run, list } => {
+            let value = desk.client.act(&["runs", &run, "cancel"]).await?;
+            print_run(&mut desk, &value, &list).await?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Prints a run with what it did not see: in words, or as it came with those repositories under `not_complete`.
+pub(super) async fn print_run(desk: &mut Desk<'_>, value: &Value, list: &ListArgs) -> Result<(), CliError> {
+    let run: Run = desk.client.view(value)?;
+    let listing = desk
+        .client
+        .list(&["runs", &run.id, "coverage"], &[], list.limit())
+        .await?;
+    if list.show.output == Format::Table {
+        let lines: Vec<CoverageLine> = listing
+            .items
+            .iter()
+            .map(|item| desk.client.view(item))
+            .collect::<Result<_, _>>()?;
+        let text = account(&run, &lines, listing.more);
+        desk.terminal.out.write_all(text.as_bytes())?;
+        return Ok(desk.terminal.out.flush()?);
+    }
+    let mut whole = value.clone();
+    whole["not_complete"] = json!(listing.items);
+    whole["not_complete_cut"] = json!(listing.more);
+    print_one(desk.terminal, list.show.output, &whole, || Ok(Sheet::new()))
+}
+
+fn table(client: &super::client::Client, items: &[Value]) -> Result<Table, CliError> {
+    let mut table = Table::new(&[
+        "RUN",
+        "REGISTRY",
+        "STATE",
+        "QUEUED",
+        "ENDED",
+        "REPOSITORIES",
+        "TAGS",
+        "BY",
+    ]);
+    for item in items {
+        let run: Run = client.view(item)?;
+        let seen = run.coverage.listed + run.coverage.unchanged;
+        let repositories = if run.ended {
+            format!("{seen} complete")
+        } else {
+            format!(
+                "{} of {}",
+                run.progress.repositories_done, run.progress.repositories_total
+            )
+        };
+        let tags = if run.ended {
+            run.coverage.tags
+        } else {
+            run.progress.tags
+        };
+        table.row([
+            run.id,
+            run.registry.name,
+            run.state,
+            moment(run.queued_at),
+            run.ended_at.map_or_else(String::new, moment),
+            repositories,
+            tags.to_string(),
+            run.requested_by,
+        ]);
+    }
+    Ok(table)
+}

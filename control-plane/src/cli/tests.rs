@@ -1,0 +1,121 @@
+//! The command line: what it takes, and what its help says.
+
+use clap::{CommandFactory as _, Parser as _};
+
+use super::{Cli, Exit};
+
+#[test]
+fn the_definition_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn takes_what_the_design_names() {
+    for line in [
+        "server --data-dir /var/lib/portolan",
+        "sensor invite berlin-1",
+        "sensor list -o json",
+        "sensor show berlin-1",
+        "sensor revoke berlin-1",
+        "registry add gl https://h --sensor s --credential-ref file:/x --ca-file ca.pem --only-ca-file --repository a/* --repository b",
+        "registry list -o yaml",
+        "registry show gl",
+        "registry set gl --anonymous --only-ca-file=false",
+        "registry set gl --ca-file ca.pem --only-ca-file --all-repositories",
+        "registry remove gl",
+        "sync gl --repository a --repository b --wait",
+        "run list --registry gl --state partial",
+        "run show 01890a5d-ac96-774b-bcce-b302099a8057",
+        "run watch 01890a5d-ac96-774b-bcce-b302099a8057",
+        "run cancel 01890a5d-ac96-774b-bcce-b302099a8057",
+        "repository list --contains shop --vanished",
+        "tag list gl/acme/shop",
+        "image show gl/acme/shop:1.0",
+        "image show gl/acme/shop:1.0 --raw",
+        "history gl/acme/shop:1.0",
+        "where sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        "token create ci --role operator --days 90",
+        "token list",
+        "token revoke 01890a5d-ac96-774b-bcce-b302099a8057",
+        "audit list --limit 5",
+        "whoami",
+        "login https://portolan.example.com --ca-file ca.pem",
+        "completion bash",
+    ] {
+        let words = std::iter::once("portolan").chain(line.split(' '));
+        assert!(Cli::try_parse_from(words).is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn refuses_what_makes_no_sense_and_has_no_flag_for_a_secret() {
+    for line in [
+        "registry add gl https://h",
+        "registry add gl https://h --sensor s --only-ca-file",
+        "registry add gl https://h --sensor s --username u",
+        "registry add gl https://h --sensor s --password p",
+        "registry set gl --anonymous --credential-ref env:X",
+        "registry set gl --repository a --all-repositories",
+        "image show gl/a:1 --raw -o json",
+        "sensor list --limit 0",
+        "sensor list -o xml",
+        "sensor invite x --ttl 1441",
+        "--token x whoami",
+        "login https://h --token x",
+    ] {
+        let words = std::iter::once("portolan").chain(line.split(' '));
+        assert!(Cli::try_parse_from(words).is_err(), "{line}");
+    }
+}
+
+/// Every command's help, in one text that a person reviews.
+#[test]
+fn help() {
+    fn collect(command: &mut clap::Command, name: &str, text: &mut String) {
+        let help = command.clone().term_width(120).render_long_help();
+        text.push_str(&format!("=== {name}\n\n{help}\n"));
+        let names: Vec<String> = command
+            .get_subcommands()
+            .map(|inner| inner.get_name().to_owned())
+            .filter(|inner| !matches!(inner.as_str(), "help" | "server"))
+            .collect();
+        for inner in names {
+            if let Some(found) = command.find_subcommand_mut(&inner) {
+                collect(found, &format!("{name} {inner}"), text);
+            }
+        }
+    }
+    let mut text = String::new();
+    let mut command = Cli::command();
+    command.build();
+    collect(&mut command, "portolan", &mut text);
+    let width = text.lines().map(|line| line.chars().count()).max();
+    assert!(width <= Some(125), "a line of help has {width:?} columns");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn exit_codes_are_distinct_and_those_of_the_help() {
+    let all = [
+        Exit::Done,
+        Exit::Failed,
+        Exit::Usage,
+        Exit::Denied,
+        Exit::NotFound,
+        Exit::Unavailable,
+        Exit::Conflict,
+        Exit::RunPartial,
+        Exit::RunFailed,
+        Exit::RunCancelled,
+        Exit::Detached,
+    ];
+    let codes: Vec<u8> = all.iter().map(|exit| exit.code()).collect();
+    assert!(codes.is_sorted_by(|a, b| a < b), "{codes:?}");
+    let help = Cli::command().render_long_help().to_string();
+    for code in codes {
+        assert!(
+            help.contains(&format!("{code:>4}  ")),
+            "{code} is not in the help"
+        );
+    }
+}

@@ -1,0 +1,6 @@
+//! The enrolment service: the only one that is open to strangers.
+
+mod challenge;
+mod service;
+
+pub(super) use service::{EnrolmentService, bundle};

@@ -1,0 +1,118 @@
+//! What a sensor says on its session stream, checked.
+
+use portolan_proto::convert::{self, FieldError};
+use portolan_proto::v1;
+use portolan_proto::v1::sensor_message::Body;
+use portolan_shared::model::{AttemptRef, Finding, HostFacts, Reason, RunProgress, limits, printable};
+
+/// Longest policy summary that is kept, in bytes: cut above.
+const SUMMARY_BYTES: usize = 1_024;
+
+/// A message from a sensor.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Inbound {
+    Hello(Box<Hello>),
+    Heartbeat { counter: u64, running: Vec<AttemptRef> },
+    Accept(AttemptRef),
+    Reject(Ending),
+    Progress(AttemptRef, RunProgress),
+    Done(Ending),
+    TrustBundleAck,
+    Goodbye,
+}
+
+/// The first message.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Hello {
+    pub(super) protocol: (u32, u32),
+    pub(super) capabilities: Vec<String>,
+    pub(super) host: HostFacts,
+    pub(super) running: Vec<AttemptRef>,
+    pub(super) policy_hash: Option<[u8; 32]>,
+    pub(super) policy_summary: String,
+    pub(super) wall_clock_ms: i64,
+    pub(super) job_slots: u32,
+}
+
+/// An attempt that was refused or has ended on the sensor.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ending {
+    pub(super) attempt: AttemptRef,
+    pub(super) reason: Reason,
+    pub(super) finding: Option<Finding>,
+}
+
+/// Most capabilities in a hello: a violation above.
+const CAPABILITIES: usize = 64;
+
+/// Checks a message: its number, and what it says.
+pub(super) fn check(message: &v1::SensorMessage) -> Result<Inbound, FieldError> {
+    let body = message.body.as_ref().ok_or(FieldError::missing("body"))?;
+    Ok(match body {
+        Body::Hello(hello) => Inbound::Hello(Box::new(check_hello(hello)?)),
+        Body::Heartbeat(heartbeat) => Inbound::Heartbeat {
+            counter: heartbeat.counter,
+            running: running("heartbeat.running", &heartbeat.running)?,
+        },
+        Body::JobAccept(accept) => Inbound::Accept(attempt(accept.attempt.as_ref())?),
+        Body::JobReject(reject) => Inbound::Reject(Ending {
+            attempt: attempt(reject.attempt.as_ref())?,
+            reason: reason(reject.reason()),
+            finding: convert::optional_finding(reject.finding.as_ref()),
+        }),
+        Body::JobProgress(progress) => {
+            Inbound::Progress(attempt(progress.attempt.as_ref())?, convert::progress(progress))
+        }
+        Body::JobDone(done) => Inbound::Done(Ending {
+            attempt: attempt(done.attempt.as_ref())?,
+            reason: reason(done.reason()),
+            finding: convert::optional_finding(done.finding.as_ref()),
+        }),
+        Body::TrustBundleAck(_) => Inbound::TrustBundleAck,
+        Body::Goodbye(_) => Inbound::Goodbye,
+    })
+}
+
+fn check_hello(hello: &v1::Hello) -> Result<Hello, FieldError> {
+    let policy_hash = match hello.policy_hash.as_ref() {
+        [] => None,
+        bytes => Some(
+            bytes
+                .try_into()
+                .map_err(|_| FieldError::new("hello.policy_hash", "must have 32 bytes"))?,
+        ),
+    };
+    if hello.capabilities.len() > CAPABILITIES {
+        return Err(FieldError::new("hello.capabilities", "are too many"));
+    }
+    Ok(Hello {
+        protocol: convert::range(hello.protocol.as_ref())?,
+        capabilities: hello.capabilities.clone(),
+        host: hello.host.as_ref().map(HostFacts::from).unwrap_or_default(),
+        running: running("hello.running", &hello.running)?,
+        policy_hash,
+        policy_summary: printable(&hello.policy_summary, SUMMARY_BYTES),
+        wall_clock_ms: hello.wall_clock_ms,
+        job_slots: hello
+            .job_slots
+            .min(u32::try_from(limits::RUNNING_ATTEMPTS).unwrap_or(u32::MAX)),
+    })
+}
+
+fn running(field: &'static str, wire: &[v1::RunningAttempt]) -> Result<Vec<AttemptRef>, FieldError> {
+    if wire.len() > limits::RUNNING_ATTEMPTS {
+        return Err(FieldError::new(field, "are too many"));
+    }
+    wire.iter()
+        .map(|running| attempt(running.attempt.as_ref()))
+        .collect()
+}
+
+fn attempt(wire: Option<&v1::AttemptRef>) -> Result<AttemptRef, FieldError> {
+    wire.ok_or(FieldError::missing("attempt"))?.try_into()
+}
+
+/// A reason that this build does not know is one that it can do nothing about.
+fn reason(wire: v1::Reason) -> Reason {
+    Reason::try_from(wire).unwrap_or(Reason::Internal)
+}

@@ -1,0 +1,162 @@
+//! The attempts of one session.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use portolan_shared::model::{AttemptRef, RunProgress};
+use portolan_shared::process::Uptime;
+
+use super::step::Action;
+
+/// Time to accept an offer.
+pub(super) const ACCEPT_WITHIN: Duration = Duration::from_secs(10);
+/// How often the progress of one attempt is written at most. In between, the latest wins.
+pub(super) const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+
+/// Attempts that were offered or run.
+#[derive(Debug, Default)]
+pub(super) struct Jobs(BTreeMap<AttemptRef, Job>);
+
+#[derive(Debug)]
+enum Job {
+    Offered {
+        until: Uptime,
+    },
+    Running {
+        written: Option<Uptime>,
+        waiting: Option<RunProgress>,
+    },
+}
+
+impl Job {
+    const RUNNING: Self = Self::Running {
+        written: None,
+        waiting: None,
+    };
+
+    fn is_running(&self) -> bool {
+        matches!(self, Self::Running { .. })
+    }
+}
+
+impl Jobs {
+    /// These run.
+    pub(super) fn running(attempts: &[AttemptRef]) -> Self {
+        Self(attempts.iter().map(|attempt| (*attempt, Job::RUNNING)).collect())
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether it was offered or runs.
+    pub(super) fn has(&self, attempt: AttemptRef) -> bool {
+        self.0.contains_key(&attempt)
+    }
+
+    /// Offers one.
+    pub(super) fn offer(&mut self, attempt: AttemptRef, now: Uptime) {
+        let until = later(now, ACCEPT_WITHIN);
+        self.0.insert(attempt, Job::Offered { until });
+    }
+
+    /// It runs now; `false` if it was not offered, or too long ago.
+    pub(super) fn accept(&mut self, attempt: AttemptRef) -> bool {
+        self.0.get_mut(&attempt).is_some_and(|job| {
+            if !job.is_running() {
+                *job = Job::RUNNING;
+            }
+            true
+        })
+    }
+
+    /// It is over; `false` if it was not here.
+    pub(super) fn remove(&mut self, attempt: AttemptRef) -> bool {
+        self.0.remove(&attempt).is_some()
+    }
+
+    /// Takes the sensor's list of what runs: what is not in it any more has ended there, one way or another. Gives those whose leases
+    /// are to be prolonged.
+    pub(super) fn listed(&mut self, running: &[AttemptRef]) -> Vec<AttemptRef> {
+        self.0
+            .retain(|attempt, job| !job.is_running() || running.contains(attempt));
+        let mut ours = running.to_vec();
+        ours.sort_unstable();
+        ours.dedup();
+        ours.retain(|attempt| self.accept(*attempt));
+        ours
+    }
+
+    /// Takes how far an attempt is; gives what is to be written now.
+    pub(super) fn progress(
+        &mut self,
+        attempt: AttemptRef,
+        progress: RunProgress,
+        now: Uptime,
+    ) -> Option<Action> {
+        match self.0.get_mut(&attempt)? {
+            Job::Running { written, waiting } => {
+                if written.is_some_and(|written| now < later(written, PROGRESS_EVERY)) {
+                    *waiting = Some(progress);
+                    return None;
+                }
+                (*written, *waiting) = (Some(now), None);
+                Some(Action::Progress(attempt, progress))
+            }
+            Job::Offered { .. } => None,
+        }
+    }
+
+    /// When the next of them is due, if any is.
+    pub(super) fn due(&self) -> Option<Uptime> {
+        let due = |job: &Job| match job {
+            Job::Offered { until } => Some(*until),
+            Job::Running {
+                written: Some(written),
+                waiting: Some(_),
+            } => Some(later(*written, PROGRESS_EVERY)),
+            Job::Running { .. } => None,
+        };
+        self.0.values().filter_map(due).min()
+    }
+
+    /// Puts back what was not accepted in time, and writes progress that waited.
+    pub(super) fn tick(&mut self, now: Uptime) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.0.retain(|attempt, job| match job {
+            Job::Offered { until } => {
+                let keep = now < *until;
+                if !keep {
+                    actions.push(Action::Return(*attempt));
+                }
+                keep
+            }
+            Job::Running { written, waiting } => {
+                let free = written.is_none_or(|written| now >= later(written, PROGRESS_EVERY));
+                if let Some(progress) = waiting.take_if(|_| free) {
+                    *written = Some(now);
+                    actions.push(Action::Progress(*attempt, progress));
+                }
+                true
+            }
+        });
+        actions
+    }
+
+    /// The session is over: puts back what nobody took up, and writes what waited. What runs keeps its lease; the sensor may come back.
+    pub(super) fn abandon(self) -> Vec<Action> {
+        self.0
+            .into_iter()
+            .filter_map(|(attempt, job)| match job {
+                Job::Offered { .. } => Some(Action::Return(attempt)),
+                Job::Running { waiting, .. } => waiting.map(|progress| Action::Progress(attempt, progress)),
+            })
+            .collect()
+    }
+}
+
+/// A time after another.
+pub(super) fn later(at: Uptime, by: Duration) -> Uptime {
+    Uptime(at.0.saturating_add(by))
+}

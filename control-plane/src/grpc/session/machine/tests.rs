@@ -1,0 +1,328 @@
+use portolan_shared::model::{
+    Budget, CaTrust, HostFacts, RegistryId, RegistryTarget, RepositoryGlobs, RunId, RunProgress, Scope,
+};
+use portolan_shared::process::SeededRng;
+
+use super::super::jobs::{ACCEPT_WITHIN, PROGRESS_EVERY};
+use super::*;
+
+const SLOTS: u32 = 2;
+
+fn at(millis: u64) -> Uptime {
+    Uptime(Duration::from_millis(millis))
+}
+
+fn attempt(number: u32) -> AttemptRef {
+    AttemptRef {
+        run: RunId::random(&SeededRng::new(8)),
+        attempt: number,
+    }
+}
+
+fn lease(number: u32) -> Box<Lease> {
+    Box::new(Lease {
+        attempt: attempt(number),
+        target: RegistryTarget {
+            registry: RegistryId::random(&SeededRng::new(9)),
+            url: "https://registry.example".parse().unwrap(),
+            ca: CaTrust {
+                bundle_pem: None,
+                only_bundle: false,
+            },
+            repositories: RepositoryGlobs::all(),
+            credential: None,
+            budget: Budget::default(),
+        },
+        scope: Scope::default(),
+        resumed: false,
+    })
+}
+
+fn hello(protocol: (u32, u32), running: &[u32]) -> Inbound {
+    Inbound::Hello(Box::new(Hello {
+        protocol,
+        capabilities: vec!["unheard-of".into()],
+        host: HostFacts::default(),
+        running: running.iter().map(|number| attempt(*number)).collect(),
+        policy_hash: None,
+        policy_summary: String::new(),
+        wall_clock_ms: 0,
+        job_slots: SLOTS,
+    }))
+}
+
+fn message(seq: u64, size: usize, message: Inbound) -> Event {
+    Event::Message {
+        seq,
+        size,
+        message: Ok(message),
+    }
+}
+
+fn opened(kept: &[u32]) -> Event {
+    Event::Opened {
+        epoch: 7,
+        kept: kept.iter().map(|number| attempt(*number)).collect(),
+        server_time_ms: 1,
+        spread: Duration::from_secs(5),
+    }
+}
+
+fn open(kept: &[u32]) -> Machine {
+    let mut machine = Machine::new(at(0), at(u64::MAX / 2));
+    machine.on(message(1, 100, hello((1, 1), kept)), at(0));
+    machine.on(opened(kept), at(0));
+    machine
+}
+
+fn heartbeat(counter: u64, running: &[u32]) -> Inbound {
+    Inbound::Heartbeat {
+        counter,
+        running: running.iter().map(|number| attempt(*number)).collect(),
+    }
+}
+
+fn ended_with(actions: &[Action]) -> Option<Reason> {
+    match actions.last() {
+        Some(Action::Close(reason)) => *reason,
+        other => panic!("not closed but {other:?}"),
+    }
+}
+
+mod schedules;
+
+#[test]
+fn the_welcome_tells_what_is_kept() {
+    let mut machine = Machine::new(at(0), at(u64::MAX / 2));
+    let actions = machine.on(message(1, 100, hello((1, 3), &[1, 2])), at(0));
+    assert!(matches!(actions.as_slice(), [Action::Open(_)]));
+    let actions = machine.on(opened(&[2]), at(0));
+    let [Action::Send(Body::Welcome(welcome))] = actions.as_slice() else {
+        panic!("{actions:?}");
+    };
+    assert_eq!((welcome.protocol, welcome.session_epoch), (PROTOCOL, 7));
+    assert!(welcome.capabilities.is_empty());
+    let keeps: Vec<bool> = welcome.verdicts.iter().map(|verdict| verdict.keep).collect();
+    assert_eq!(keeps, [false, true]);
+    assert_eq!(machine.free(), SLOTS - 1);
+}
+
+#[test]
+fn strange_beginnings_are_refused() {
+    for (event, reason) in [
+        (message(1, 1, heartbeat(1, &[])), Reason::ProtocolViolation),
+        (message(2, 1, hello((1, 1), &[])), Reason::ProtocolViolation),
+        (message(1, 1, hello((2, 9), &[])), Reason::VersionUnsupported),
+        (
+            message(1, limits::HELLO_BYTES + 1, hello((1, 1), &[])),
+            Reason::MessageTooLarge,
+        ),
+        (
+            Event::Message {
+                seq: 1,
+                size: 1,
+                message: Err(FieldError::missing("body")),
+            },
+            Reason::ProtocolViolation,
+        ),
+        (Event::End(Reason::SensorRevoked), Reason::SensorRevoked),
+    ] {
+        let mut machine = Machine::new(at(0), at(u64::MAX / 2));
+        let actions = machine.on(event, at(0));
+        assert!(matches!(actions[0], Action::Send(Body::Refuse(_))));
+        assert_eq!(ended_with(&actions), Some(reason));
+    }
+    let mut machine = Machine::new(at(0), at(u64::MAX / 2));
+    let at_bound = message(1, limits::HELLO_BYTES, hello((1, 1), &[]));
+    assert!(matches!(machine.on(at_bound, at(0))[0], Action::Open(_)));
+}
+
+#[test]
+fn t20_silence_ends_the_session_after_45_seconds_and_before_the_hello_after_5() {
+    let mut machine = Machine::new(at(0), at(u64::MAX / 2));
+    assert_eq!(machine.due(), at(5_000));
+    assert!(machine.on(Event::Tick, at(4_999)).is_empty());
+    machine.on(Event::Tick, at(5_000));
+    assert!(machine.is_over());
+
+    let mut machine = open(&[]);
+    machine.on(message(2, 10, heartbeat(1, &[])), at(1_000));
+    assert_eq!(machine.due(), at(46_000));
+    assert!(machine.on(Event::Tick, at(45_999)).is_empty());
+    assert_eq!(
+        ended_with(&machine.on(Event::Tick, at(46_000))),
+        Some(Reason::StaleSession)
+    );
+}
+
+#[test]
+fn t10_the_certificate_s_end_is_the_session_s() {
+    let mut machine = Machine::new(at(0), at(10_000));
+    machine.on(message(1, 100, hello((1, 1), &[])), at(0));
+    machine.on(opened(&[]), at(0));
+    assert_eq!(machine.due(), at(10_000));
+    let actions = machine.on(Event::Tick, at(10_000));
+    assert_eq!(ended_with(&actions), Some(Reason::CertificateExpired));
+}
+
+#[test]
+fn gaps_repeats_and_floods_end_the_session() {
+    for seq in [1, 3, 0] {
+        let actions = open(&[]).on(message(seq, 1, heartbeat(1, &[])), at(0));
+        assert_eq!(ended_with(&actions), Some(Reason::ProtocolViolation));
+    }
+    let mut machine = open(&[]);
+    let burst = MESSAGES.burst as u64;
+    for seq in 2..=burst {
+        assert!(!machine.is_over());
+        machine.on(message(seq, 1, Inbound::TrustBundleAck), at(0));
+    }
+    machine.on(message(burst + 1, 1, Inbound::TrustBundleAck), at(0));
+    assert!(machine.is_over(), "the hello took one of the burst");
+}
+
+#[test]
+fn heartbeats_hold_at_their_bound_and_end_the_session_above() {
+    let mut machine = open(&[]);
+    machine.on(message(2, limits::HEARTBEAT_BYTES, heartbeat(1, &[])), at(0));
+    assert!(!machine.is_over());
+    machine.on(message(3, limits::HEARTBEAT_BYTES + 1, heartbeat(2, &[])), at(0));
+    assert!(machine.is_over());
+}
+
+#[test]
+fn leases_that_are_not_held_any_more_are_cancelled_and_missing_in_the_answer() {
+    let mut machine = open(&[1, 2]);
+    let actions = machine.on(message(2, 1, heartbeat(5, &[1, 2, 3])), at(0));
+    let [Action::Renew { counter: 5, attempts }] = actions.as_slice() else {
+        panic!("{actions:?}");
+    };
+    let mut asked = vec![attempt(1), attempt(2)];
+    asked.sort_unstable();
+    assert_eq!(*attempts, asked, "the third was never leased to this session");
+    let actions = machine.on(
+        Event::Renewed {
+            counter: 5,
+            asked,
+            held: vec![attempt(2)],
+            server_time_ms: 1,
+        },
+        at(0),
+    );
+    assert!(
+        matches!(&actions[0], Action::Send(Body::JobCancel(cancel)) if cancel.attempt == Some(attempt(1).into()))
+    );
+    assert!(
+        matches!(&actions[1], Action::Send(Body::HeartbeatAck(ack)) if ack.renewed == [attempt(2).into()])
+    );
+    assert_eq!(machine.free(), SLOTS - 1);
+}
+
+#[test]
+fn offers_that_are_not_accepted_in_time_go_back() {
+    let mut machine = open(&[]);
+    machine.on(Event::Offer(lease(1)), at(0));
+    machine.on(Event::Offer(lease(2)), at(0));
+    assert_eq!(machine.free(), 0);
+    let actions = machine.on(Event::Offer(lease(3)), at(0));
+    assert!(matches!(actions.as_slice(), [Action::Return(back)] if *back == attempt(3)));
+    machine.on(message(2, 1, Inbound::Accept(attempt(1))), at(0));
+    let actions = machine.on(Event::Tick, at(millis(ACCEPT_WITHIN).into()));
+    assert!(matches!(actions.as_slice(), [Action::Return(back)] if *back == attempt(2)));
+    let late = machine.on(message(3, 1, Inbound::Accept(attempt(2))), at(11_000));
+    assert!(matches!(late.as_slice(), [Action::Send(Body::JobCancel(_))]));
+}
+
+#[test]
+fn a_registry_that_does_not_fit_into_a_message_fails_its_run_instead_of_the_session() {
+    let mut large = lease(1);
+    large.target.ca.bundle_pem = Some("x".repeat(limits::SESSION_MESSAGE_BYTES));
+    let mut machine = open(&[]);
+    let actions = machine.on(Event::Offer(large), at(0));
+    assert!(matches!(actions.as_slice(), [Action::Fail { again: false, .. }]));
+    assert_eq!(machine.free(), SLOTS);
+}
+
+#[test]
+fn a_sensor_that_turns_an_offer_down_is_left_in_peace_for_a_while() {
+    let turn_down = |reason| {
+        let mut machine = open(&[]);
+        machine.on(Event::Offer(lease(1)), at(0));
+        let ending = Inbound::Reject(Ending {
+            attempt: attempt(1),
+            reason,
+            finding: None,
+        });
+        let actions = machine.on(message(2, 1, ending), at(0));
+        assert!(matches!(actions.as_slice(), [Action::Return(_)]));
+        assert_eq!(machine.free(), 0);
+        machine
+    };
+    let mut busy = turn_down(Reason::Overloaded);
+    let until = at(millis(PAUSE).into());
+    assert_eq!(busy.due(), until);
+    busy.on(Event::Tick, until);
+    assert_eq!(busy.free(), SLOTS);
+    let mut leaving = turn_down(Reason::Draining);
+    leaving.on(Event::Tick, until);
+    assert_eq!(leaving.free(), 0);
+}
+
+#[test]
+fn endings_are_judged_by_their_reason() {
+    for (reason, expected) in [
+        (Reason::Policy, Some(false)),
+        (Reason::Unsupported, Some(false)),
+        (Reason::Internal, Some(true)),
+        (Reason::Cancelled, None),
+        (Reason::StaleAttempt, None),
+    ] {
+        let mut machine = open(&[1]);
+        let ending = Inbound::Done(Ending {
+            attempt: attempt(1),
+            reason,
+            finding: None,
+        });
+        let again = match machine.on(message(2, 1, ending), at(0)).pop() {
+            Some(Action::Fail { again, .. }) => Some(again),
+            None => None,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(again, expected, "{reason}");
+        assert_eq!(machine.free(), SLOTS);
+    }
+}
+
+#[test]
+fn progress_is_written_once_a_second_and_the_latest_wins() {
+    let mut machine = open(&[1]);
+    let step = |tags| {
+        Inbound::Progress(
+            attempt(1),
+            RunProgress {
+                tags,
+                ..RunProgress::default()
+            },
+        )
+    };
+    let written = |actions: Vec<Action>| match actions.as_slice() {
+        [] => None,
+        [Action::Progress(_, progress)] => Some(progress.tags),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(written(machine.on(message(2, 1, step(1)), at(0))), Some(1));
+    assert_eq!(written(machine.on(message(3, 1, step(2)), at(10))), None);
+    assert_eq!(written(machine.on(message(4, 1, step(3)), at(20))), None);
+    assert_eq!(machine.due(), at(millis(PROGRESS_EVERY).into()));
+    assert_eq!(written(machine.on(Event::Tick, at(1_000))), Some(3));
+    assert_eq!(written(machine.on(Event::Tick, at(3_000))), None);
+}
+
+#[test]
+fn nothing_is_offered_while_draining() {
+    let mut machine = open(&[]);
+    machine.on(Event::Drain(Duration::from_secs(1)), at(0));
+    assert_eq!(machine.free(), 0);
+    let actions = machine.on(Event::Offer(lease(1)), at(0));
+    assert!(matches!(actions.as_slice(), [Action::Return(_)]));
+}

@@ -1,0 +1,59 @@
+//! Messages to a sensor. Those that carry the time get it when they are sent.
+
+use std::time::Duration;
+
+use portolan_proto::convert::target_to_wire;
+use portolan_proto::v1::control_message::Body;
+use portolan_proto::{PROTOCOL, v1};
+use portolan_shared::model::{AttemptRef, Reason, limits};
+use portolan_store::Lease;
+
+/// Here is work.
+pub(super) fn offer(lease: &Lease) -> v1::JobOffer {
+    let sync = v1::SyncJob {
+        repositories: lease.scope.repositories.iter().map(ToString::to_string).collect(),
+    };
+    v1::JobOffer {
+        attempt: Some(lease.attempt.into()),
+        lease_ms: millis(Duration::from_secs(limits::LEASE_SECONDS)),
+        registry: Some(target_to_wire(&lease.target)),
+        resumed: lease.resumed,
+        job: Some(v1::job_offer::Job::Sync(sync)),
+    }
+}
+
+/// This attempt must stop.
+pub(super) fn cancel(attempt: AttemptRef, reason: Reason) -> Body {
+    Body::JobCancel(v1::JobCancel {
+        attempt: Some(attempt.into()),
+        reason: v1::Reason::from(reason).into(),
+    })
+}
+
+/// The session is over.
+pub(super) fn goodbye(reason: Reason) -> Body {
+    Body::Goodbye(v1::Goodbye {
+        reason: v1::Reason::from(reason).into(),
+        retry_after_ms: 0,
+        server_time_ms: 0,
+    })
+}
+
+/// There will be no session.
+pub(super) fn refuse(reason: Reason, retry_after: Option<Duration>) -> Body {
+    Body::Refuse(v1::Refuse {
+        reason: v1::Reason::from(reason).into(),
+        retry_after_ms: retry_after.map_or(0, millis),
+        supported: Some(v1::VersionRange {
+            min: PROTOCOL,
+            max: PROTOCOL,
+        }),
+        server_time_ms: 0,
+        text: String::new(),
+    })
+}
+
+/// A span as messages carry it.
+pub(super) fn millis(span: Duration) -> u32 {
+    u32::try_from(span.as_millis()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,178 @@
+//! The calls of the upload service.
+
+use std::sync::Arc;
+
+use portolan_proto::v1::upload_server::Upload;
+use portolan_proto::{convert, v1};
+use portolan_shared::model::Reason;
+use portolan_shared::tls::PeerIdentity;
+use portolan_store::Fence;
+use tokio::sync::OwnedSemaphorePermit;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::read;
+use super::streams::{self, Incoming, fence};
+use crate::app::SessionCommand;
+use crate::grpc::door::Door;
+use crate::grpc::gate::Call;
+
+pub(in crate::grpc) struct UploadService(pub(in crate::grpc) Arc<Door>);
+
+/// Room for one stream: on its connection, and in the process.
+struct Room {
+    _connection: OwnedSemaphorePermit,
+    _process: OwnedSemaphorePermit,
+}
+
+impl UploadService {
+    /// Who calls, and with which fence.
+    fn caller(&self, call: &Call, wire: Option<&v1::Fence>) -> Result<(PeerIdentity, Fence), Status> {
+        let (_, identity) = self.0.sensor(call)?;
+        let fence =
+            fence(&identity, wire).map_err(|error| self.0.refuser(call).field(&error).into_status())?;
+        Ok((identity, fence))
+    }
+
+    /// Waits for room. Whoever waits reads nothing, so that the peer stops sending.
+    async fn room(&self, call: &Call) -> Result<Room, Status> {
+        let closed = || {
+            let text = "the control plane stops";
+            self.0.refuser(call).with(Reason::Draining, text).into_status()
+        };
+        let connection = Arc::clone(&call.connection.uploads);
+        Ok(Room {
+            _connection: connection.acquire_owned().await.map_err(|_| closed())?,
+            _process: Arc::clone(&self.0.uploads)
+                .acquire_owned()
+                .await
+                .map_err(|_| closed())?,
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl Upload for UploadService {
+    async fn pending_repositories(
+        &self,
+        request: Request<v1::PendingRepositoriesRequest>,
+    ) -> Result<Response<v1::Bitmap>, Status> {
+        let (call, door) = (Door::call(&request)?, &self.0);
+        let (_, fence) = self.caller(&call, request.get_ref().fence.as_ref())?;
+        let refuse = door.refuser(&call);
+        let repositories = read::repositories(&request.get_ref().repositories)
+            .map_err(|error| refuse.field(&error).into_status())?;
+        let pending = door
+            .app
+            .pending_repositories(&door.meters, &fence, &repositories)
+            .await
+            .map_err(|error| refuse.store(&error).into_status())?;
+        Ok(Response::new(convert::bitmap(&pending)))
+    }
+
+    async fn offer_repositories(
+        &self,
+        request: Request<v1::OfferRepositoriesRequest>,
+    ) -> Result<Response<v1::Bitmap>, Status> {
+        let (call, door) = (Door::call(&request)?, &self.0);
+        let (_, fence) = self.caller(&call, request.get_ref().fence.as_ref())?;
+        let refuse = door.refuser(&call);
+        let offered = read::offered(&request.get_ref().repositories)
+            .map_err(|error| refuse.field(&error).into_status())?;
+        let changed = door
+            .app
+            .offer_repositories(&door.meters, &fence, &offered)
+            .await
+            .map_err(|error| refuse.store(&error).into_status())?;
+        Ok(Response::new(convert::bitmap(&changed)))
+    }
+
+    async fn offer_digests(
+        &self,
+        request: Request<v1::OfferDigestsRequest>,
+    ) -> Result<Response<v1::Bitmap>, Status> {
+        let (call, door) = (Door::call(&request)?, &self.0);
+        let (_, fence) = self.caller(&call, request.get_ref().fence.as_ref())?;
+        let refuse = door.refuser(&call);
+        let field = |error| refuse.field(&error).into_status();
+        let kind = convert::content_kind(request.get_ref().kind()).map_err(field)?;
+        let digests = read::digests(&request.get_ref().digests).map_err(field)?;
+        let wanted = door
+            .app
+            .offer_digests(&door.meters, &fence, kind, &digests)
+            .await
+            .map_err(|error| refuse.store(&error).into_status())?;
+        Ok(Response::new(convert::bitmap(&wanted)))
+    }
+
+    async fn put_content(
+        &self,
+        request: Request<Streaming<v1::PutContentRequest>>,
+    ) -> Result<Response<v1::PutContentResponse>, Status> {
+        let call = Door::call(&request)?;
+        let (_, identity) = self.0.sensor(&call)?;
+        let _room = self.room(&call).await?;
+        let incoming = Incoming {
+            door: &self.0,
+            call: &call,
+            identity,
+            stream: request.into_inner(),
+            messages: 0,
+        };
+        streams::put_content(incoming).await.map(Response::new)
+    }
+
+    async fn commit_repository(
+        &self,
+        request: Request<Streaming<v1::CommitRepositoryRequest>>,
+    ) -> Result<Response<v1::CommitRepositoryResponse>, Status> {
+        let call = Door::call(&request)?;
+        let (_, identity) = self.0.sensor(&call)?;
+        let _room = self.room(&call).await?;
+        let incoming = Incoming {
+            door: &self.0,
+            call: &call,
+            identity,
+            stream: request.into_inner(),
+            messages: 0,
+        };
+        streams::commit_repository(incoming).await.map(Response::new)
+    }
+
+    async fn report_coverage(
+        &self,
+        request: Request<v1::ReportCoverageRequest>,
+    ) -> Result<Response<v1::Ack>, Status> {
+        let (call, door) = (Door::call(&request)?, &self.0);
+        let (_, fence) = self.caller(&call, request.get_ref().fence.as_ref())?;
+        let refuse = door.refuser(&call);
+        let entries =
+            read::coverage(&request.get_ref().entries).map_err(|error| refuse.field(&error).into_status())?;
+        door.app
+            .report_coverage(&door.meters, &fence, &entries)
+            .await
+            .map_err(|error| refuse.store(&error).into_status())?;
+        Ok(Response::new(v1::Ack {}))
+    }
+
+    async fn close_run(
+        &self,
+        request: Request<v1::CloseRunRequest>,
+    ) -> Result<Response<v1::CloseRunResponse>, Status> {
+        let (call, door) = (Door::call(&request)?, &self.0);
+        let (identity, fence) = self.caller(&call, request.get_ref().fence.as_ref())?;
+        let refuse = door.refuser(&call);
+        let closing = read::closing(request.get_ref()).map_err(|error| refuse.field(&error).into_status())?;
+        let closed = door
+            .app
+            .close_run(&door.meters, &fence, &closing)
+            .await
+            .map_err(|error| refuse.store(&error).into_status())?;
+        // Its slot is free now, not only with the next heartbeat.
+        if let Some(session) = door.sessions.of(identity.sensor) {
+            session.tell(SessionCommand::Ended(fence.attempt));
+        }
+        Ok(Response::new(v1::CloseRunResponse {
+            state: closed.state.as_str().to_owned(),
+        }))
+    }
+}

@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+
+pub mod app;
+pub mod ca;
+pub mod cli;
+pub mod grpc;
+pub mod settings;
+pub mod web;
+pub mod wiring;

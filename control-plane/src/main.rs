@@ -1,0 +1,46 @@
+//! The `portolan` program: the control plane and its operators' commands.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use portolan::cli::{Cli, Command, Environment, Exit, Terminal, operate};
+use portolan::settings::SettingsError;
+use portolan::wiring;
+use portolan_shared::process::SystemClock;
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let mut runtime = match &command {
+        Command::Server(_) => tokio::runtime::Builder::new_multi_thread(),
+        Command::Operator(_) => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = match runtime.enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return told(&anyhow::Error::new(error).context("the runtime did not start")),
+    };
+    match command {
+        Command::Server(args) => match runtime.block_on(wiring::run(args)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => told(&error),
+        },
+        Command::Operator(command) => {
+            let environment = Environment::read();
+            let mut terminal = Terminal::standard();
+            let exit = runtime.block_on(operate(command, &environment, &mut terminal, &SystemClock));
+            ExitCode::from(exit.code())
+        }
+    }
+}
+
+/// Prints an error with everything that led to it.
+fn told(error: &anyhow::Error) -> ExitCode {
+    // Where errors cannot be written either there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "portolan: {error:#}");
+    let exit = if error.is::<SettingsError>() {
+        Exit::Usage
+    } else {
+        Exit::Failed
+    };
+    ExitCode::from(exit.code())
+}

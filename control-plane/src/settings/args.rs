@@ -1,0 +1,49 @@
+//! Flags and environment.
+
+use std::path::PathBuf;
+
+/// Flags of `portolan server`. Each has an environment variable, and, but for `--config`, a key in the settings file; a flag wins over the
+/// environment, which wins over the file.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ServerArgs {
+    /// Folder for everything that is kept: the database, the CAs, the admin token. Made on first start
+    #[arg(long, env = "PORTOLAN_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Settings file, TOML
+    #[arg(long, env = "PORTOLAN_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Where sensors connect to [default: 127.0.0.1:7443]
+    #[arg(long, env = "PORTOLAN_LISTEN_SENSORS", value_name = "ADDR:PORT")]
+    pub listen_sensors: Option<String>,
+
+    /// Where API and command line connect to [default: 127.0.0.1:7480]
+    #[arg(long, env = "PORTOLAN_LISTEN_HTTP", value_name = "ADDR:PORT")]
+    pub listen_http: Option<String>,
+
+    /// Where Prometheus reads metrics; none are served without this
+    #[arg(long, env = "PORTOLAN_LISTEN_METRICS", value_name = "ADDR:PORT")]
+    pub listen_metrics: Option<String>,
+
+    /// How sensors reach the sensors' listener from where they are; written into every enrolment token [default: https:// and the
+    /// address of --listen-sensors]
+    #[arg(long, env = "PORTOLAN_SENSOR_URL", value_name = "https://HOST[:PORT]")]
+    pub sensor_url: Option<String>,
+
+    /// Certificate chain for --listen-http, PEM; needed unless that is a loopback address
+    #[arg(long, env = "PORTOLAN_HTTP_TLS_CERTIFICATE", value_name = "FILE")]
+    pub http_tls_certificate: Option<PathBuf>,
+
+    /// Key of that certificate, PEM
+    #[arg(long, env = "PORTOLAN_HTTP_TLS_KEY", value_name = "FILE")]
+    pub http_tls_key: Option<PathBuf>,
+
+    /// What log lines look like: human or json [default: human]
+    #[arg(long, env = "PORTOLAN_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<String>,
+
+    /// What is logged: a level, or target=level pairs separated by commas [default: info]
+    #[arg(long, env = "PORTOLAN_LOG_FILTER", value_name = "FILTER")]
+    pub log_filter: Option<String>,
+}

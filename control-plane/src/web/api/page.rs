@@ -1,0 +1,62 @@
+//! Pages of lists.
+
+use portolan_store::{Page, PageRequest};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::ApiError;
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PageOf<T> {
+    /// The items, in the order of the list.
+    pub items: Vec<T>,
+    /// The cursor of the next page; null on the last page.
+    pub next: Option<String>,
+}
+
+impl<T> PageOf<T> {
+    pub(super) fn of<R>(page: Page<R>, view: impl FnMut(R) -> T) -> Self {
+        Self {
+            items: page.items.into_iter().map(view).collect(),
+            next: page.next.map(|cursor| cursor.to_string()),
+        }
+    }
+}
+
+/// Items in a page if the caller does not say.
+const DEFAULT: u16 = 100;
+
+/// Where in a list a page begins, and how long it is.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PageQuery {
+    /// `next` of the page before.
+    pub(super) cursor: Option<String>,
+    /// Items in the page, 1 to 1,000.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    pub(super) limit: Option<u16>,
+}
+
+impl PageQuery {
+    pub(super) fn request(self) -> Result<PageRequest, ApiError> {
+        page_request(self.cursor, self.limit)
+    }
+}
+
+/// For queries that have more parameters than a page.
+pub(super) fn page_request(cursor: Option<String>, limit: Option<u16>) -> Result<PageRequest, ApiError> {
+    let limit = limit.unwrap_or(DEFAULT);
+    if !(1..=PageRequest::MAX).contains(&limit) {
+        return Err(ApiError::invalid(
+            "limit",
+            format!("expected 1 to {}", PageRequest::MAX),
+        ));
+    }
+    let after = cursor
+        .map(|text| text.parse())
+        .transpose()
+        .map_err(|error| ApiError::invalid("cursor", error))?;
+    Ok(PageRequest { after, limit })
+}

@@ -1,0 +1,60 @@
+//! `GET /repositories`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+
+use super::Repository;
+use crate::app::App;
+use crate::web::api::authenticated::Authenticated;
+use crate::web::api::page::page_request;
+use crate::web::api::parameters::Parameters;
+use crate::web::api::{ApiError, PageOf};
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListRepositories {
+    /// Only of this registry, by name or id.
+    registry: Option<String>,
+    /// Only names that contain this text, in any case.
+    contains: Option<String>,
+    /// Also those that have vanished.
+    #[serde(default)]
+    #[param(default = false)]
+    vanished: bool,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// Items in the page, 1 to 1,000.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u16>,
+}
+
+/// List repositories
+///
+/// By registry and name.
+#[utoipa::path(
+    get, path = "/repositories", operation_id = "list_repositories", tag = "inventory",
+    params(ListRepositories),
+    responses((status = 200, description = "A page of repositories", body = PageOf<Repository>)),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
+pub(crate) async fn list(
+    Authenticated(caller): Authenticated,
+    State(app): State<Arc<App>>,
+    Parameters(query): Parameters<ListRepositories>,
+) -> Result<Json<PageOf<Repository>>, ApiError> {
+    let page = page_request(query.cursor, query.limit)?;
+    let page = app
+        .repositories(
+            &caller,
+            query.registry.as_deref(),
+            query.contains,
+            query.vanished,
+            &page,
+        )
+        .await?;
+    Ok(Json(PageOf::of(page, Repository::from)))
+}

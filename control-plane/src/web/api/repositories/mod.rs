@@ -1,0 +1,6 @@
+//! `/repositories`
+
+pub(super) mod list;
+mod view;
+
+pub use view::Repository;

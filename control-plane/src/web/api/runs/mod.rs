@@ -1,0 +1,13 @@
+//! `/runs`: syncs of registries, and what each saw and could not see.
+
+pub(super) mod cancel;
+pub(super) mod coverage;
+pub(super) mod list;
+pub(super) mod queue;
+pub(super) mod show;
+mod view;
+
+pub use view::{
+    Changes, Coverage, CoverageLine, CreateRun, DiscoveryStepView, Progress, QueuedRunView, RegistryNamed,
+    Run,
+};

@@ -1,0 +1,51 @@
+//! `GET /tags`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+
+use super::Tag;
+use crate::app::App;
+use crate::web::api::authenticated::Authenticated;
+use crate::web::api::page::page_request;
+use crate::web::api::parameters::Parameters;
+use crate::web::api::{ApiError, PageOf};
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListTags {
+    /// Of which repository: its name if `registry` is given, else `REGISTRY/REPOSITORY`, `HOST[:PORT]/REPOSITORY`, or a bare name that
+    /// only one registry has.
+    repository: String,
+    /// In which registry, by name or id.
+    registry: Option<String>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// Items in the page, 1 to 1,000.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u16>,
+}
+
+/// List tags of a repository
+///
+/// By name.
+#[utoipa::path(
+    get, path = "/tags", operation_id = "list_tags", tag = "inventory",
+    params(ListTags),
+    responses((status = 200, description = "A page of tags", body = PageOf<Tag>)),
+    extensions(("x-required-role" = json!("viewer"))),
+)]
+pub(crate) async fn list(
+    Authenticated(caller): Authenticated,
+    State(app): State<Arc<App>>,
+    Parameters(query): Parameters<ListTags>,
+) -> Result<Json<PageOf<Tag>>, ApiError> {
+    let page = page_request(query.cursor, query.limit)?;
+    let (place, page) = app
+        .tags(&caller, query.registry.as_deref(), &query.repository, &page)
+        .await?;
+    Ok(Json(PageOf::of(page, |record| Tag::of(&place, record))))
+}

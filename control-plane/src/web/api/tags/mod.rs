@@ -1,0 +1,6 @@
+//! `/tags`
+
+pub(super) mod list;
+mod view;
+
+pub use view::Tag;

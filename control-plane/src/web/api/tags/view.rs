@@ -1,0 +1,50 @@
+//! What a tag looks like.
+
+use jiff::Timestamp;
+use portolan_store::TagRecord;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app::RepositoryFound;
+
+/// A tag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Tag {
+    /// The whole reference: `REGISTRY/REPOSITORY:TAG`.
+    pub reference: String,
+    /// Its name.
+    pub tag: String,
+    /// What it points to.
+    pub digest: String,
+    /// The manifest's media type, if known.
+    pub media_type: Option<String>,
+    /// The manifest's size in bytes, 0 if not known.
+    pub size: u64,
+    /// What kind of thing the manifest is, if it is held.
+    pub kind: Option<String>,
+    /// When the registry says it was pushed.
+    pub pushed_at: Option<Timestamp>,
+    /// When it was first seen.
+    pub first_seen_at: Timestamp,
+    /// Since when it points to this digest, as far as was seen.
+    pub since: Timestamp,
+}
+
+impl Tag {
+    pub(super) fn of(place: &RepositoryFound, record: TagRecord) -> Self {
+        Self {
+            reference: format!(
+                "{}/{}:{}",
+                place.registry.registry.name, place.repository.name, record.tag
+            ),
+            tag: record.tag.to_string(),
+            digest: record.digest.to_string(),
+            media_type: record.media_type.map(|media_type| media_type.to_string()),
+            size: record.size,
+            kind: record.kind.map(|kind| kind.to_string()),
+            pushed_at: record.pushed_at,
+            first_seen_at: record.first_seen_at,
+            since: record.since,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Whether the process lives, and whether it is ready: for whoever restarts it, and for whoever sends it traffic.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+
+use crate::app::App;
+
+/// `GET /livez`: the process can answer. Says nothing of the database, which a restart would not mend.
+pub(super) async fn live() -> &'static str {
+    "live\n"
+}
+
+/// `GET /readyz`: the process takes work and its database answers.
+pub(super) async fn ready(app: Arc<App>, takes_work: bool) -> (StatusCode, &'static str) {
+    if !takes_work {
+        return (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n");
+    }
+    match app.store.ping().await {
+        Ok(()) => (StatusCode::OK, "ready\n"),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
+        }
+    }
+}

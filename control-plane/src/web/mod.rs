@@ -1,0 +1,13 @@
+//! The people's door: REST under `/api/v1` ([`api`]), and whether the process lives and is ready. Plain HTTP or TLS.
+//!
+//! Nothing here decides anything: a handler extracts, calls one use case of [`crate::app`], renders. Nothing here knows SQL, gRPC or the
+//! command line.
+
+pub mod api;
+mod envelope;
+mod health;
+mod router;
+mod serve;
+
+pub use router::router;
+pub use serve::serve;

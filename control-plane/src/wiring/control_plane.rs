@@ -1,0 +1,304 @@
+//! A running control plane.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portolan_shared::process::{Shutdown, Tasks};
+use portolan_store::Store;
+use portolan_store::sqlite::SqliteStore;
+use tokio::net::TcpListener;
+
+use super::data_dir::DataDir;
+use super::server_certificate::{ServerCertificate, people_tls};
+use super::{Deps, StartError, metrics};
+use crate::app::{App, Denials, Dispatcher, Meters, SessionCommand, Sessions, Signals};
+use crate::ca::Authority;
+use crate::grpc::{Door, DoorParts};
+use crate::settings::Settings;
+use crate::web;
+
+/// How long the last words of sessions may take once everything is cut.
+const CUT: Duration = Duration::from_secs(1);
+/// How long tasks may take to end once everything is cut.
+const END: Duration = Duration::from_secs(5);
+/// How often it is looked whether everybody has left.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Where a control plane listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Bound {
+    /// The sensors' listener.
+    pub sensors: SocketAddr,
+    /// The people's listener.
+    pub http: SocketAddr,
+    /// The metrics listener.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// A running control plane. Dropping it does not stop it: its tasks belong to the runtime.
+pub struct ControlPlane {
+    app: Arc<App>,
+    sessions: Arc<Sessions>,
+    meters: Arc<Meters>,
+    door: Arc<Door>,
+    tasks: Tasks,
+    bound: Bound,
+    drain: Duration,
+    data_dir: DataDir,
+}
+
+struct Listeners {
+    sensors: TcpListener,
+    http: TcpListener,
+    metrics: Option<TcpListener>,
+    bound: Bound,
+}
+
+impl ControlPlane {
+    /// Builds everything, opens the listeners and starts the tasks. On first start it also makes the CAs, the first tenant and the
+    /// admin token.
+    pub async fn start(settings: Settings, deps: Deps) -> Result<Self, StartError> {
+        let http_tls = settings.http.tls.as_ref().map(people_tls).transpose()?;
+        let data_dir = DataDir::open(&settings.data_dir)?;
+        let authority = Arc::new(data_dir.authority(deps.clock.now(), Arc::clone(&deps.rng))?);
+        let pepper = data_dir.pepper(deps.rng.as_ref())?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data_dir.database()).await?);
+        let listeners = Listeners::open(&settings).await?;
+        let bound = listeners.bound;
+        let app = Arc::new(App {
+            store,
+            clock: deps.clock,
+            rng: deps.rng,
+            pepper,
+            deployment: authority.deployment().to_owned(),
+            sensor_url: settings.sensors.url_for(bound.sensors),
+            server_pins: authority.server_pins(),
+            signals: Signals::default(),
+        });
+        data_dir.first_start(&app).await?;
+        let denials = Arc::new(Denials::new(Arc::clone(&app.clock)));
+        denials.poll(&app).await?;
+        let tasks = Tasks::new(Shutdown::new());
+        let door = Door::new(DoorParts {
+            app: Arc::clone(&app),
+            authority: Arc::clone(&authority),
+            sessions: Arc::new(Sessions::new()),
+            denials: Arc::clone(&denials),
+            meters: Arc::new(Meters::new()?),
+            tasks: tasks.clone(),
+            limits: settings.sensors.limits.clone(),
+        });
+        let control_plane = Self {
+            sessions: door.sessions(),
+            meters: door.meters(),
+            app,
+            door,
+            tasks,
+            bound,
+            drain: settings.sensors.limits.drain,
+            data_dir,
+        };
+        let names = settings.sensors.names_for(bound.sensors);
+        control_plane.spawn_listeners(&authority, names, listeners, http_tls)?;
+        control_plane.spawn_background(denials);
+        tracing::info!(
+            sensors = %bound.sensors,
+            http = %bound.http,
+            url = control_plane.app.sensor_url,
+            "the control plane is up"
+        );
+        Ok(control_plane)
+    }
+
+    fn spawn_listeners(
+        &self,
+        authority: &Arc<Authority>,
+        names: Vec<String>,
+        listeners: Listeners,
+        http_tls: Option<rustls::ServerConfig>,
+    ) -> Result<(), StartError> {
+        let shutdown = || self.tasks.shutdown().clone();
+        let clock = Arc::clone(&self.app.clock);
+        let certificate = ServerCertificate::issue(Arc::clone(authority), clock, names)?;
+        let serve = self
+            .door
+            .serve(listeners.sensors, Arc::clone(&certificate.current))
+            .map_err(|source| StartError::Tls {
+                listener: "sensors'",
+                source,
+            })?;
+        self.tasks.spawn("sensors' listener", serve);
+        self.tasks
+            .spawn("server certificate", certificate.keep(shutdown()));
+        let draining = shutdown();
+        let people = web::router(Arc::clone(&self.app), move || !draining.is_draining());
+        self.tasks.spawn(
+            "people's listener",
+            web::serve(listeners.http, http_tls, people, shutdown()),
+        );
+        if let Some(listener) = listeners.metrics {
+            let router = metrics::router(Arc::clone(&self.meters));
+            self.tasks
+                .spawn("metrics listener", web::serve(listener, None, router, shutdown()));
+        }
+        Ok(())
+    }
+
+    fn spawn_background(&self, denials: Arc<Denials>) {
+        let shutdown = || self.tasks.shutdown().clone();
+        let dispatcher = Arc::new(Dispatcher::new(
+            Arc::clone(&self.app),
+            Arc::clone(&self.sessions),
+            Arc::clone(&denials),
+            Arc::clone(&self.meters),
+        ));
+        let door = Arc::clone(&self.door);
+        let watch = denials.watch(Arc::clone(&self.app), shutdown(), move |denial| {
+            door.shut_out(denial);
+        });
+        self.tasks.spawn("denials", watch);
+        self.tasks
+            .spawn("dispatch", Arc::clone(&dispatcher).lease(shutdown()));
+        self.tasks
+            .spawn("cancels", Arc::clone(&dispatcher).pass_cancels(shutdown()));
+        self.tasks.spawn("lost leases", dispatcher.reap(shutdown()));
+        let sessions = Arc::clone(&self.sessions);
+        self.tasks
+            .spawn("last seen", sessions.flush(Arc::clone(&self.app), shutdown()));
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn bound(&self) -> Bound {
+        self.bound
+    }
+
+    /// The use cases.
+    #[must_use]
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Who is connected.
+    #[must_use]
+    pub fn sessions(&self) -> &Arc<Sessions> {
+        &self.sessions
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn meters(&self) -> &Arc<Meters> {
+        &self.meters
+    }
+
+    /// The file with the first API token.
+    #[must_use]
+    pub fn admin_token_path(&self) -> PathBuf {
+        self.data_dir.admin_token()
+    }
+
+    /// Returns when the control plane begins to stop by itself: a task of it has failed.
+    pub async fn failed(&self) {
+        self.tasks.shutdown().draining().await;
+    }
+
+    /// Stops: nothing new is taken, sensors are sent elsewhere, then everything that is left is cut. Gives whether all went well.
+    pub async fn stop(self) -> bool {
+        tracing::info!(sessions = self.sessions.count(), "the control plane stops");
+        self.tasks.shutdown().start_drain();
+        let sessions = self.sessions.all();
+        let slot = self.drain.div_f64(f64::from(
+            u32::try_from(sessions.len().max(1)).unwrap_or(u32::MAX),
+        ));
+        for (i, session) in sessions.iter().enumerate() {
+            let after = slot.saturating_mul(u32::try_from(i).unwrap_or(u32::MAX));
+            session.tell(SessionCommand::Drain(after));
+        }
+        self.wait_until(self.drain, || self.sessions.count() == 0).await;
+        self.tasks.shutdown().start_cut();
+        self.wait_until(CUT, || self.sessions.count() == 0).await;
+        self.wait_until(CUT, || self.door.connections().count() == 0)
+            .await;
+        self.end().await
+    }
+
+    /// Stops at once, as if the process were killed, except that nothing of it is left behind.
+    pub async fn kill(self) {
+        self.tasks.shutdown().start_cut();
+        self.end().await;
+    }
+
+    async fn end(self) -> bool {
+        self.door.connections().cut_all();
+        let ended = tokio::time::timeout(END, self.tasks.ended()).await.is_ok();
+        if !ended {
+            tracing::warn!(running = self.tasks.running(), "tasks did not end");
+        }
+        self.app.store.close().await;
+        ended && !self.tasks.any_failed()
+    }
+
+    async fn wait_until(&self, most: Duration, done: impl Fn() -> bool) {
+        let waiting = async {
+            while !done() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        // Whoever has not left by then is cut.
+        let _ = tokio::time::timeout(most, waiting).await;
+    }
+}
+
+impl Listeners {
+    async fn open(settings: &Settings) -> Result<Self, StartError> {
+        let sensors = listen("sensors'", settings.sensors.listen).await?;
+        let http = listen("people's", settings.http.listen).await?;
+        let metrics = match settings.metrics {
+            Some(address) => Some(listen("metrics", address).await?),
+            None => None,
+        };
+        let bound = Bound {
+            sensors: local("sensors'", &sensors, settings.sensors.listen)?,
+            http: local("people's", &http, settings.http.listen)?,
+            metrics: match (&metrics, settings.metrics) {
+                (Some(listener), Some(address)) => Some(local("metrics", listener, address)?),
+                _ => None,
+            },
+        };
+        Ok(Self {
+            sensors,
+            http,
+            metrics,
+            bound,
+        })
+    }
+}
+
+async fn listen(listener: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Listen {
+            listener,
+            address,
+            source,
+        })
+}
+
+fn local(listener: &'static str, bound: &TcpListener, address: SocketAddr) -> Result<SocketAddr, StartError> {
+    bound.local_addr().map_err(|source| StartError::Listen {
+        listener,
+        address,
+        source,
+    })
+}
+
+impl fmt::Debug for ControlPlane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ControlPlane")
+            .field("bound", &self.bound)
+            .finish_non_exhaustive()
+    }
+}

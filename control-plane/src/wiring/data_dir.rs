@@ -1,0 +1,246 @@
+//! The data folder: what lies in it, and what a first start makes. Every step can be interrupted and is then done again; what is lost is
+//! never silently made anew.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use portolan_shared::model::{ApiTokenId, TenantId};
+use portolan_shared::process::{FileError, Rng, create_private_dir, read_bounded, write_atomically};
+use portolan_shared::secret::SecretBytes;
+use portolan_store::{PageRequest, Role, StoreError, Tenant};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::app::{App, AppError, Pepper};
+use crate::ca::{Authority, CaError};
+
+/// Name of the first tenant.
+const FIRST_TENANT: &str = "default";
+/// Name of the first API token.
+const FIRST_TOKEN: &str = "admin";
+
+/// Why the data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// A file could not be read or written.
+    #[error("the data folder cannot be used")]
+    File(#[from] FileError),
+    /// Another process has it.
+    #[error("{} is in use by another control plane", .0.display())]
+    InUse(PathBuf),
+    /// The lock could not be had for another reason.
+    #[error("cannot lock {}", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The database is there and something that belongs to it is not.
+    #[error("{} is missing although there is a database; restore it from a backup: without it {loss}", path.display())]
+    Lost {
+        /// What is missing.
+        path: PathBuf,
+        /// What is lost with it.
+        loss: &'static str,
+    },
+    /// A file does not hold what it should.
+    #[error("{} does not hold {what}", path.display())]
+    Content {
+        /// Which file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+    },
+    /// The CA cannot be used.
+    #[error("the CA cannot be used")]
+    Ca(#[from] CaError),
+    /// The first tenant could not be stored.
+    #[error("the first tenant could not be made")]
+    Tenant(#[from] StoreError),
+    /// The first API token could not be made.
+    #[error("the first API token could not be made")]
+    Token(#[from] AppError),
+}
+
+/// The data folder of one control plane, locked for as long as this lives.
+#[derive(Debug)]
+pub struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Takes the folder; makes it if there is none.
+    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        create_private_dir(path)?;
+        let lock_path = path.join("lock");
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&lock_path)
+            .map_err(|source| DataDirError::Lock {
+                path: lock_path.clone(),
+                source,
+            })?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(DataDirError::InUse(path.to_owned())),
+            Err(error) => Err(DataDirError::Lock {
+                path: lock_path,
+                source: error.into(),
+            }),
+        }
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.path.join("portolan.db")
+    }
+
+    /// Where the first API token is written.
+    #[must_use]
+    pub fn admin_token(&self) -> PathBuf {
+        self.path.join("admin.token")
+    }
+
+    /// The CA: read, or made on first start. Must be asked for before the database is opened for the first time.
+    pub fn authority(&self, now: Timestamp, rng: Arc<dyn Rng>) -> Result<Authority, DataDirError> {
+        let folder = self.path.join("ca");
+        let loss = "no sensor that is enrolled could connect";
+        self.must_not_be_lost(&folder, loss)?;
+        Ok(Authority::open(&folder, now, rng)?)
+    }
+
+    /// The key of all hashes: read, or made on first start. Must be asked for before the database is opened for the first time.
+    pub fn pepper(&self, rng: &dyn Rng) -> Result<Pepper, DataDirError> {
+        let path = self.path.join("pepper");
+        let loss = "no API token and no invitation would be recognised";
+        self.must_not_be_lost(&path, loss)?;
+        let key = match read_bounded(&path, Pepper::BYTES as u64)? {
+            Some(key) => key,
+            None => {
+                let mut key = vec![0; Pepper::BYTES];
+                rng.fill(&mut key);
+                write_atomically(&path, &key)?;
+                key
+            }
+        };
+        if key.len() != Pepper::BYTES {
+            return Err(DataDirError::Content {
+                path,
+                what: "a key of 32 bytes",
+            });
+        }
+        Ok(Pepper::new(&SecretBytes::new(key)))
+    }
+
+    fn must_not_be_lost(&self, path: &Path, loss: &'static str) -> Result<(), DataDirError> {
+        if self.database().exists() && !path.exists() {
+            return Err(DataDirError::Lost {
+                path: path.to_owned(),
+                loss,
+            });
+        }
+        Ok(())
+    }
+
+    /// Makes the first tenant and its admin token, unless that was done before. The token's file is written after the token was
+    /// stored; a marker around both lets an interrupted first start throw away a token that nobody has read.
+    pub async fn first_start(&self, app: &App) -> Result<(), DataDirError> {
+        let marker = self.path.join("first-start");
+        let tenants = app.store.tenants().await?;
+        let tenant = match tenants.first() {
+            Some(_) if !marker.exists() => return Ok(()),
+            Some(tenant) => tenant.id,
+            None => {
+                write_atomically(&marker, b"")?;
+                let id = TenantId::generate(app.clock.as_ref(), app.rng.as_ref());
+                app.store
+                    .add_tenant(&Tenant {
+                        id,
+                        name: FIRST_TENANT.to_owned(),
+                        created_at: app.clock.now(),
+                    })
+                    .await?;
+                id
+            }
+        };
+        for id in self.unread_tokens(app, tenant).await? {
+            app.store.revoke_api_token(tenant, id, app.clock.now()).await?;
+        }
+        let (_, token) = app.mint_api_token(tenant, FIRST_TOKEN, Role::Admin, None).await?;
+        write_atomically(&self.admin_token(), format!("{}\n", token.expose()).as_bytes())?;
+        std::fs::remove_file(&marker).map_err(|source| FileError::Io {
+            action: "remove",
+            path: marker,
+            source,
+        })?;
+        tracing::info!(path = %self.admin_token().display(), "first start: the admin token is in this file");
+        Ok(())
+    }
+
+    async fn unread_tokens(&self, app: &App, tenant: TenantId) -> Result<Vec<ApiTokenId>, DataDirError> {
+        let tokens = app.store.api_tokens(tenant, &PageRequest::first()).await?;
+        Ok(tokens
+            .items
+            .into_iter()
+            .filter(|token| token.token.name == FIRST_TOKEN && token.revoked_at.is_none())
+            .map(|token| token.token.id)
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portolan_shared::process::SeededRng;
+
+    #[test]
+    fn a_folder_belongs_to_one_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = DataDir::open(folder.path()).unwrap();
+        assert!(matches!(
+            DataDir::open(folder.path()).unwrap_err(),
+            DataDirError::InUse(_)
+        ));
+        drop(held);
+        DataDir::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn what_a_database_depends_on_is_never_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(folder.path()).unwrap();
+        let rng: Arc<dyn Rng> = Arc::new(SeededRng::new(1));
+        let hash = |pepper: Pepper| pepper.hash("test", b"x");
+        let first = hash(dir.pepper(rng.as_ref()).unwrap());
+        assert_eq!(hash(dir.pepper(rng.as_ref()).unwrap()), first);
+        std::fs::write(dir.database(), "").unwrap();
+        assert!(matches!(
+            dir.authority(Timestamp::UNIX_EPOCH, Arc::clone(&rng))
+                .unwrap_err(),
+            DataDirError::Lost { .. }
+        ));
+        std::fs::write(folder.path().join("pepper"), "short").unwrap();
+        assert!(matches!(
+            dir.pepper(rng.as_ref()).unwrap_err(),
+            DataDirError::Content { .. }
+        ));
+        std::fs::remove_file(folder.path().join("pepper")).unwrap();
+        assert!(matches!(
+            dir.pepper(rng.as_ref()).unwrap_err(),
+            DataDirError::Lost { .. }
+        ));
+    }
+}

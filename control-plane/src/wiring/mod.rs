@@ -1,0 +1,13 @@
+//! Builds the control plane from its settings, starts its tasks and stops them again. The only place that knows everything.
+
+mod control_plane;
+mod data_dir;
+mod metrics;
+mod parts;
+mod run;
+mod server_certificate;
+
+pub use control_plane::{Bound, ControlPlane};
+pub use data_dir::{DataDir, DataDirError};
+pub use parts::{Deps, StartError};
+pub use run::run;

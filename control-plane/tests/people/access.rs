@@ -1,0 +1,112 @@
+//! API tokens.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use serde_json::json;
+
+use crate::world::{NOW, World, request};
+
+#[tokio::test]
+async fn a_token_works_from_its_making_to_its_revocation() {
+    let world = World::new().await;
+    let made = world
+        .post("/api/v1/tokens", json!({"name": "ci", "role": "operator"}))
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED);
+    assert_eq!(made.header(header::CACHE_CONTROL), Some("no-store"));
+    let (id, text) = (
+        made.json()["id"].clone(),
+        made.json()["token"].as_str().unwrap().to_owned(),
+    );
+    assert!(text.starts_with("ptl_api_"));
+
+    let who = world.ask(&text, Method::GET, "/api/v1/whoami", None).await;
+    assert_eq!(who.json()["token_name"], "ci");
+    assert_eq!(who.json()["role"], "operator");
+
+    let path = format!("/api/v1/tokens/{}", id.as_str().unwrap());
+    let revoked = world.ask(&world.admin, Method::DELETE, &path, None).await;
+    assert_eq!(revoked.status, StatusCode::NO_CONTENT);
+    let refused = world.ask(&text, Method::GET, "/api/v1/whoami", None).await;
+    assert_eq!(refused.refusal(), (401, "unauthenticated".to_owned()));
+    let again = world.ask(&world.admin, Method::DELETE, &path, None).await;
+    assert_eq!(again.refusal(), (404, "not_found".to_owned()));
+
+    let listed = world.ask(&world.admin, Method::GET, "/api/v1/tokens", None).await;
+    assert!(
+        !String::from_utf8_lossy(&listed.bytes).contains("ptl_api_"),
+        "a list shows no text of a token"
+    );
+    let audit = world.get("/api/v1/audit").await.json();
+    let actions: Vec<_> = audit["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["action"].clone())
+        .collect();
+    assert_eq!(actions, ["token.revoke", "token.create"]);
+    assert_eq!(audit["items"][0]["actor"], "token:admin");
+    assert!(!audit.to_string().contains("ptl_api_"));
+}
+
+#[tokio::test]
+async fn a_token_ends_when_it_says() {
+    let world = World::new().await;
+    let end = jiff::Timestamp::from_second(NOW + 60).unwrap();
+    let made = world
+        .post(
+            "/api/v1/tokens",
+            json!({"name": "short", "role": "viewer", "expires_at": end}),
+        )
+        .await;
+    let text = made.json()["token"].as_str().unwrap().to_owned();
+    let who = || world.ask(&text, Method::GET, "/api/v1/whoami", None);
+    world.clock.advance(Duration::from_secs(59));
+    assert_eq!(who().await.status, StatusCode::OK);
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(who().await.status, StatusCode::UNAUTHORIZED);
+    let past = world
+        .post(
+            "/api/v1/tokens",
+            json!({"name": "past", "role": "viewer", "expires_at": end}),
+        )
+        .await;
+    assert_eq!(past.refusal(), (422, "invalid".to_owned()));
+}
+
+#[tokio::test]
+async fn names_roles_and_uniqueness_are_checked() {
+    let world = World::new().await;
+    for body in [
+        json!({"name": "", "role": "viewer"}),
+        json!({"name": "a\nb", "role": "viewer"}),
+        json!({"name": "x".repeat(129), "role": "viewer"}),
+        json!({"name": "x", "role": "root"}),
+    ] {
+        let answer = world.post("/api/v1/tokens", body.clone()).await;
+        assert_eq!(answer.refusal(), (422, "invalid".to_owned()), "{body}");
+    }
+    let taken = world
+        .post("/api/v1/tokens", json!({"name": "viewer", "role": "viewer"}))
+        .await;
+    assert_eq!(taken.refusal(), (409, "taken".to_owned()));
+}
+
+#[tokio::test]
+async fn only_one_bearer_header_counts() {
+    let world = World::new().await;
+    let mut basic = request(None, Method::GET, "/api/v1/whoami", None);
+    let value = HeaderValue::from_str(&format!("Basic {}", world.viewer)).unwrap();
+    basic.headers_mut().insert(header::AUTHORIZATION, value);
+    assert_eq!(world.send(basic).await.status, StatusCode::UNAUTHORIZED);
+
+    let mut two = request(Some(&world.viewer), Method::GET, "/api/v1/whoami", None);
+    let value = HeaderValue::from_str(&format!("Bearer {}", world.admin)).unwrap();
+    two.headers_mut().append(header::AUTHORIZATION, value);
+    assert_eq!(world.send(two).await.status, StatusCode::UNAUTHORIZED);
+
+    let in_query = format!("/api/v1/whoami?token={}", world.viewer);
+    let query = world.send(request(None, Method::GET, &in_query, None)).await;
+    assert_eq!(query.status, StatusCode::UNAUTHORIZED);
+}

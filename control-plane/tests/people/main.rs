@@ -1,0 +1,19 @@
+//! The people's door, through the real router over the real store: what the API answers, whom it refuses, and that its document is true.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod access;
+mod commands;
+mod conditions;
+mod conformity;
+mod document;
+mod errors;
+mod interrupt;
+mod inventory;
+mod refusals;
+mod registries;
+mod runs;
+mod sensors;
+mod serving;
+mod shop;
+mod world;

@@ -1,0 +1,225 @@
+//! Every operation of the document refuses strangers, small roles and other tenants, and answers in the form that the document describes.
+//! A route without a row in the table fails.
+
+use std::collections::BTreeSet;
+
+use axum::http::{HeaderValue, Method, Request};
+use portolan::web::api::document;
+use serde_json::{Value, json};
+
+use crate::conformity::conforms;
+use crate::shop::Shop;
+use crate::world::{Answer, World, request};
+
+/// How an operation is asked for. `{run}` and the like are filled in with things of the tenant.
+struct Row {
+    operation: &'static str,
+    path: &'static str,
+    body: Option<Value>,
+    /// What another tenant gets: the same as if nothing of this existed.
+    neighbour: u16,
+}
+
+fn row(operation: &'static str, path: &'static str, neighbour: u16) -> Row {
+    Row {
+        operation,
+        path,
+        body: None,
+        neighbour,
+    }
+}
+
+fn with(body: Value, mut row: Row) -> Row {
+    row.body = Some(body);
+    row
+}
+
+/// In an order in which those that destroy come last.
+fn table() -> Vec<Row> {
+    let registry = json!({"name": "new", "url": "https://new.example.com", "sensors": ["berlin-1"]});
+    vec![
+        row("whoami", "/whoami", 200),
+        row("show_totals", "/totals", 200),
+        row("list_sensors", "/sensors", 200),
+        row("show_sensor", "/sensors/{sensor}", 404),
+        row("list_invitations", "/invitations", 200),
+        row("list_registries", "/registries", 200),
+        row("show_registry", "/registries/{registry}", 404),
+        row("list_runs", "/runs?registry=gl", 404),
+        row("show_run", "/runs/{run}", 404),
+        row("list_run_coverage", "/runs/{run}/coverage", 404),
+        row("list_repositories", "/repositories", 200),
+        row("list_tags", "/tags?repository=gl/acme/shop", 404),
+        row("show_image", "/images?reference=gl/acme/shop:1.0", 404),
+        row("show_raw_manifest", "/images/raw?reference=gl/acme/shop:1.0", 404),
+        row("list_history", "/history?reference=gl/acme/shop", 404),
+        row("list_placements", "/placements?digest={image}", 200),
+        row("list_tokens", "/tokens", 200),
+        row("list_audit", "/audit", 200),
+        with(
+            json!({"repositories": []}),
+            row("queue_run", "/registries/{registry}/runs", 404),
+        ),
+        row("cancel_run", "/runs/{open_run}/cancel", 404),
+        with(registry, row("create_registry", "/registries", 422)),
+        with(
+            json!({"concurrency": 4}),
+            row("change_registry", "/registries/{registry}", 404),
+        ),
+        // These two make something of the neighbour's own.
+        with(
+            json!({"sensor_name": "new"}),
+            row("create_invitation", "/invitations", 201),
+        ),
+        with(
+            json!({"name": "new", "role": "viewer"}),
+            row("create_token", "/tokens", 201),
+        ),
+        row("revoke_invitation", "/invitations/{invitation}", 404),
+        row("revoke_token", "/tokens/{token}", 404),
+        row("remove_registry", "/registries/{registry}", 404),
+        row("revoke_sensor", "/sensors/{sensor}/revoke", 404),
+    ]
+}
+
+struct Operation {
+    id: String,
+    method: Method,
+    role: String,
+    responses: Value,
+}
+
+fn operations() -> Vec<Operation> {
+    let document: Value = serde_json::from_str(document().as_str()).unwrap();
+    let mut operations = Vec::new();
+    for item in document["paths"].as_object().unwrap().values() {
+        for (method, operation) in item.as_object().unwrap() {
+            operations.push(Operation {
+                id: operation["operationId"].as_str().unwrap().to_owned(),
+                method: method.to_uppercase().parse().unwrap(),
+                role: operation["x-required-role"].as_str().unwrap().to_owned(),
+                responses: operation["responses"].clone(),
+            });
+        }
+    }
+    operations
+}
+
+async fn fill(world: &World, shop: &Shop) -> impl Fn(&str) -> String {
+    let invited = world
+        .post("/api/v1/invitations", json!({"sensor_name": "berlin-2"}))
+        .await;
+    let made = world
+        .post("/api/v1/tokens", json!({"name": "spare", "role": "viewer"}))
+        .await;
+    world
+        .registry("other", "https://other.example.com", "berlin-1")
+        .await;
+    let open = world.post("/api/v1/registries/other/runs", json!({})).await;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let known = [
+        ("{sensor}", shop.sensor.to_string()),
+        ("{registry}", shop.registry.to_string()),
+        ("{run}", shop.run.clone()),
+        ("{open_run}", text(&open.json()["run"]["id"])),
+        ("{image}", shop.image.to_string()),
+        ("{invitation}", text(&invited.json()["id"])),
+        ("{token}", text(&made.json()["id"])),
+    ];
+    move |path: &str| {
+        let filled = known
+            .iter()
+            .fold(path.to_owned(), |path, (name, value)| path.replace(name, value));
+        format!("/api/v1{filled}")
+    }
+}
+
+/// With a fixed request id, so that answers can be compared whole.
+async fn ask(world: &World, token: Option<&str>, method: &Method, path: &str, body: Option<Value>) -> Answer {
+    let mut request: Request<_> = request(token, method.clone(), path, body);
+    request
+        .headers_mut()
+        .insert("x-request-id", HeaderValue::from_static("compare"));
+    world.send(request).await
+}
+
+#[test]
+fn the_table_has_every_operation_of_the_document() {
+    let documented: BTreeSet<_> = operations().into_iter().map(|operation| operation.id).collect();
+    let tested: BTreeSet<_> = table().iter().map(|row| row.operation.to_owned()).collect();
+    assert_eq!(documented, tested);
+}
+
+#[tokio::test]
+async fn strangers_small_roles_and_other_tenants_are_refused_everywhere() {
+    let world = World::new().await;
+    let shop = Shop::open(&world).await;
+    let fill = fill(&world, &shop).await;
+    let empty = World::new().await;
+    let operations = operations();
+    for row in table() {
+        let operation = operations
+            .iter()
+            .find(|operation| operation.id == row.operation)
+            .unwrap();
+        let (path, method) = (fill(row.path), &operation.method);
+        let at = format!("{method} {path}");
+
+        let forged = format!("{}x", &world.admin[..world.admin.len() - 1]);
+        let refused = ask(&world, None, method, &path, row.body.clone()).await;
+        for stranger in [None, Some(""), Some("ptl_api_nonsense"), Some(forged.as_str())] {
+            let answer = ask(&world, stranger, method, &path, row.body.clone()).await;
+            assert_eq!(answer.refusal(), (401, "unauthenticated".to_owned()), "{at}");
+            assert!(
+                answer.header("www-authenticate").unwrap().starts_with("Bearer"),
+                "{at}"
+            );
+        }
+
+        let roles = [
+            ("viewer", &world.viewer),
+            ("operator", &world.operator),
+            ("admin", &world.admin),
+        ];
+        let needed = roles
+            .iter()
+            .position(|(role, _)| *role == operation.role)
+            .unwrap();
+        for (role, token) in &roles[..needed] {
+            let answer = ask(&world, Some(token), method, &path, row.body.clone()).await;
+            assert_eq!(answer.refusal(), (403, "forbidden".to_owned()), "{at} as {role}");
+        }
+
+        let theirs = ask(&world, Some(&world.neighbour), method, &path, row.body.clone()).await;
+        let nobodys = ask(&empty, Some(&empty.neighbour), method, &path, row.body.clone()).await;
+        assert_eq!(theirs.status.as_u16(), row.neighbour, "{at}: {:?}", theirs.json());
+        assert_eq!(theirs.status, nobodys.status, "{at}");
+        if row.neighbour != 201 {
+            assert_eq!(theirs.json(), nobodys.json(), "{at}: tells that something exists");
+        }
+
+        let answer = ask(&world, Some(roles[needed].1), method, &path, row.body.clone()).await;
+        assert!(
+            answer.status.is_success(),
+            "{at} as {}: {}",
+            operation.role,
+            String::from_utf8_lossy(&answer.bytes)
+        );
+        check_form(&operation.responses, &answer, &at);
+        check_form(&operation.responses, &refused, &at);
+    }
+}
+
+/// The document describes what was answered.
+fn check_form(responses: &Value, answer: &Answer, at: &str) {
+    let document: Value = serde_json::from_str(document().as_str()).unwrap();
+    let status = answer.status.as_u16().to_string();
+    let response = responses.get(&status).unwrap_or(&responses["default"]);
+    let content = response["content"].as_object();
+    let json = content.and_then(|content| content.get("application/json"));
+    match json {
+        Some(described) => conforms(&document, &described["schema"], &answer.json(), at),
+        None if content.is_none() => assert!(answer.bytes.is_empty(), "{at}: a body that is not described"),
+        None => {}
+    }
+}

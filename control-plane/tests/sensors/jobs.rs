@@ -1,0 +1,148 @@
+//! Offers, leases and their ends.
+
+use portolan_proto::v1;
+use portolan_proto::v1::control_message::Body;
+use portolan_proto::v1::sensor_message;
+use portolan_shared::model::{AttemptRef, RunState};
+
+use crate::scene::{Scene, eventually};
+use crate::sensor::Sensor;
+use crate::session::{Session, hello, open};
+
+/// Waits for an offer and accepts it.
+pub(crate) async fn take_offer(session: &mut Session) -> AttemptRef {
+    let attempt = offer(session).await;
+    let accept = v1::JobAccept {
+        attempt: Some(attempt.into()),
+    };
+    session.send(sensor_message::Body::JobAccept(accept)).await;
+    attempt
+}
+
+async fn offer(session: &mut Session) -> AttemptRef {
+    match session.body().await {
+        Body::JobOffer(offer) => offer.attempt.as_ref().unwrap().try_into().unwrap(),
+        other => panic!("no offer: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_offered_accepted_and_its_lease_renewed() {
+    let scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let mut session = open(&scene, &sensor).await;
+    session.hello(hello(&[])).await;
+    let run = scene.queue_run("gitlab", "berlin").await;
+    let attempt = take_offer(&mut session).await;
+    assert_eq!((attempt.run, attempt.attempt), (run, 1));
+    session.heartbeat(&[attempt]).await;
+    assert_eq!(session.ack().await.renewed, [attempt.into()]);
+    let progress = v1::JobProgress {
+        attempt: Some(attempt.into()),
+        tags: 42,
+        ..v1::JobProgress::default()
+    };
+    session.send(sensor_message::Body::JobProgress(progress)).await;
+    eventually("progress is stored", || async {
+        scene.run(run).await.progress.tags == 42
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_waits_for_its_sensor() {
+    let scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let other = Sensor::enrol(&scene, "munich").await;
+    let run = scene.queue_run("gitlab", "berlin").await;
+    let mut bystander = open(&scene, &other).await;
+    bystander.hello(hello(&[])).await;
+    let mut session = open(&scene, &sensor).await;
+    session.hello(hello(&[])).await;
+    assert_eq!(offer(&mut session).await.run, run);
+    bystander.heartbeat(&[]).await;
+    bystander.ack().await;
+}
+
+#[tokio::test]
+async fn a_policy_refusal_fails_the_run_for_good_and_a_draining_sensor_gives_it_back() {
+    let scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let mut session = open(&scene, &sensor).await;
+    session.hello(hello(&[])).await;
+    let run = scene.queue_run("gitlab", "berlin").await;
+    let reject = |attempt: AttemptRef, reason: v1::Reason| {
+        sensor_message::Body::JobReject(v1::JobReject {
+            attempt: Some(attempt.into()),
+            reason: reason.into(),
+            ..v1::JobReject::default()
+        })
+    };
+    let attempt = offer(&mut session).await;
+    session.send(reject(attempt, v1::Reason::Draining)).await;
+    let mut session = open(&scene, &sensor).await;
+    session.hello(hello(&[])).await;
+    let attempt = offer(&mut session).await;
+    assert_eq!(scene.run(run).await.state, RunState::Leased);
+    session.send(reject(attempt, v1::Reason::Policy)).await;
+    eventually("the run has failed", || async {
+        scene.run(run).await.state == RunState::Failed
+    })
+    .await;
+    let finding = scene.run(run).await.finding.unwrap();
+    assert_eq!(finding.code, portolan_shared::model::FindingCode::PolicyRefused);
+}
+
+#[tokio::test]
+async fn t58_a_cancelled_run_is_told_to_stop_and_a_late_end_is_ignored() {
+    let scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let mut session = open(&scene, &sensor).await;
+    session.hello(hello(&[])).await;
+    let run = scene.queue_run("gitlab", "berlin").await;
+    let attempt = take_offer(&mut session).await;
+    session.heartbeat(&[attempt]).await;
+    session.ack().await;
+    scene.app().cancel_run(&scene.admin, run).await.unwrap();
+    match session.body().await {
+        Body::JobCancel(cancel) => {
+            assert_eq!(cancel.attempt, Some(attempt.into()));
+            assert_eq!(cancel.reason(), v1::Reason::Cancelled);
+        }
+        other => panic!("{other:?}"),
+    }
+    let done = v1::JobDone {
+        attempt: Some(attempt.into()),
+        reason: v1::Reason::Internal.into(),
+        finding: None,
+    };
+    session.send(sensor_message::Body::JobDone(done)).await;
+    session.heartbeat(&[attempt]).await;
+    assert!(session.ack().await.renewed.is_empty());
+    assert_eq!(scene.run(run).await.state, RunState::Cancelled);
+}
+
+#[tokio::test]
+async fn running_attempts_are_kept_over_a_crash_of_the_control_plane_and_others_go_back() {
+    let mut scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let mut session = open(&scene, &sensor).await;
+    session.hello(hello(&[])).await;
+    scene.queue_run("gitlab", "berlin").await;
+    let kept = take_offer(&mut session).await;
+    let lost_run = scene.queue_run("harbor", "berlin").await;
+    let lost = take_offer(&mut session).await;
+    assert_eq!(lost.run, lost_run);
+    session.heartbeat(&[kept, lost]).await;
+    session.ack().await;
+
+    scene.restart().await;
+    let mut session = open(&scene, &sensor).await;
+    let welcome = session.hello(hello(&[kept])).await;
+    let verdict = &welcome.verdicts[0];
+    assert_eq!((verdict.attempt.clone(), verdict.keep), (Some(kept.into()), true));
+    let again = take_offer(&mut session).await;
+    assert_eq!((again.run, again.attempt), (lost_run, 2));
+    session.heartbeat(&[kept, again]).await;
+    assert_eq!(session.ack().await.renewed.len(), 2);
+}
