@@ -89,3 +89,55 @@ pub fn progress(wire: &v1::JobProgress) -> RunProgress {
         discovered: wire.discovered,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portolan_shared::model::{AttemptRef, RunId};
+    use portolan_shared::process::SeededRng;
+    use prost::Message as _;
+
+    #[test]
+    fn a_job_at_every_bound_fits_into_one_message() {
+        let name = "r".repeat(limits::REPOSITORY_BYTES);
+        let rng = SeededRng::new(1);
+        let target = RegistryTarget {
+            registry: RegistryId::random(&rng),
+            url: format!("https://{}.example/{}", "h".repeat(60), "p".repeat(1_000))
+                .parse()
+                .unwrap(),
+            ca: CaTrust {
+                bundle_pem: Some("x".repeat(limits::CA_BUNDLE_BYTES)),
+                only_bundle: true,
+            },
+            repositories: RepositoryGlobs::new(vec![name.clone(); limits::REPOSITORY_GLOBS]).unwrap(),
+            credential: Some(format!("file:/{}", "c".repeat(4_000)).parse().unwrap()),
+            budget: Budget::default(),
+        };
+        let attempt = AttemptRef {
+            run: RunId::random(&rng),
+            attempt: u32::MAX,
+        };
+        let job = v1::SyncJob {
+            repositories: vec![name; limits::RUN_SCOPE_REPOSITORIES],
+        };
+        let offer = v1::JobOffer {
+            attempt: Some(attempt.into()),
+            lease_ms: u32::MAX,
+            registry: Some(target_to_wire(&target)),
+            resumed: true,
+            job: Some(v1::job_offer::Job::Sync(job)),
+        };
+        let body = Some(v1::control_message::Body::JobOffer(offer));
+        let message = v1::ControlMessage { seq: u64::MAX, body };
+        assert!(
+            message.encoded_len() <= limits::SESSION_MESSAGE_BYTES,
+            "{}",
+            message.encoded_len()
+        );
+        let Some(v1::control_message::Body::JobOffer(offer)) = message.body else {
+            unreachable!()
+        };
+        assert_eq!(self::target(offer.registry.as_ref()), Ok(target));
+    }
+}

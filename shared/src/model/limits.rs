@@ -63,14 +63,14 @@ pub const LABEL_KEY_BYTES: usize = 128;
 pub const LABEL_VALUE_BYTES: usize = 4_096;
 /// Name of a registry connection, in bytes: refused above.
 pub const REGISTRY_NAME_BYTES: usize = 63;
-/// Repository globs of one registry: refused above.
-pub const REPOSITORY_GLOBS: usize = 1_000;
+/// Repository globs of one registry: refused above. With the CA bundle and the scope of a run they fit into one session message.
+pub const REPOSITORY_GLOBS: usize = 500;
 /// Repositories that one run may be narrowed to: refused above.
 pub const RUN_SCOPE_REPOSITORIES: usize = 100;
 /// Body of one REST request, in bytes: refused above.
 pub const REST_BODY_BYTES: usize = 512 * 1024;
 /// A CA bundle for one registry, in bytes: refused above.
-pub const CA_BUNDLE_BYTES: usize = 256 * 1024;
+pub const CA_BUNDLE_BYTES: usize = 64 * 1024;
 /// Text of a finding or an error that crosses the wire, in bytes: truncated above.
 pub const FINDING_BYTES: usize = 256;
 

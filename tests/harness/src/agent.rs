@@ -74,7 +74,7 @@ impl Agent {
         run.arg("run")
             .arg("--data-dir")
             .arg(self.data_dir())
-            .args(["--log-filter", "info"]);
+            .args(["--log", "info"]);
         run.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.process = Some(Process::start(run, &self.folder.path().join("agent.log"))?);
         Ok(())

@@ -33,9 +33,8 @@ impl std::error::Error for ApiError {}
 impl Api {
     /// For the control plane at `base`.
     pub fn new(base: &str, token: &str) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().no_proxy().build()?;
         Ok(Self {
-            client,
+            client: plain_client()?,
             base: format!("{base}/api/v1"),
             token: token.to_owned(),
         })
@@ -92,4 +91,16 @@ impl Api {
             .into())
         }
     }
+}
+
+/// A client for plain HTTP on loopback. reqwest wants to know how to speak TLS all the same; this one trusts nobody.
+pub(crate) fn plain_client() -> anyhow::Result<reqwest::Client> {
+    let tls = rustls::ClientConfig::builder_with_provider(portolan_shared::tls::provider())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    Ok(reqwest::Client::builder()
+        .no_proxy()
+        .tls_backend_preconfigured(tls)
+        .build()?)
 }

@@ -3,12 +3,13 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tempfile::TempDir;
 
-use crate::api::Api;
+use crate::api::{Api, plain_client};
 use crate::process::{Finished, Process, command, run};
 use crate::wait::GIVE_UP;
 
@@ -22,9 +23,18 @@ pub struct ControlPlane {
     process: Option<Process>,
 }
 
-/// A port of the loopback address that nobody listens on now.
+/// A port of the loopback address that nobody listens on now. Taken from below the range that the system gives to clients, so that it is
+/// still free when a control plane is started again.
 fn free_port() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let spread = u16::try_from(std::process::id() % 11_000).unwrap_or(0);
+    for _ in 0..1_000 {
+        let port = 20_000 + (spread + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return Ok(listener.local_addr()?);
+        }
+    }
+    anyhow::bail!("no port is free from 20000 to 31999")
 }
 
 impl ControlPlane {
@@ -70,7 +80,7 @@ impl ControlPlane {
             server,
             &self.folder.path().join("control-plane.log"),
         )?);
-        let client = reqwest::Client::builder().no_proxy().build()?;
+        let client = plain_client()?;
         let ready = format!("http://{}/readyz", self.people);
         let deadline = tokio::time::Instant::now() + GIVE_UP;
         loop {

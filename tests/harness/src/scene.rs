@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::agent::Agent;
 use crate::control_plane::ControlPlane;
+use crate::process::Process;
 use crate::wait::{wait_for, wait_for_within};
 
 /// Login that may list the catalog and read everything.
@@ -124,14 +125,20 @@ impl Scene {
     }
 
     /// Waits until the control plane has heard of the sensor.
-    pub async fn online(&self) -> anyhow::Result<()> {
+    pub async fn online(&mut self) -> anyhow::Result<()> {
         let api = self.control_plane.api()?;
+        let agent = &mut self.agent;
         wait_for("the sensor to be online", async || {
+            if let Some(status) = agent.process().and_then(Process::ended) {
+                return Some(Err(anyhow::anyhow!(
+                    "the agent ended with {status}:\n{}",
+                    agent.log()
+                )));
+            }
             let sensor = api.get("/sensors/office", &[]).await.ok()?;
-            (sensor["online"] == json!(true) && sensor["state"] == json!("active")).then_some(())
+            (sensor["online"] == json!(true) && sensor["state"] == json!("active")).then_some(Ok(()))
         })
-        .await;
-        Ok(())
+        .await
     }
 
     /// Adds a registry under a name, with the scene's CA and login.

@@ -78,7 +78,7 @@ async fn tokens_of_five_seconds_are_renewed_in_the_middle_of_a_repository() -> a
     scene.tokens.set_backdated(Duration::from_secs(60));
     let content = Content::bench(BenchShape {
         repositories: 2,
-        tags: 800,
+        tags: 300,
         ..BenchShape::default()
     });
     let registry = scene.docker_registry(&content).await?;

@@ -1,0 +1,84 @@
+//! The two programs that are shipped.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+use tokio::process::Command;
+
+/// How they are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Quick to build.
+    Dev,
+    /// As they are shipped.
+    Release,
+}
+
+impl Profile {
+    /// How the calling program was built itself.
+    #[must_use]
+    pub fn own() -> Self {
+        if cfg!(debug_assertions) {
+            Self::Dev
+        } else {
+            Self::Release
+        }
+    }
+}
+
+/// Where the programs are.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    /// The control plane, which is the operators' command line too.
+    pub portolan: PathBuf,
+    /// The agent.
+    pub agent: PathBuf,
+}
+
+impl Programs {
+    /// Builds them with `cargo` in the workspace that this program came from. Cargo's own progress goes to standard error.
+    pub async fn build(cargo: &Path, profile: Profile) -> anyhow::Result<Self> {
+        let mut command = Command::new(cargo);
+        command
+            .args([
+                "build",
+                "--package",
+                "portolan",
+                "--package",
+                "portolan-agent",
+                "--bins",
+            ])
+            .arg("--message-format=json-render-diagnostics")
+            .current_dir(env!("CARGO_MANIFEST_DIR"));
+        if profile == Profile::Release {
+            command.arg("--release");
+        }
+        let output = command
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .with_context(|| format!("start {}", cargo.display()))?;
+        if !output.status.success() {
+            bail!("the programs could not be built, {}", output.status);
+        }
+        let messages = String::from_utf8_lossy(&output.stdout);
+        let find = |name: &str| {
+            messages
+                .lines()
+                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+                .filter(|message| {
+                    message["reason"] == "compiler-artifact" && message["target"]["name"] == name
+                })
+                .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+                .with_context(|| format!("cargo built no {name}"))
+        };
+        Ok(Self {
+            portolan: find("portolan")?,
+            agent: find("portolan-agent")?,
+        })
+    }
+}

@@ -1,0 +1,7 @@
+#![doc = include_str!("../README.md")]
+
+pub mod brought_registry;
+pub mod installation;
+pub mod screen;
+pub mod story;
+mod summary;
