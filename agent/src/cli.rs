@@ -10,7 +10,7 @@ use portolan_shared::process::{Clock as _, Shutdown, SystemClock, SystemRng, Tas
 use portolan_shared::secret::Secret;
 
 use crate::keyring::KeyringError;
-use crate::policy::{Allowance, Policy};
+use crate::policy::{Allowance, Allowed, HostPort, Policy};
 use crate::settings::{DEFAULT_DATA_DIR, Environment, Flags, Settings};
 use crate::uplink::EnrolError;
 use crate::wiring::{
@@ -48,8 +48,12 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 server not trusted or 
 
 const ENROLL_HELP: &str = "Examples:\n  \
     portolan-agent enroll ptl1_... --allow gitlab.example.com:5050\n  \
+    portolan-agent enroll ptl1_... --allow registry.example.com --realm gitlab.example.com --storage s3.example.com:9000\n  \
     portolan-agent enroll - --data-dir /srv/portolan < token    # keeps the token out of the process list\n  \
     PORTOLAN_ENROLMENT_TOKEN=ptl1_... portolan-agent enroll --policy /etc/portolan-agent/policy.toml\n\n\
+    Token services and storage on a registry's own host are allowed on any port; those on other hosts must be named: --realm for the\n\
+    host that issues tokens (a GitLab whose registry has a host of its own), --storage for object storage that the registry redirects to.\n\
+    Without a port, every port of the host is meant. All of it is written into the first policy.toml, which is yours to change.\n\n\
     Running it again after a failure continues where it was and never makes a second sensor.";
 
 #[derive(Args)]
@@ -88,6 +92,12 @@ enum Command {
         /// Registry that the first policy allows, private addresses included; may be repeated
         #[arg(long, value_name = "HOST[:PORT]")]
         allow: Vec<Allowance>,
+        /// Token service on another host, which gets the credential of every --allow; may be repeated
+        #[arg(long, value_name = "HOST[:PORT]", requires = "allow")]
+        realm: Vec<HostPort>,
+        /// Other host that downloads of every --allow may come from; may be repeated
+        #[arg(long, value_name = "HOST[:PORT]", requires = "allow")]
+        storage: Vec<HostPort>,
     },
     /// Connect to the control plane and do what it asks, within the local policy
     #[command(
@@ -185,8 +195,18 @@ fn dispatch(cli: Cli, environment: &Environment) -> Result<u8, Failed> {
     start_logging(settings.log.format, &settings.log.filter)
         .map_err(|error| Failed::because(USAGE, &error))?;
     match cli.command {
-        Command::Enroll { token, allow } => {
+        Command::Enroll {
+            token,
+            allow,
+            realm,
+            storage,
+        } => {
             let token = read_token(token.as_deref(), environment)?;
+            let allow = Allowed {
+                registries: allow,
+                realms: realm,
+                storage,
+            };
             block_on(enroll(settings, token, allow))?
         }
         Command::Run { .. } => block_on(run_agent(settings, environment.clone()))?,
@@ -233,9 +253,9 @@ fn read_token(given: Option<&str>, environment: &Environment) -> Result<Secret, 
     }
 }
 
-async fn enroll(settings: Settings, token: Secret, allow: Vec<Allowance>) -> Result<u8, Failed> {
+async fn enroll(settings: Settings, token: Secret, allow: Allowed) -> Result<u8, Failed> {
     let tasks = Tasks::new(Shutdown::new());
-    let nothing_allowed = allow.is_empty() && !settings.policy.exists();
+    let nothing_allowed = allow.registries.is_empty() && !settings.policy.exists();
     let done = enrol(EnrolCommand {
         token,
         data_dir: settings.data_dir.clone(),
@@ -360,24 +380,5 @@ fn check_policy(file: &std::path::Path) -> Result<u8, Failed> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn exit(arguments: &[&str]) -> u8 {
-        let arguments = std::iter::once("portolan-agent").chain(arguments.iter().copied());
-        run(arguments.map(Into::into), &Environment::default())
-    }
-
-    #[test]
-    fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn usage_and_settings_are_told_apart_from_failures() {
-        assert_eq!(exit(&["--version"]), DONE);
-        assert_eq!(exit(&["frobnicate"]), USAGE);
-        assert_eq!(exit(&["enroll", "t", "--allow", "a b"]), USAGE);
-        assert_eq!(exit(&["run", "--health-listen", "0.0.0.0:1"]), USAGE);
-    }
-}
+#[path = "cli_tests.rs"]
+mod tests;

@@ -351,6 +351,11 @@ impl RegistryError {
             Fault::Trust(error) => format!("{registry}: {error}"),
             _ => format!("{registry}: {fault}, reading {subject}"),
         };
-        Finding::new(fault.code(subject), &seen)
+        let finding = Finding::new(fault.code(subject), &seen);
+        match fault {
+            // Whoever has to find the right CA needs the whole of what was presented.
+            Fault::Chain(refused) => finding.with_detail(&refused.chain.to_string()),
+            _ => finding,
+        }
     }
 }

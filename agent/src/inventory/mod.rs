@@ -12,8 +12,8 @@
 //! A walk is one future; nothing in here starts a task. Many repositories are in hand, each in a stage of its own, so that there is always
 //! something to ask the registry for while answers of the control plane are on their way. What they share:
 //!
-//! - `reader`: the one door to the registry. Bounds what is begun, holds everything while the run is paused, and gives up a registry that
-//!   has stopped answering.
+//! - `reader`: the one door to the registry. Bounds what is begun, begins nothing while the `lease` is in doubt, and gives up a registry
+//!   that has stopped answering.
 //! - `questions`: offers of many callers, gathered into few calls.
 //! - `puts`: content, sent in the order in which it was queued, one batch at a time. A manifest is queued after everything below it, so
 //!   whatever the control plane holds, it holds all of it, at whichever moment the walk is cut off.
@@ -31,6 +31,7 @@ mod content;
 mod discovery;
 mod facts;
 mod known;
+mod lease;
 mod listing;
 mod pace;
 mod place;
@@ -49,6 +50,7 @@ mod walk;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use lease::Lease;
 pub use pace::Pace;
 pub use registry::RegistrySource;
 pub use source::{

@@ -5,8 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
 use portolan_shared::model::Finding;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::lease::Lease;
 use super::pace::Pace;
 use super::pool::{Pool, Work};
 use super::source::{Failure, NamePage, Pages, Source, SourceError};
@@ -14,7 +15,7 @@ use super::source::{Failure, NamePage, Pages, Source, SourceError};
 pub(super) struct Reader<'s> {
     pub(super) source: &'s dyn Source,
     places: Semaphore,
-    paused: watch::Receiver<bool>,
+    lease: Lease,
     pool: Arc<Pool>,
     /// Why nothing more can be read of this registry.
     halted: OnceLock<Finding>,
@@ -23,16 +24,11 @@ pub(super) struct Reader<'s> {
 }
 
 impl<'s> Reader<'s> {
-    pub(super) fn new(
-        source: &'s dyn Source,
-        paused: watch::Receiver<bool>,
-        pace: &Pace,
-        pool: &Arc<Pool>,
-    ) -> Self {
+    pub(super) fn new(source: &'s dyn Source, lease: Lease, pace: &Pace, pool: &Arc<Pool>) -> Self {
         Self {
             source,
             places: Semaphore::new(pace.requests.max(1)),
-            paused,
+            lease,
             pool: Arc::clone(pool),
             halted: OnceLock::new(),
             failures: AtomicU32::new(0),
@@ -76,10 +72,7 @@ impl<'s> Reader<'s> {
             .acquire()
             .await
             .expect("the semaphore lives as long as self and is never closed");
-        if *self.paused.borrow() {
-            // An error means that nobody is left who could pause us.
-            let _ = self.paused.clone().wait_for(|paused| !*paused).await;
-        }
+        self.lease.held().await;
         match self.halted() {
             Some(finding) => Err(SourceError {
                 failure: Failure::Everywhere,

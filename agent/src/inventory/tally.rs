@@ -134,8 +134,8 @@ impl<'r> Tally<'r> {
         self.tags.load(Ordering::Relaxed)
     }
 
-    /// Shows how far the run is.
-    pub(super) fn show(&self, discovered: bool) {
+    /// How far the run is, and shows it.
+    pub(super) fn show(&self, discovered: bool) -> RunProgress {
         let (found, filtered) = self.repositories();
         self.progress.send_modify(|progress| {
             *progress = RunProgress {
@@ -148,5 +148,6 @@ impl<'r> Tally<'r> {
                 discovered: discovered || progress.discovered,
             };
         });
+        *self.progress.borrow()
     }
 }

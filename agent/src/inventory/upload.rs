@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use portolan_shared::model::{
     ContentKind, CoverageEntry, Digest, DiscoveryStep, Finding, FindingCode, MediaType, OfferedRepository,
-    Reason, RepositoryName, RepositoryOutcome, RunState, StateHash, TagObservation,
+    Reason, RepositoryName, RepositoryOutcome, RunProgress, RunState, StateHash, TagObservation,
 };
 
 /// Why an upload did not happen. Failures of transport are not here: the uplink tries again until the lease is lost.
@@ -91,6 +91,8 @@ pub struct Closing {
     pub tags: u64,
     /// Nothing could be read at all, and why.
     pub failure: Option<Finding>,
+    /// How far the attempt came. The bytes sent are those of everything before this account.
+    pub progress: RunProgress,
 }
 
 /// The way up, for one attempt. An answer means: durable in the control plane.
@@ -114,7 +116,7 @@ pub trait Upload: Send + Sync {
     /// Reports repositories (at most 1,000) that were not seen completely.
     async fn report_coverage(&self, entries: &[CoverageEntry]) -> Result<(), UploadError>;
 
-    /// Closes the run and gives how it ended.
+    /// Closes the run and gives how it ended. The bytes of this message are added to those of the account.
     async fn close_run(&self, closing: &Closing) -> Result<RunState, UploadError>;
 
     /// Bytes of upload messages sent so far, for progress.

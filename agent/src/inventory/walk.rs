@@ -11,6 +11,7 @@ use tokio::sync::{OnceCell, Semaphore, watch};
 
 use super::discovery::{Discovery, Plan};
 use super::known::Known;
+use super::lease::Lease;
 use super::pace::Pace;
 use super::pool::Pool;
 use super::puts::{Puts, puts};
@@ -37,8 +38,8 @@ pub struct Walk {
 /// How a walk is steered, and seen.
 #[derive(Debug, Clone)]
 pub struct Steering {
-    /// While true, no request to the registry begins.
-    pub paused: watch::Receiver<bool>,
+    /// Requests to the registry begin only while it is held.
+    pub lease: Lease,
     /// Kept up to date by the walk.
     pub progress: watch::Sender<RunProgress>,
 }
@@ -106,7 +107,7 @@ impl Walk {
         let (puts, sending) = puts(pace, &pool);
         let run = Run {
             upload,
-            reader: Reader::new(source, steering.paused, &pace, &pool),
+            reader: Reader::new(source, steering.lease, &pace, &pool),
             pool: Arc::clone(&pool),
             manifests: Known::new(pace.remembered),
             configs: Known::new(pace.remembered),
@@ -123,13 +124,15 @@ impl Walk {
         };
         let plan = Plan::new(&self.globs, &self.scope);
         // The loops end when the run is dropped, at the end of `read`; the first failure ends everything.
-        let (closing, (), (), (), ()) = tokio::try_join!(
+        let (mut closing, (), (), (), ()) = tokio::try_join!(
             Box::pin(run.read(plan)),
             repositories.run(upload),
             manifests.run(upload),
             facts.run(upload),
             sending.run(upload),
         )?;
+        // What was still on its way up at the end of `read` has arrived by now.
+        closing.progress.bytes_up = upload.bytes_sent();
         let state = upload.close_run(&closing).await?;
         Ok(Walked {
             state,
@@ -152,7 +155,6 @@ impl Run<'_> {
         let mut discovery = Discovery::begin(&self, plan);
         self.read_repositories(&mut discovery).await?;
         self.tally.report_rest().await?;
-        self.tally.show(true);
         Ok(self.account(discovery))
     }
 
@@ -237,6 +239,7 @@ impl Run<'_> {
             filtered,
             tags: self.tally.tags(),
             failure,
+            progress: self.tally.show(true),
             discovery: vec![step],
         }
     }

@@ -7,7 +7,7 @@ use portolan_shared::model::{AttemptRef, Finding, Reason, RegistryTarget, RunPro
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::inventory::Upload;
+use crate::inventory::{Lease, Upload};
 
 /// An attempt that was leased to this sensor: read a registry and upload what is new.
 #[derive(Debug, Clone)]
@@ -51,8 +51,8 @@ pub enum JobEnd {
 pub struct JobControl {
     /// Cancelled: stop within five seconds; no registry request afterwards.
     pub cancel: CancellationToken,
-    /// While true, no new registry request is started: the lease may be lost.
-    pub paused: watch::Receiver<bool>,
+    /// No registry request is started unless it is held.
+    pub lease: Lease,
     /// Kept up to date by the job.
     pub progress: watch::Sender<RunProgress>,
 }

@@ -11,9 +11,9 @@ use portolan_shared::model::{Finding, FindingCode, Reason, RegistryTarget};
 use portolan_shared::process::{Clock, Rng};
 use portolan_shared::tls::{RegistryTrust, SystemRoots};
 
-use super::gate::PolicyGate;
+use super::gate::JobGate;
 use super::job::{JobControl, JobEnd, JobRefusal, Jobs, SyncJob};
-use crate::inventory::{Closing, Pace, RegistrySource, Steering, Upload, UploadError, Walk};
+use crate::inventory::{Closing, Lease, Pace, RegistrySource, Steering, Upload, UploadError, Walk};
 use crate::policy::LivePolicy;
 
 /// What registry clients are made of, beside what a job says.
@@ -46,7 +46,7 @@ impl RegistryJobs {
         Self(access)
     }
 
-    fn client(&self, target: &RegistryTarget) -> Result<RegistryClient, Finding> {
+    fn client(&self, target: &RegistryTarget, lease: Lease) -> Result<RegistryClient, Finding> {
         let access = &self.0;
         let trust = RegistryTrust::new(access.system_roots.clone(), &target.ca, access.certs_dir.clone())
             .map_err(|error| {
@@ -65,7 +65,11 @@ impl RegistryJobs {
         let client = RegistryClient::new(Access {
             url: target.url.clone(),
             trust,
-            gate: Arc::new(PolicyGate::new(Arc::clone(&access.policy), target.url.clone())),
+            gate: Arc::new(JobGate::new(
+                Arc::clone(&access.policy),
+                target.url.clone(),
+                lease,
+            )),
             resolver: Arc::clone(&access.resolver),
             credentials,
             budget: target.budget,
@@ -82,7 +86,7 @@ impl RegistryJobs {
         upload: &dyn Upload,
         steering: Steering,
     ) -> Result<JobEnd, UploadError> {
-        let client = match self.client(&job.target) {
+        let client = match self.client(&job.target, steering.lease.clone()) {
             Ok(client) => client,
             Err(finding) => {
                 let closing = Closing {
@@ -126,14 +130,14 @@ impl Jobs for RegistryJobs {
     async fn run(&self, job: SyncJob, upload: Arc<dyn Upload>, control: JobControl) -> JobEnd {
         let JobControl {
             cancel,
-            paused,
+            lease,
             progress,
         } = control;
         let ended = tokio::select! {
             biased;
             // Dropping the walk drops every request with it.
             () = cancel.cancelled() => return JobEnd::Cancelled,
-            ended = Box::pin(self.sync(job, &*upload, Steering { paused, progress })) => ended,
+            ended = Box::pin(self.sync(job, &*upload, Steering { lease, progress })) => ended,
         };
         ended.unwrap_or_else(|error| match error {
             UploadError::Fenced(_) => JobEnd::Fenced,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portolan_doubles::tls::Alpn;
 use portolan_doubles::token::Account;
@@ -11,15 +12,15 @@ use portolan_shared::model::{
     AttemptRef, Budget, CaTrust, Digest, FindingCode, Reason, RegistryId, RegistryTarget, RepositoryGlobs,
     RunId, RunProgress, RunState, Scope,
 };
-use portolan_shared::process::{Shutdown, SystemClock, SystemRng, Tasks};
+use portolan_shared::process::{Shutdown, SystemClock, SystemRng, Tasks, Uptime};
 use portolan_shared::tls::SystemRoots;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{JobControl, JobEnd, Jobs as _, RegistryAccess, RegistryJobs, SyncJob};
-use crate::inventory::Upload;
 use crate::inventory::tests::{ControlPlane, Trouble};
+use crate::inventory::{Lease, Upload};
 use crate::policy::LivePolicy;
 
 struct Scene {
@@ -105,7 +106,10 @@ impl Scene {
     async fn run(&self, job: SyncJob, cancel: CancellationToken) -> JobEnd {
         let control = JobControl {
             cancel,
-            paused: watch::Sender::new(false).subscribe(),
+            lease: Lease::new(
+                watch::Sender::new(Uptime(Duration::MAX)).subscribe(),
+                Arc::new(SystemClock),
+            ),
             progress: watch::Sender::new(RunProgress::default()),
         };
         let upload: Arc<dyn Upload> = Arc::<ControlPlane>::clone(&self.control_plane);

@@ -20,7 +20,7 @@ pub struct Allowance {
 #[derive(Debug, thiserror::Error)]
 pub enum AllowanceError {
     /// There is one already.
-    #[error("{} exists and was left as it is: add to it by hand what --allow should have allowed", path.display())]
+    #[error("{} exists and was left as it is: add to it by hand what --allow, --realm and --storage should have allowed", path.display())]
     Exists {
         /// Where.
         path: PathBuf,
@@ -49,10 +49,21 @@ impl FromStr for Allowance {
     }
 }
 
+/// What the administrator allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Allowed {
+    /// These registries.
+    pub registries: Vec<Allowance>,
+    /// For each of them: token services on other hosts that get its credential.
+    pub realms: Vec<HostPort>,
+    /// For each of them: other hosts that its downloads may come from.
+    pub storage: Vec<HostPort>,
+}
+
 /// A policy that allows these registries and what they resolve to, private addresses included: naming a host on the command line of
 /// the machine itself is its administrator's word.
 #[must_use]
-pub fn first_policy(allowed: &[Allowance]) -> String {
+pub fn first_policy(allowed: &Allowed) -> String {
     let mut text = String::from(
         "# What this Portolan agent may do, whoever asks. It is read at start and on SIGHUP; check it with\n\
          # `portolan-agent policy check`. What is not allowed here is refused.\nversion = 1\n",
@@ -61,13 +72,19 @@ pub fn first_policy(allowed: &[Allowance]) -> String {
         host,
         port,
         plaintext,
-    } in allowed
+    } in &allowed.registries
     {
         // Writing into a String cannot fail.
         let _ = write!(
             text,
             "\n[[allow]]\nhost = \"{host}\"\nports = [{port}]\naddresses = [\"public\", \"private\"]\n"
         );
+        for (key, hosts) in [("realms", &allowed.realms), ("storage", &allowed.storage)] {
+            if !hosts.is_empty() {
+                let hosts: Vec<String> = hosts.iter().map(|host| format!("\"{host}\"")).collect();
+                let _ = writeln!(text, "{key} = [{}]", hosts.join(", "));
+            }
+        }
         if *plaintext {
             text.push_str("plaintext = true\n");
         }
@@ -79,7 +96,7 @@ pub fn first_policy(allowed: &[Allowance]) -> String {
 ///
 /// # Errors
 /// [`AllowanceError::Exists`]: the file was left as it is.
-pub fn write_first_policy(path: &Path, allowed: &[Allowance]) -> Result<(), AllowanceError> {
+pub fn write_first_policy(path: &Path, allowed: &Allowed) -> Result<(), AllowanceError> {
     let text = first_policy(allowed);
     match std::fs::read(path) {
         Ok(there) if there == text.as_bytes() => return Ok(()),
@@ -102,16 +119,21 @@ mod tests {
     use super::super::file::parse;
     use super::*;
 
+    fn registries(texts: &[&str]) -> Allowed {
+        Allowed {
+            registries: texts.iter().map(|text| text.parse().unwrap()).collect(),
+            ..Allowed::default()
+        }
+    }
+
     #[test]
     fn what_was_allowed_is_allowed_and_nothing_else() {
-        let allowed: Vec<Allowance> = [
+        let allowed = registries(&[
             "gitlab.example.com:5050",
             "http://127.0.0.1:5000",
             "[::1]:5001",
             "*.corp",
-        ]
-        .map(|text| text.parse().unwrap())
-        .to_vec();
+        ]);
         let policy = parse(&first_policy(&allowed)).unwrap();
         for good in [
             "https://gitlab.example.com:5050",
@@ -132,20 +154,69 @@ mod tests {
         policy
             .allows_address(&registry, "gitlab.example.com", "10.0.0.1".parse().unwrap())
             .unwrap();
-        policy
-            .allows_hop(&registry, true, "gitlab.example.com", 443, HopPurpose::Realm)
-            .unwrap();
+        for (purpose, elsewhere) in [
+            (HopPurpose::Realm, "sso.example.com"),
+            (HopPurpose::Storage, "s3.example.com"),
+        ] {
+            for port in [443, 8443] {
+                policy
+                    .allows_hop(&registry, true, "gitlab.example.com", port, purpose)
+                    .unwrap();
+            }
+            policy
+                .allows_hop(&registry, true, elsewhere, 443, purpose)
+                .unwrap_err();
+        }
         assert!("ftp://h".parse::<Allowance>().is_err() && "h:x".parse::<Allowance>().is_err());
+    }
+
+    #[test]
+    fn realms_and_storage_hold_for_every_registry_and_for_their_purpose_alone() {
+        let allowed = Allowed {
+            realms: vec![
+                "sso.example.com".parse().unwrap(),
+                "[fd00::1]:8443".parse().unwrap(),
+            ],
+            storage: vec!["*.s3.example.com:9000".parse().unwrap()],
+            ..registries(&["gitlab.example.com:5050", "http://10.0.0.5:5000"])
+        };
+        let policy = parse(&first_policy(&allowed)).unwrap();
+        for registry in ["https://gitlab.example.com:5050", "http://10.0.0.5:5000"] {
+            let registry = registry.parse().unwrap();
+            let may = |host, port, purpose| policy.allows_hop(&registry, true, host, port, purpose).is_ok();
+            assert!(
+                may("sso.example.com", 443, HopPurpose::Realm)
+                    && may("sso.example.com", 8443, HopPurpose::Realm)
+            );
+            assert!(may("[fd00::1]", 8443, HopPurpose::Realm) && !may("[fd00::1]", 443, HopPurpose::Realm));
+            assert!(may("b.s3.example.com", 9000, HopPurpose::Storage));
+            assert!(
+                !may("b.s3.example.com", 443, HopPurpose::Storage)
+                    && !may("s3.example.com", 9000, HopPurpose::Storage)
+            );
+            assert!(
+                !may("sso.example.com", 443, HopPurpose::Storage)
+                    && !may("b.s3.example.com", 9000, HopPurpose::Realm)
+            );
+            assert!(
+                policy.names_realm(&registry, "sso.example.com", 443),
+                "it gets the credential"
+            );
+            assert!(!may("sso.example.com", 443, HopPurpose::Registry));
+            policy
+                .allows_registry(&"https://sso.example.com".parse().unwrap())
+                .unwrap_err();
+        }
     }
 
     #[test]
     fn an_existing_policy_is_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("etc/policy.toml");
-        let allowed = ["h".parse().unwrap()];
+        let allowed = registries(&["h"]);
         write_first_policy(&path, &allowed).unwrap();
         write_first_policy(&path, &allowed).unwrap();
-        let refused = write_first_policy(&path, &["other".parse().unwrap()]).unwrap_err();
+        let refused = write_first_policy(&path, &registries(&["other"])).unwrap_err();
         assert!(matches!(refused, AllowanceError::Exists { .. }));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), first_policy(&allowed));
     }

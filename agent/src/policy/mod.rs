@@ -29,6 +29,6 @@ pub use address::{AddressRange, AddressSet};
 pub use decide::{HopPurpose, Policy, PolicyRefusal};
 pub use faults::{PolicyFault, PolicyFaults};
 pub use file::{POLICY_BYTES, PolicyError};
-pub use first::{Allowance, AllowanceError, first_policy, write_first_policy};
+pub use first::{Allowance, AllowanceError, Allowed, first_policy, write_first_policy};
 pub use host::{HostPattern, HostPort};
 pub use live::LivePolicy;

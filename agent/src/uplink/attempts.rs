@@ -13,9 +13,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::lease::{Renewal, Standing};
+use super::lease::{Renewal, Standing, doubtful_from};
 use super::upload::Uploads;
 use super::view::{LastWork, RunningView};
+use crate::inventory::Lease;
 use crate::jobs::{JobControl, JobEnd, Jobs, SyncJob};
 
 /// A cancelled job that has not ended by then is dropped, and its requests with it.
@@ -26,7 +27,8 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 struct Attempt {
     registry: String,
     renewed: Uptime,
-    paused: watch::Sender<bool>,
+    /// Until when the job may ask its registry.
+    asks_until: watch::Sender<Uptime>,
     progress: watch::Receiver<RunProgress>,
     reported: RunProgress,
     reported_at: Uptime,
@@ -36,6 +38,16 @@ struct Attempt {
     stop: Option<Stop>,
     /// Ended on its own and not reported yet.
     done: Option<v1::JobDone>,
+}
+
+impl Attempt {
+    /// The lease counts from then.
+    fn renew(&mut self, at: Uptime) {
+        self.renewed = self.renewed.max(at);
+        if self.stop != Some(Stop::Fenced) {
+            self.asks_until.send_replace(doubtful_from(self.renewed));
+        }
+    }
 }
 
 /// Why an attempt was stopped from outside.
@@ -100,7 +112,7 @@ impl Attempts {
         if let Some(known) = self.map.get_mut(&job.attempt)
             && known.stop.is_none()
         {
-            known.renewed = self.clock.uptime();
+            known.renew(self.clock.uptime());
             return Up::JobAccept(v1::JobAccept { attempt });
         }
         if draining {
@@ -136,19 +148,19 @@ impl Attempts {
 
     fn start(&mut self, job: SyncJob) {
         let now = self.clock.uptime();
-        let (paused, is_paused) = watch::channel(false);
+        let (asks_until, until) = watch::channel(doubtful_from(now));
         let (progress, seen) = watch::channel(RunProgress::default());
         let (ended, is_ended) = watch::channel(None);
         let cancel = CancellationToken::new();
         let control = JobControl {
             cancel: cancel.clone(),
-            paused: is_paused,
+            lease: Lease::new(until, Arc::clone(&self.clock)),
             progress,
         };
         let entry = Attempt {
             registry: job.target.url.authority(),
             renewed: now,
-            paused,
+            asks_until,
             progress: seen,
             reported: RunProgress::default(),
             reported_at: now,
@@ -216,19 +228,14 @@ impl Attempts {
         })
     }
 
-    /// Judges every lease by the time.
+    /// Gives up every attempt whose lease is lost by the time.
     pub(super) fn judge(&mut self, now: Uptime) {
-        let mut lost = Vec::new();
-        for (attempt, entry) in &self.map {
-            let standing = Standing::of(entry.renewed, now);
-            let pause = standing != Standing::Held;
-            entry
-                .paused
-                .send_if_modified(|paused| std::mem::replace(paused, pause) != pause);
-            if standing == Standing::Lost {
-                lost.push(*attempt);
-            }
-        }
+        let lost: Vec<AttemptRef> = self
+            .map
+            .iter()
+            .filter(|(_, entry)| Standing::of(entry.renewed, now) == Standing::Lost)
+            .map(|(attempt, _)| *attempt)
+            .collect();
         for attempt in lost {
             self.fence(attempt);
         }
@@ -238,7 +245,7 @@ impl Attempts {
     pub(super) fn renewed(&mut self, renewal: &Renewal) {
         for (attempt, at) in &renewal.renewed {
             if let Some(entry) = self.map.get_mut(attempt) {
-                entry.renewed = entry.renewed.max(*at);
+                entry.renew(*at);
             }
         }
         for attempt in &renewal.ended {
@@ -276,7 +283,7 @@ impl Attempts {
         tracing::warn!(%attempt, "the attempt is no longer this sensor's: it is given up");
         entry.stop = Some(Stop::Fenced);
         entry.ended.send_replace(Some(Reason::StaleAttempt));
-        entry.paused.send_replace(true);
+        entry.asks_until.send_replace(Uptime(Duration::ZERO));
         entry.cancel.cancel();
     }
 

@@ -160,24 +160,31 @@ async fn offers_are_taken_once_and_only_while_there_is_room() {
 async fn t28_a_lease_in_doubt_pauses_the_job_and_a_lost_one_ends_it_in_silence() {
     let mut bench = bench(false, 2);
     let attempt = bench.take(1, 1);
-    let paused = bench.attempts.map[&attempt].paused.subscribe();
+    let until = bench.attempts.map[&attempt].asks_until.subscribe();
+    let lease = Lease::new(until, Arc::clone(&bench.clock) as _);
     let judge = |bench: &mut Bench, seconds| {
         bench.clock.advance(Duration::from_secs(seconds));
         bench.attempts.judge(bench.clock.uptime());
     };
     judge(&mut bench, 49);
-    assert!(!*paused.borrow());
+    assert!(lease.is_held());
     judge(&mut bench, 1);
-    assert!(*paused.borrow(), "in doubt");
+    assert!(!lease.is_held(), "in doubt");
     let renewal = Renewal {
         renewed: vec![(attempt, bench.clock.uptime())],
         ended: Vec::new(),
     };
     bench.attempts.renewed(&renewal);
-    judge(&mut bench, 1);
-    assert!(!*paused.borrow(), "renewed");
-    judge(&mut bench, 70);
-    assert!(*paused.borrow() && bench.attempts.running().is_empty());
+    assert!(lease.is_held(), "renewed");
+    bench.clock.advance(Duration::from_secs(70));
+    assert!(
+        !lease.is_held(),
+        "a process that was stopped has not judged anything yet"
+    );
+    judge(&mut bench, 0);
+    assert!(!lease.is_held() && bench.attempts.running().is_empty());
+    bench.attempts.renewed(&renewal);
+    assert!(!lease.is_held(), "what was given up is not taken back");
     assert_eq!(bench.next_end().await, (attempt, JobEnd::Cancelled));
     assert!(bench.attempts.is_empty() && bench.attempts.unreported().is_empty());
 }

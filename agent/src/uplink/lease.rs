@@ -28,15 +28,19 @@ impl Standing {
     /// Of a lease that was last renewed then.
     #[must_use]
     pub(super) fn of(renewed: Uptime, now: Uptime) -> Self {
-        let age = now.since(renewed);
-        if age >= LOST_AFTER {
+        if now.since(renewed) >= LOST_AFTER {
             Self::Lost
-        } else if age >= DOUBTFUL_AFTER {
+        } else if now >= doubtful_from(renewed) {
             Self::Doubtful
         } else {
             Self::Held
         }
     }
+}
+
+/// When a lease that was last renewed then begins to be in doubt.
+pub(super) fn doubtful_from(renewed: Uptime) -> Uptime {
+    Uptime(renewed.0 + DOUBTFUL_AFTER)
 }
 
 /// Heartbeats that were sent and not answered yet; at most [`Heartbeats::OUTSTANDING`], the oldest is forgotten then.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use portolan_proto::convert::{
-    Refusal, bits, content_kind_to_wire, coverage_entry_to_wire, discovery_step_to_wire, finding_to_wire,
-    repository_state_to_wire,
+    Refusal, bits, content_kind_to_wire, coverage_entry_to_wire, discovery_step_to_wire,
+    final_progress_to_wire, finding_to_wire, repository_state_to_wire,
 };
 use portolan_proto::v1;
 use portolan_proto::v1::upload_client::UploadClient;
@@ -330,7 +330,7 @@ impl Upload for GrpcUpload {
 
     async fn close_run(&self, closing: &Closing) -> Result<RunState, UploadError> {
         let once = |mut client: Client, fence| -> Answer<v1::CloseRunResponse> {
-            let request = v1::CloseRunRequest {
+            let mut request = v1::CloseRunRequest {
                 fence: Some(fence),
                 discovery: closing.discovery.iter().map(discovery_step_to_wire).collect(),
                 discovery_complete: closing.discovery_complete,
@@ -338,7 +338,15 @@ impl Upload for GrpcUpload {
                 filtered: closing.filtered,
                 tags: closing.tags,
                 failure: closing.failure.as_ref().map(finding_to_wire),
+                progress: Some(final_progress_to_wire(&closing.progress)),
             };
+            // The number is part of what it counts: the second time, its own length no longer changes.
+            for _ in 0..2 {
+                let own = request.encoded_len() as u64;
+                if let Some(progress) = &mut request.progress {
+                    progress.bytes_up = self.bytes_sent() + own;
+                }
+            }
             let request = Self::counted(&self.bytes, request);
             Box::pin(async move { client.close_run(request).await })
         };

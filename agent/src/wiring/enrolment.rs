@@ -8,7 +8,7 @@ use portolan_shared::secret::{EnrolmentToken, EnrolmentTokenError, Secret};
 
 use super::machine::host_facts;
 use crate::keyring::{Enrolled, KeyringError, StateDir};
-use crate::policy::{Allowance, AllowanceError, write_first_policy};
+use crate::policy::{AllowanceError, Allowed, write_first_policy};
 use crate::settings::ProxySettings;
 use crate::uplink::{Connector, EnrolError, Enroller};
 
@@ -21,7 +21,7 @@ pub struct EnrolCommand {
     /// Where the policy lies.
     pub policy: PathBuf,
     /// What the first policy is to allow.
-    pub allow: Vec<Allowance>,
+    pub allow: Allowed,
     /// The way to the control plane.
     pub proxy: ProxySettings,
     /// Time.
@@ -80,7 +80,7 @@ pub async fn enrol(command: EnrolCommand) -> Result<EnrolReport, EnrolmentError>
         host: host_facts(),
     };
     // First, so that a policy that is in the way is noticed before the token is used up.
-    if !command.allow.is_empty() {
+    if !command.allow.registries.is_empty() {
         write_first_policy(&command.policy, &command.allow)?;
     }
     let outcome = enroller.enrol(&dir, &token).await?;

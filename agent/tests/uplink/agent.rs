@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use portolan_agent::inventory::{Closing, Upload};
+use portolan_agent::inventory::{Closing, Upload, UploadError};
 use portolan_agent::jobs::{JobControl, JobEnd, JobRefusal, Jobs, SyncJob};
 use portolan_agent::settings::{Environment, Flags, Settings};
 use portolan_agent::wiring::{Agent, AgentEnd, AgentHandle, AgentParts};
@@ -14,7 +14,9 @@ use portolan_proto::convert::Refusal;
 use portolan_proto::v1;
 use portolan_proto::v1::control_message::Body as Down;
 use portolan_proto::v1::sensor_message::Body as Up;
-use portolan_shared::model::{AttemptRef, Finding, FindingCode, Reason, RegistryId, RunId, RunProgress};
+use portolan_shared::model::{
+    AttemptRef, ContentKind, Digest, Finding, FindingCode, Reason, RegistryId, RunId, RunProgress,
+};
 use portolan_shared::process::{Shutdown, SystemClock, SystemRng, Tasks};
 use tokio::sync::{Semaphore, mpsc};
 use tonic::Status;
@@ -66,9 +68,22 @@ impl Jobs for Waiting {
             permit = self.go.acquire() => permit.unwrap().forget(),
             () = control.cancel.cancelled() => return JobEnd::Cancelled,
         }
-        match upload.close_run(&Closing::default()).await {
+        let close = async {
+            let digests = [Digest::sha256_of(b"1"), Digest::sha256_of(b"2")];
+            upload.offer_digests(ContentKind::Manifest, &digests).await?;
+            let closing = Closing {
+                progress: RunProgress {
+                    requests: 17,
+                    bytes_up: upload.bytes_sent(),
+                    ..progress
+                },
+                ..Closing::default()
+            };
+            upload.close_run(&closing).await
+        };
+        match close.await {
             Ok(state) => JobEnd::Closed(state),
-            Err(_) => JobEnd::Fenced,
+            Err(UploadError::Fenced(_) | UploadError::Refused { .. }) => JobEnd::Fenced,
         }
     }
 }

@@ -44,6 +44,12 @@ async fn a_job_is_taken_reported_and_closed_over_the_upload_connection() {
         format!("the run ended {}", RunState::Complete)
     );
     assert!(agent.handle.status().ready);
+    let (closed, uploaded) = plane.closed();
+    assert_eq!((closed.tags, closed.requests), (5, 17), "the attempt's last word");
+    assert_eq!(
+        closed.bytes_up, uploaded,
+        "offers and the close itself are counted"
+    );
 
     let (_, forbidden) = offer("forbidden");
     session.say(forbidden).await;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -68,6 +68,10 @@ pub struct Shared {
     pub calls: AtomicUsize,
     pub opens: AtomicUsize,
     pub renewals: AtomicUsize,
+    /// Bytes of upload messages, streams aside.
+    pub uploaded: AtomicU64,
+    /// The progress with which a run was closed.
+    pub closed: Mutex<Option<v1::JobProgress>>,
     pub shut: Arc<Shut>,
     /// Public key of the sensor that enrolled.
     pub identity: Mutex<Vec<u8>>,
@@ -143,6 +147,8 @@ impl ControlPlane {
             calls: AtomicUsize::new(0),
             opens: AtomicUsize::new(0),
             renewals: AtomicUsize::new(0),
+            uploaded: AtomicU64::new(0),
+            closed: Mutex::default(),
             shut,
             identity: Mutex::default(),
             standing: AtomicI32::new(0),
@@ -189,6 +195,12 @@ impl ControlPlane {
 
     pub fn renewals(&self) -> usize {
         self.shared.renewals.load(Ordering::SeqCst)
+    }
+
+    /// The progress with which a run was closed, and the bytes of all upload messages but streams.
+    pub fn closed(&self) -> (v1::JobProgress, u64) {
+        let progress = self.shared.closed.lock().unwrap().clone().unwrap();
+        (progress, self.shared.uploaded.load(Ordering::SeqCst))
     }
 
     pub async fn enrol(&self, data_dir: &Path, token: &EnrolmentToken) -> Result<EnrolOutcome, EnrolError> {

@@ -63,8 +63,15 @@ impl Double {
         self.0.calls.fetch_add(1, Ordering::SeqCst)
     }
 
-    fn upload(&self, method: &str, fence: Option<&v1::Fence>) -> Result<(), Status> {
+    fn upload(
+        &self,
+        method: &str,
+        fence: Option<&v1::Fence>,
+        request: &impl prost::Message,
+    ) -> Result<(), Status> {
         self.call();
+        let bytes = request.encoded_len() as u64;
+        self.0.uploaded.fetch_add(bytes, Ordering::SeqCst);
         (self.0.scripts.upload)(method, fence.unwrap())
     }
 }
@@ -168,7 +175,7 @@ impl Upload for Double {
         request: Request<v1::PendingRepositoriesRequest>,
     ) -> Result<Response<v1::Bitmap>, Status> {
         let request = request.into_inner();
-        self.upload("pending", request.fence.as_ref())?;
+        self.upload("pending", request.fence.as_ref(), &request)?;
         let all = vec![true; request.repositories.len()];
         Ok(Response::new(portolan_proto::convert::bitmap(&all)))
     }
@@ -178,7 +185,7 @@ impl Upload for Double {
         request: Request<v1::OfferRepositoriesRequest>,
     ) -> Result<Response<v1::Bitmap>, Status> {
         let request = request.into_inner();
-        self.upload("offer", request.fence.as_ref())?;
+        self.upload("offer", request.fence.as_ref(), &request)?;
         let all = vec![true; request.repositories.len()];
         Ok(Response::new(portolan_proto::convert::bitmap(&all)))
     }
@@ -188,7 +195,7 @@ impl Upload for Double {
         request: Request<v1::OfferDigestsRequest>,
     ) -> Result<Response<v1::Bitmap>, Status> {
         let request = request.into_inner();
-        self.upload("digests", request.fence.as_ref())?;
+        self.upload("digests", request.fence.as_ref(), &request)?;
         let all = vec![true; request.digests.len()];
         Ok(Response::new(portolan_proto::convert::bitmap(&all)))
     }
@@ -211,7 +218,8 @@ impl Upload for Double {
         &self,
         request: Request<v1::ReportCoverageRequest>,
     ) -> Result<Response<v1::Ack>, Status> {
-        self.upload("coverage", request.into_inner().fence.as_ref())?;
+        let request = request.into_inner();
+        self.upload("coverage", request.fence.as_ref(), &request)?;
         Ok(Response::new(v1::Ack {}))
     }
 
@@ -219,7 +227,9 @@ impl Upload for Double {
         &self,
         request: Request<v1::CloseRunRequest>,
     ) -> Result<Response<v1::CloseRunResponse>, Status> {
-        self.upload("close", request.into_inner().fence.as_ref())?;
+        let request = request.into_inner();
+        self.upload("close", request.fence.as_ref(), &request)?;
+        *self.0.closed.lock().unwrap() = request.progress;
         Ok(Response::new(v1::CloseRunResponse {
             state: "complete".to_owned(),
         }))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portolan_shared::model::{AttemptRef, SensorId};
 use portolan_shared::process::{Clock, Rng};
 use portolan_shared::tls::SpkiPin;
-use portolan_store::Store;
+use portolan_store::{Fence, Store};
 use tokio::sync::{Notify, broadcast};
 
 use super::Pepper;
@@ -46,8 +46,10 @@ pub struct Signals {
     pub runs: Notify,
     /// A sensor was shut out.
     pub denials: Notify,
-    /// Runs were cancelled. Lagging receivers fall back on the timer.
+    /// Runs were cancelled. Lagging receivers ask the database.
     pub cancels: broadcast::Sender<CancelNotice>,
+    /// Sensors named runs that their tenants do not have. What a lagging receiver missed is not told of.
+    pub foreign_ids: broadcast::Sender<Fence>,
 }
 
 impl Default for Signals {
@@ -56,6 +58,7 @@ impl Default for Signals {
             runs: Notify::new(),
             denials: Notify::new(),
             cancels: broadcast::channel(1_024).0,
+            foreign_ids: broadcast::channel(256).0,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Work finds its sensor: leases queued runs to connected sensors with free slots, passes cancellations on, and takes back what a lost
-//! sensor held.
+//! Work finds its sensor: leases queued runs to connected sensors with free slots, and takes back what a lost sensor held. How a sensor
+//! learns that it must stop is `withdraw`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,6 @@ use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::{AttemptRef, Finding, RunState};
 use portolan_shared::process::{Rng, Shutdown};
 use portolan_store::{Fence, Leasable, StaleFence, StoreError};
-use tokio::sync::broadcast::error::RecvError;
 
 use super::sessions::{LiveSession, SessionCommand, Sessions};
 use super::{App, Denials, Meters};
@@ -20,7 +19,7 @@ const REAP: Duration = Duration::from_secs(1);
 /// Time after the start, or after a leap of the clock, in which no lease is taken away: while this process was not there, nobody could
 /// renew one.
 const MERCY: Duration = Duration::from_secs(30);
-/// Waiting runs that one look at the queue considers: those beyond wait for the next.
+/// Waiting runs that one look at the queue considers, of those that somebody with a free slot may have: those beyond wait for the next.
 const QUEUE: u32 = 1_000;
 /// First pause before a failed run is tried again; doubles with each attempt.
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
@@ -29,8 +28,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 
 /// Leases runs to the sessions of this process.
 pub struct Dispatcher {
-    app: Arc<App>,
-    sessions: Arc<Sessions>,
+    pub(super) app: Arc<App>,
+    pub(super) sessions: Arc<Sessions>,
     denials: Arc<Denials>,
     meters: Arc<Meters>,
 }
@@ -55,7 +54,7 @@ impl Dispatcher {
                 () = tokio::time::sleep(POLL) => {}
                 () = self.app.signals.runs.notified() => {}
             }
-            if !self.denials.is_fresh() || !self.sessions.any_free() {
+            if !self.denials.is_fresh() {
                 continue;
             }
             if let Err(error) = self.lease_once().await {
@@ -65,10 +64,13 @@ impl Dispatcher {
     }
 
     async fn lease_once(&self) -> Result<(), StoreError> {
-        for leasable in self.app.store.leasable_runs(self.app.clock.now(), QUEUE).await? {
-            if !self.sessions.any_free() {
-                return Ok(());
-            }
+        let mut free = self.sessions.with_room();
+        free.retain(|sensor| self.denials.reason(*sensor).is_none());
+        if free.is_empty() {
+            return Ok(());
+        }
+        let now = self.app.clock.now();
+        for leasable in self.app.store.leasable_runs(now, &free, QUEUE).await? {
             self.offer(&leasable).await?;
         }
         Ok(())
@@ -104,27 +106,6 @@ impl Dispatcher {
             return Ok(());
         }
         Ok(())
-    }
-
-    /// Passes cancellations on to the sessions of this process. One that is lost here reaches the sensor with its next heartbeat, which
-    /// no longer renews the lease.
-    pub async fn pass_cancels(self: Arc<Self>, shutdown: Shutdown) {
-        let mut notices = self.app.signals.cancels.subscribe();
-        loop {
-            let notice = tokio::select! {
-                () = shutdown.cutting() => return,
-                notice = notices.recv() => notice,
-            };
-            match notice {
-                Ok(notice) => {
-                    if let Some(session) = self.sessions.of(notice.sensor) {
-                        session.tell(SessionCommand::Cancel(notice.attempt));
-                    }
-                }
-                Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "cancellations wait for heartbeats"),
-                Err(RecvError::Closed) => return,
-            }
-        }
     }
 
     /// Takes leases away that ran out, until everything is cut.
@@ -236,7 +217,7 @@ fn pause(attempt: AttemptRef, rng: &dyn Rng) -> Duration {
 /// What ends an attempt that is over already has nothing left to do.
 fn ignore_stale(error: StoreError) -> Result<(), StoreError> {
     match error {
-        StoreError::Stale(StaleFence::Attempt | StaleFence::Session) => Ok(()),
+        StoreError::Stale(StaleFence::Attempt | StaleFence::Session | StaleFence::Run) => Ok(()),
         other => Err(other),
     }
 }

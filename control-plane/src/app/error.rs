@@ -140,7 +140,9 @@ impl From<StoreError> for AppError {
             StoreError::Unknown { what, name } => Self::UnknownReference { what, name },
             StoreError::Refused { what, why } => Self::Invalid { field: what, why },
             StoreError::Unavailable { .. } => Self::Unavailable(error),
-            StoreError::Stale(_) | StoreError::Corrupt { .. } => Self::Internal(Box::new(error)),
+            StoreError::Stale(_) | StoreError::Rejected { .. } | StoreError::Corrupt { .. } => {
+                Self::Internal(Box::new(error))
+            }
         }
     }
 }

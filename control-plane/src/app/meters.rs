@@ -1,7 +1,8 @@
 //! What is counted for Prometheus.
 
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
 
 /// The counters of one process.
@@ -27,8 +28,8 @@ pub struct Meters {
     pub tags_committed: IntCounter,
     /// Items of content that were stored.
     pub content_stored: IntCounter,
-    /// Time that the store took for a call of the upload service, in seconds.
-    pub ingest_seconds: Histogram,
+    /// Time that the store took for calls of the upload service, in seconds, by call.
+    pub ingest_seconds: HistogramVec,
 }
 
 impl Meters {
@@ -53,12 +54,13 @@ impl Meters {
             registry.register(Box::new(gauge.clone()))?;
             Ok(gauge)
         };
-        let ingest_seconds = Histogram::with_opts(
+        let ingest_seconds = HistogramVec::new(
             HistogramOpts::new(
                 "portolan_ingest_seconds",
                 "Time that the database took for a call of the upload service",
             )
             .buckets(prometheus::exponential_buckets(0.001, 2.0, 14)?),
+            &["call"],
         )?;
         registry.register(Box::new(ingest_seconds.clone()))?;
         Ok(Self {
@@ -112,8 +114,14 @@ mod tests {
         let meters = Meters::new().unwrap();
         meters.leases.inc();
         meters.handshakes_refused.with_label_values(&["tls"]).inc();
+        meters
+            .ingest_seconds
+            .with_label_values(&["put_content"])
+            .observe(0.5);
         let text = meters.render();
         assert!(text.contains("portolan_leases_total 1"));
         assert!(text.contains("portolan_handshakes_refused_total{reason=\"tls\"} 1"));
+        assert!(text.contains("portolan_ingest_seconds_sum{call=\"put_content\"} 0.5"));
+        assert!(text.contains("portolan_ingest_seconds_count{call=\"put_content\"} 1"));
     }
 }

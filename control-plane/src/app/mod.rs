@@ -8,6 +8,7 @@ mod denials;
 mod dispatch;
 mod enrolment;
 mod error;
+mod foreign_ids;
 mod images;
 mod ingest;
 mod meters;
@@ -16,6 +17,8 @@ mod registries;
 mod runs;
 mod sensors;
 mod sessions;
+mod unused_sensors;
+mod withdraw;
 
 pub use access::{ApiTokenText, Caller, NewToken};
 pub use context::{App, CancelNotice, Signals};

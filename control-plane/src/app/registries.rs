@@ -117,15 +117,10 @@ impl App {
             credential: input.credential,
             budget: input.budget,
         };
-        self.store.add_registry(&registry, self.clock.now()).await?;
-        self.note(
-            caller,
-            "registry.add",
-            format!("registry:{}", registry.id),
-            AuditSeverity::Info,
-            json!({"name": registry.name, "url": registry.url, "sensors": registry.sensors}),
-        )
-        .await?;
+        let (at, object) = (self.clock.now(), format!("registry:{}", registry.id));
+        let details = json!({"name": registry.name, "url": registry.url, "sensors": registry.sensors});
+        let entry = caller.entry(at, "registry.add", object, AuditSeverity::Info, details);
+        self.store.add_registry(&registry, at, &entry).await?;
         self.registry(caller, &registry.id.to_string()).await
     }
 
@@ -172,23 +167,22 @@ impl App {
             sensors,
         };
         let id = current.registry.id;
+        let at = self.clock.now();
+        let note = |changed: &RegistryRecord| {
+            let object = format!("registry:{id}");
+            let details =
+                json!({"name": changed.registry.name, "fields": fields, "version": changed.version});
+            Some(caller.entry(at, "registry.change", object, AuditSeverity::Info, details))
+        };
         let outcome = self
             .store
-            .change_registry(caller.tenant, id, &change, seen_version, self.clock.now())
+            .change_registry(caller.tenant, id, &change, seen_version, at, &note)
             .await?;
         let changed = match outcome {
             RegistryChangeOutcome::Changed(record) => *record,
             RegistryChangeOutcome::OutOfDate => return Err(AppError::OutOfDate { what: "registry" }),
             RegistryChangeOutcome::Unknown => return Err(AppError::not_found("registry", name_or_id)),
         };
-        self.note(
-            caller,
-            "registry.change",
-            format!("registry:{id}"),
-            AuditSeverity::Info,
-            json!({"name": changed.registry.name, "fields": fields, "version": changed.version}),
-        )
-        .await?;
         // Another sensor may take its waiting runs now.
         self.signals.runs.notify_one();
         Ok(changed)
@@ -199,17 +193,13 @@ impl App {
         caller.require(Role::Operator)?;
         let record = self.registry(caller, name_or_id).await?;
         let id = record.registry.id;
-        if !self.store.remove_registry(caller.tenant, id).await? {
+        let details = json!({"name": record.registry.name, "url": record.registry.url});
+        let (at, object) = (self.clock.now(), format!("registry:{id}"));
+        let entry = caller.entry(at, "registry.remove", object, AuditSeverity::Notice, details);
+        if !self.store.remove_registry(caller.tenant, id, &entry).await? {
             return Err(AppError::not_found("registry", name_or_id));
         }
-        self.note(
-            caller,
-            "registry.remove",
-            format!("registry:{id}"),
-            AuditSeverity::Notice,
-            json!({"name": record.registry.name, "url": record.registry.url}),
-        )
-        .await
+        Ok(())
     }
 
     pub(super) async fn find_registry(

@@ -83,22 +83,15 @@ impl App {
             requested_by: caller.token_name.clone(),
             now: self.clock.now(),
         };
-        let (id, joined) = match self.store.queue_run(&new).await? {
+        let details = json!({"registry": registry.name, "repositories": new.scope.repositories.len()});
+        let object = format!("run:{}", new.id);
+        let entry = caller.entry(new.now, "run.queue", object, AuditSeverity::Info, details);
+        let (id, joined) = match self.store.queue_run(&new, &entry).await? {
             QueueOutcome::Queued => (new.id, false),
             QueueOutcome::Joined(open) => (open, true),
             QueueOutcome::UnknownRegistry => return Err(AppError::not_found("registry", registry.name)),
         };
         self.signals.runs.notify_one();
-        if !joined {
-            self.note(
-                caller,
-                "run.queue",
-                format!("run:{id}"),
-                AuditSeverity::Info,
-                json!({"registry": registry.name, "repositories": new.scope.repositories.len()}),
-            )
-            .await?;
-        }
         let run = self.run(caller, id).await?;
         Ok(QueuedRun { run, joined })
     }
@@ -109,20 +102,14 @@ impl App {
     /// [`AppError::RunEnded`] if it had ended otherwise before.
     pub async fn cancel_run(&self, caller: &Caller, id: RunId) -> Result<RunRecord, AppError> {
         caller.require(Role::Operator)?;
-        match self.store.cancel_run(caller.tenant, id, self.clock.now()).await? {
+        let (at, object) = (self.clock.now(), format!("run:{id}"));
+        let entry = caller.entry(at, "run.cancel", object, AuditSeverity::Info, json!({}));
+        match self.store.cancel_run(caller.tenant, id, at, &entry).await? {
             CancelOutcome::Cancelled(held) => {
                 if let Some((sensor, attempt)) = held {
                     // Without a receiver nobody is connected here; the timer of the replica that has the sensor will see it.
                     let _ = self.signals.cancels.send(CancelNotice { sensor, attempt });
                 }
-                self.note(
-                    caller,
-                    "run.cancel",
-                    format!("run:{id}"),
-                    AuditSeverity::Info,
-                    json!({}),
-                )
-                .await?;
             }
             CancelOutcome::Ended(RunState::Cancelled) => {}
             CancelOutcome::Ended(state) => return Err(AppError::RunEnded { run: id, state }),

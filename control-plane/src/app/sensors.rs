@@ -39,22 +39,17 @@ impl App {
     pub async fn revoke_sensor(&self, caller: &Caller, name_or_id: &str) -> Result<SensorRecord, AppError> {
         caller.require(Role::Admin)?;
         let sensor = self.sensor(caller, name_or_id).await?;
+        let (at, object) = (self.clock.now(), format!("sensor:{}", sensor.id));
+        let details = json!({"name": sensor.name});
+        let entry = caller.entry(at, "sensor.revoke", object, AuditSeverity::Notice, details);
         let revoked = self
             .store
-            .revoke_sensor(caller.tenant, sensor.id, self.clock.now())
+            .revoke_sensor(caller.tenant, sensor.id, at, &entry)
             .await?;
         if revoked {
             self.signals.denials.notify_one();
             // Its leases went back to the queue.
             self.signals.runs.notify_one();
-            self.note(
-                caller,
-                "sensor.revoke",
-                format!("sensor:{}", sensor.id),
-                AuditSeverity::Notice,
-                json!({"name": sensor.name}),
-            )
-            .await?;
         }
         self.sensor(caller, &sensor.id.to_string()).await
     }
@@ -78,21 +73,16 @@ impl App {
     /// [`AppError::NotFound`] if the tenant has no such open invitation.
     pub async fn revoke_invitation(&self, caller: &Caller, id: InvitationId) -> Result<(), AppError> {
         caller.require(Role::Admin)?;
+        let (at, object) = (self.clock.now(), format!("invitation:{id}"));
+        let entry = caller.entry(at, "invitation.revoke", object, AuditSeverity::Notice, json!({}));
         if !self
             .store
-            .revoke_invitation(caller.tenant, id, self.clock.now())
+            .revoke_invitation(caller.tenant, id, at, &entry)
             .await?
         {
             return Err(AppError::not_found("invitation", id));
         }
-        self.note(
-            caller,
-            "invitation.revoke",
-            format!("invitation:{id}"),
-            AuditSeverity::Notice,
-            json!({}),
-        )
-        .await
+        Ok(())
     }
 
     /// Names of sensors by their ids; those that do not exist are left out.

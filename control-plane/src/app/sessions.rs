@@ -1,6 +1,6 @@
 //! The sessions of this process: who is connected, what can be told to them, and when they were last heard of.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use portolan_shared::model::{AttemptRef, Reason, SensorId, TenantId};
 use portolan_shared::process::Shutdown;
-use portolan_store::{Fence, Lease, Seen, StoreError};
+use portolan_store::{Fence, HeldAttempt, Lease, Seen, StoreError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,8 @@ use super::App;
 
 /// Commands that wait for one session: a further one is refused, and its sender does without.
 const WAITING_COMMANDS: usize = 32;
+/// Attempts of one session that are remembered after they are over: older ones are forgotten.
+const REMEMBERED_ATTEMPTS: usize = 64;
 /// How often last-seen times are written.
 const FLUSH: Duration = Duration::from_secs(5);
 
@@ -24,8 +26,8 @@ const FLUSH: Duration = Duration::from_secs(5);
 pub enum SessionCommand {
     /// Offer this lease.
     Offer(Box<Lease>),
-    /// This attempt must stop.
-    Cancel(AttemptRef),
+    /// This attempt must stop, for this reason.
+    Cancel(AttemptRef, Reason),
     /// This attempt closed its run.
     Ended(AttemptRef),
     /// Go elsewhere, after this time.
@@ -46,11 +48,21 @@ pub struct LiveSession {
     free: AtomicU32,
     /// Offers that wait in `commands`.
     waiting: AtomicU32,
+    attempts: RwLock<Attempts>,
     /// Milliseconds since the Unix epoch.
     heard: AtomicI64,
     flushed: AtomicI64,
     end: CancellationToken,
     end_reason: OnceLock<Reason>,
+}
+
+/// What a session's sensor works on.
+#[derive(Debug, Default)]
+struct Attempts {
+    /// Offered or running, and not told to stop.
+    held: Vec<AttemptRef>,
+    /// The latest that were held, newest first.
+    given: VecDeque<AttemptRef>,
 }
 
 impl LiveSession {
@@ -70,6 +82,7 @@ impl LiveSession {
             commands,
             free: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
+            attempts: RwLock::default(),
             heard: AtomicI64::new(now.as_millisecond()),
             flushed: AtomicI64::new(0),
             end: CancellationToken::new(),
@@ -119,6 +132,36 @@ impl LiveSession {
         self.free
             .load(Ordering::Acquire)
             .saturating_sub(self.waiting.load(Ordering::Acquire))
+    }
+
+    /// Notes which attempts the sensor has.
+    pub fn set_held(&self, held: Vec<AttemptRef>) {
+        let mut attempts = self.attempts.write().unwrap_or_else(PoisonError::into_inner);
+        for attempt in &held {
+            if !attempts.given.contains(attempt) {
+                attempts.given.truncate(REMEMBERED_ATTEMPTS - 1);
+                attempts.given.push_front(*attempt);
+            }
+        }
+        attempts.held = held;
+    }
+
+    /// What the sensor has been given and has not been told to stop.
+    fn held(&self) -> Vec<HeldAttempt> {
+        let attempts = self.attempts.read().unwrap_or_else(PoisonError::into_inner);
+        let held = attempts.held.iter().map(|attempt| HeldAttempt {
+            tenant: self.tenant,
+            sensor: self.sensor,
+            attempt: *attempt,
+        });
+        held.collect()
+    }
+
+    /// Whether this attempt was lately given to the sensor in this session, whatever has become of it.
+    #[must_use]
+    pub fn knows(&self, attempt: AttemptRef) -> bool {
+        let attempts = self.attempts.read().unwrap_or_else(PoisonError::into_inner);
+        attempts.given.contains(&attempt)
     }
 
     /// Notes that the sensor was heard of.
@@ -197,11 +240,21 @@ impl Sessions {
         self.live.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Whether any has room for work.
+    /// Sensors that have room for work.
     #[must_use]
-    pub fn any_free(&self) -> bool {
+    pub fn with_room(&self) -> Vec<SensorId> {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
-        live.values().any(|session| session.free() > 0)
+        live.values()
+            .filter(|session| session.free() > 0)
+            .map(|session| session.sensor)
+            .collect()
+    }
+
+    /// What all sensors have been given and have not been told to stop.
+    #[must_use]
+    pub fn held(&self) -> Vec<HeldAttempt> {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        live.values().flat_map(|session| session.held()).collect()
     }
 
     /// Writes last-seen times until everything is cut, and once more then.
@@ -280,6 +333,26 @@ mod tests {
     }
 
     #[test]
+    fn attempts_are_known_for_a_while_after_they_are_over() {
+        let (session, _received) = session(1);
+        let run = portolan_shared::model::RunId::random(&SeededRng::new(1));
+        let attempt = |number: usize| AttemptRef {
+            run,
+            attempt: u32::try_from(number).unwrap(),
+        };
+        session.set_held(vec![attempt(1), attempt(2)]);
+        session.set_held(vec![attempt(2)]);
+        let held: Vec<_> = session.held().iter().map(|held| held.attempt).collect();
+        assert_eq!(held, [attempt(2)]);
+        assert!(session.knows(attempt(1)) && session.knows(attempt(2)) && !session.knows(attempt(3)));
+        for number in 0..REMEMBERED_ATTEMPTS {
+            session.set_held(vec![attempt(10 + number)]);
+        }
+        assert!(session.knows(attempt(10)), "at the bound");
+        assert!(!session.knows(attempt(2)), "the oldest are forgotten");
+    }
+
+    #[test]
     fn commands_stop_at_their_bound_and_waiting_offers_take_slots() {
         let (session, _received) = session(1);
         let attempt = AttemptRef {
@@ -287,9 +360,9 @@ mod tests {
             attempt: 1,
         };
         for _ in 0..WAITING_COMMANDS {
-            assert!(session.tell(SessionCommand::Cancel(attempt)));
+            assert!(session.tell(SessionCommand::Cancel(attempt, Reason::Cancelled)));
         }
-        assert!(!session.tell(SessionCommand::Cancel(attempt)));
+        assert!(!session.tell(SessionCommand::Cancel(attempt, Reason::Cancelled)));
         session.set_free(2);
         assert_eq!(session.free(), 2);
     }

@@ -61,7 +61,8 @@ impl Refuser<'_> {
             StoreError::Stale(StaleFence::Session) => {
                 self.with(Reason::StaleSession, "a newer session of this sensor exists")
             }
-            StoreError::Stale(StaleFence::Attempt) => self.with(
+            // That there is no such run in its tenant is not for the sensor to know.
+            StoreError::Stale(StaleFence::Attempt | StaleFence::Run) => self.with(
                 Reason::StaleAttempt,
                 "the attempt is not the current one of its run",
             ),
@@ -73,7 +74,7 @@ impl Refuser<'_> {
                 let text = "the database does not answer";
                 self.later(Reason::StorageUnavailable, text, Duration::from_secs(2))
             }
-            StoreError::Corrupt { .. } => self.internal(error),
+            StoreError::Rejected { .. } | StoreError::Corrupt { .. } => self.internal(error),
         }
     }
 

@@ -163,8 +163,14 @@ impl ControlPlane {
         self.tasks
             .spawn("dispatch", Arc::clone(&dispatcher).lease(shutdown()));
         self.tasks
-            .spawn("cancels", Arc::clone(&dispatcher).pass_cancels(shutdown()));
+            .spawn("withdrawn leases", Arc::clone(&dispatcher).withdraw(shutdown()));
         self.tasks.spawn("lost leases", dispatcher.reap(shutdown()));
+        let app = || Arc::clone(&self.app);
+        self.tasks
+            .spawn("unused sensors", app().look_after_unused_sensors(shutdown()));
+        let sessions = Arc::clone(&self.sessions);
+        self.tasks
+            .spawn("foreign ids", app().note_foreign_ids(sessions, shutdown()));
         let sessions = Arc::clone(&self.sessions);
         self.tasks
             .spawn("last seen", sessions.flush(Arc::clone(&self.app), shutdown()));

@@ -177,7 +177,7 @@ impl DataDir {
             }
         };
         for id in self.unread_tokens(app, tenant).await? {
-            app.store.revoke_api_token(tenant, id, app.clock.now()).await?;
+            app.discard_api_token(tenant, id).await?;
         }
         let (_, token) = app.mint_api_token(tenant, FIRST_TOKEN, Role::Admin, None).await?;
         write_atomically(&self.admin_token(), format!("{}\n", token.expose()).as_bytes())?;

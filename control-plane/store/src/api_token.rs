@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{ApiTokenId, TenantId};
 
-use crate::{Page, PageRequest, StoreError};
+use crate::{AuditEntry, Page, PageRequest, StoreError};
 
 /// What the holder of an API token may do; each role may do all that the ones before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,8 +85,8 @@ pub struct ApiToken {
 /// Storage of API tokens.
 #[async_trait]
 pub trait ApiTokens {
-    /// Stores a token. [`StoreError::Taken`] if the tenant has one of that name that is not revoked.
-    async fn add_api_token(&self, token: &NewApiToken) -> Result<(), StoreError>;
+    /// Stores a token, and the entry with it. [`StoreError::Taken`] if the tenant has one of that name that is not revoked.
+    async fn add_api_token(&self, token: &NewApiToken, entry: &AuditEntry) -> Result<(), StoreError>;
 
     /// The token with this public part, in whichever tenant: this is how a caller's tenant is found.
     async fn api_token(&self, id: ApiTokenId) -> Result<Option<ApiToken>, StoreError>;
@@ -94,11 +94,12 @@ pub trait ApiTokens {
     /// The tenant's tokens, oldest first.
     async fn api_tokens(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<ApiToken>, StoreError>;
 
-    /// Revokes a token. `false` if the tenant has none with this id that is in use.
+    /// Revokes a token, and writes the entry. `false` if the tenant has none with this id that is in use; then nothing is written.
     async fn revoke_api_token(
         &self,
         tenant: TenantId,
         id: ApiTokenId,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError>;
 }

@@ -43,7 +43,12 @@ pub struct AuditRecord {
     pub entry: AuditEntry,
 }
 
-/// Storage of the audit log.
+/// Gives the audit entry for something that a method is about to commit, or none. The entry becomes part of the same transaction: neither is
+/// there without the other.
+pub type EntryFor<'a, T> = &'a (dyn Fn(&T) -> Option<AuditEntry> + Send + Sync);
+
+/// Storage of the audit log. Changes by people, and what makes, renews and ends sensors, take their entries along; this trait is for what is
+/// no change, and for reading.
 #[async_trait]
 pub trait Audit {
     /// Appends an entry to the tenant's log.

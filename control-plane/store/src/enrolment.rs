@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{HostFacts, InvitationId, SensorId, TenantId};
 
-use crate::{Certificate, Page, PageRequest, StoreError, TokenHash};
+use crate::{AuditEntry, Certificate, EntryFor, Page, PageRequest, StoreError, TokenHash};
 
 /// An invitation to be stored: the control plane's half of an enrolment token.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ pub struct EnrolmentClaim {
     pub now: Timestamp,
 }
 
-/// What came of a claim. The caller writes the audit entry that each of these asks for.
+/// What came of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnrolmentOutcome {
     /// The sensor exists now.
@@ -107,11 +107,25 @@ pub enum EnrolmentOutcome {
     },
 }
 
+impl EnrolmentOutcome {
+    /// Whose invitation it was about.
+    #[must_use]
+    pub fn tenant(&self) -> Option<TenantId> {
+        match self {
+            Self::Enrolled { tenant, .. }
+            | Self::Again { tenant, .. }
+            | Self::AlreadyBound { tenant, .. } => Some(*tenant),
+            Self::Invalid { tenant, .. } => *tenant,
+        }
+    }
+}
+
 /// Storage of invitations.
 #[async_trait]
 pub trait Enrolment {
-    /// Stores an invitation. [`StoreError::Taken`] if the tenant has a sensor, or an open invitation for a sensor, of that name.
-    async fn add_invitation(&self, invitation: &NewInvitation) -> Result<(), StoreError>;
+    /// Stores an invitation, and the entry with it. [`StoreError::Taken`] if the tenant has a sensor, or an open invitation for a sensor, of
+    /// that name.
+    async fn add_invitation(&self, invitation: &NewInvitation, entry: &AuditEntry) -> Result<(), StoreError>;
 
     /// The tenant's invitations, newest first.
     async fn invitations(
@@ -121,15 +135,21 @@ pub trait Enrolment {
         page: &PageRequest,
     ) -> Result<Page<Invitation>, StoreError>;
 
-    /// Withdraws an open invitation. `false` if there is none.
+    /// Withdraws an open invitation, and writes the entry. `false` if there is none; then nothing is written.
     async fn revoke_invitation(
         &self,
         tenant: TenantId,
         id: InvitationId,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError>;
 
     /// Judges a claim and carries it out, in one transaction: of any number of concurrent claims with different keys exactly one
-    /// is `Enrolled`. Hashes are compared in constant time. The same keys may claim again for ten minutes after they were bound.
-    async fn enrol(&self, claim: &EnrolmentClaim) -> Result<EnrolmentOutcome, StoreError>;
+    /// is `Enrolled`. Hashes are compared in constant time. The same keys may claim again for ten minutes after they were bound. The entry
+    /// that `note` gives for the outcome is written with it, into the log of the invitation's tenant; none if there is no such invitation.
+    async fn enrol(
+        &self,
+        claim: &EnrolmentClaim,
+        note: EntryFor<'_, EnrolmentOutcome>,
+    ) -> Result<EnrolmentOutcome, StoreError>;
 }

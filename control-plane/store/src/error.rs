@@ -7,13 +7,26 @@ pub enum StaleFence {
     Session,
     /// The run is not leased to this attempt any more: lost, cancelled or ended.
     Attempt,
+    /// The sensor's tenant has no such run: it belongs to another tenant, never was, or went with its registry. Towards sensors this is
+    /// the same as [`StaleFence::Attempt`].
+    Run,
+}
+
+impl StaleFence {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Session => "the session is no longer current",
+            Self::Attempt => "the attempt is no longer current",
+            Self::Run => "the tenant has no such run",
+        }
+    }
 }
 
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The effect came from a session or attempt that is no longer current; nothing was changed.
-    #[error("fenced off: the {} is no longer current", match .0 { StaleFence::Session => "session", StaleFence::Attempt => "attempt" })]
+    #[error("fenced off: {}", .0.as_str())]
     Stale(StaleFence),
     /// A name that must be unique is taken.
     #[error("{what} {name:?} exists already")]
@@ -46,6 +59,15 @@ pub enum StoreError {
         table: &'static str,
         /// Which column.
         column: &'static str,
+    },
+    /// What the database was to store breaks a rule of its schema, which nothing that is accepted should. Trying again does not help.
+    #[error("the database does not accept what it was given to {action}")]
+    Rejected {
+        /// What was asked.
+        action: &'static str,
+        /// What it said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The database did not do what it was asked. Trying again later may help.
     #[error("the database failed to {action}")]

@@ -49,8 +49,8 @@ pub enum Content {
         /// The facts, as JSON.
         json: Vec<u8>,
     },
-    /// Content that could not be had. What is too large is known to be so and not wanted again; anything else is, because another place may
-    /// have it.
+    /// Content that could not be had. It stays wanted, because another place may have it. But a repository that has not changed is not read
+    /// again for what was too large.
     Unavailable {
         /// Of which kind.
         kind: ContentKind,
@@ -102,8 +102,8 @@ pub trait Inventory {
         repositories: &[RepositoryName],
     ) -> Result<Vec<bool>, StoreError>;
 
-    /// For each repository, whether its tag set differs from the one that was last committed as listed. Those that do not differ are
-    /// committed as unchanged by this run.
+    /// For each repository, whether its tag set differs from the one that was last committed as listed, or the manifest of one of its tags
+    /// is neither held nor known to be too large. Those of which neither is so are committed as unchanged by this run.
     async fn offer_repositories(
         &self,
         fence: &Fence,
@@ -111,7 +111,7 @@ pub trait Inventory {
         now: Timestamp,
     ) -> Result<Vec<bool>, StoreError>;
 
-    /// For each digest, whether the tenant lacks it.
+    /// For each digest, whether the tenant lacks it, or something below it: whatever one sensor said of why it could not be had.
     async fn offer_digests(
         &self,
         fence: &Fence,

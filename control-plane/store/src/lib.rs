@@ -14,7 +14,7 @@ pub mod sqlite;
 mod tenant;
 
 pub use api_token::{ApiToken, ApiTokens, NewApiToken, Role, TokenHash};
-pub use audit::{Audit, AuditEntry, AuditRecord, AuditSeverity};
+pub use audit::{Audit, AuditEntry, AuditRecord, AuditSeverity, EntryFor};
 pub use enrolment::{
     Enrolment, EnrolmentClaim, EnrolmentOutcome, Invitation, InvitationState, NewInvitation,
 };
@@ -30,8 +30,8 @@ pub use inventory::{
 pub use page::{Cursor, CursorError, Page, PageRequest};
 pub use registry::{NewRegistry, Registries, RegistryChange, RegistryChangeOutcome, RegistryRecord};
 pub use run::{
-    CancelOutcome, ClosedRun, Fence, Leasable, Lease, LostLease, NewRun, QueueOutcome, RunClosing, RunFilter,
-    RunRecord, Runs,
+    CancelOutcome, ClosedRun, Fence, HeldAttempt, Leasable, Lease, LostLease, NewRun, QueueOutcome,
+    RunClosing, RunFilter, RunRecord, Runs, WithdrawnLease,
 };
 pub use sensor::{
     Certificate, Denial, OpenedSession, RenewalOutcome, Seen, SensorRecord, Sensors, SessionOpening,

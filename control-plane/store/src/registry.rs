@@ -7,7 +7,7 @@ use portolan_shared::model::{
     TenantId,
 };
 
-use crate::{Page, PageRequest, StoreError};
+use crate::{AuditEntry, EntryFor, Page, PageRequest, StoreError};
 
 /// What an operator says of a registry.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,9 +82,14 @@ pub enum RegistryChangeOutcome {
 /// Storage of registries.
 #[async_trait]
 pub trait Registries {
-    /// Adds a registry. [`StoreError::Taken`] if the tenant has one of that name, [`StoreError::Unknown`] if a sensor does not exist or
-    /// is revoked.
-    async fn add_registry(&self, registry: &NewRegistry, now: Timestamp) -> Result<(), StoreError>;
+    /// Adds a registry, and the entry with it. [`StoreError::Taken`] if the tenant has one of that name, [`StoreError::Unknown`] if a sensor
+    /// does not exist or is revoked.
+    async fn add_registry(
+        &self,
+        registry: &NewRegistry,
+        now: Timestamp,
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError>;
 
     /// One registry.
     async fn registry(&self, tenant: TenantId, id: RegistryId) -> Result<Option<RegistryRecord>, StoreError>;
@@ -103,7 +108,8 @@ pub trait Registries {
         page: &PageRequest,
     ) -> Result<Page<RegistryRecord>, StoreError>;
 
-    /// Changes a registry, if `seen_version` (when given) is still its version.
+    /// Changes a registry, if `seen_version` (when given) is still its version. The entry that `note` gives for the changed registry is
+    /// written with it.
     async fn change_registry(
         &self,
         tenant: TenantId,
@@ -111,8 +117,14 @@ pub trait Registries {
         change: &RegistryChange,
         seen_version: Option<u64>,
         now: Timestamp,
+        note: EntryFor<'_, RegistryRecord>,
     ) -> Result<RegistryChangeOutcome, StoreError>;
 
-    /// Removes a registry with its inventory, ledger and runs. `false` if there is none.
-    async fn remove_registry(&self, tenant: TenantId, id: RegistryId) -> Result<bool, StoreError>;
+    /// Removes a registry with its inventory, ledger and runs, and writes the entry. `false` if there is none; then nothing is written.
+    async fn remove_registry(
+        &self,
+        tenant: TenantId,
+        id: RegistryId,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError>;
 }

@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{
-    AttemptRef, Coverage, CoverageEntry, DiscoveryStep, Finding, RegistryId, RegistryName, RegistryTarget,
-    RunId, RunProgress, RunState, RunTrigger, Scope, SensorId, TenantId,
+    AttemptRef, Coverage, CoverageEntry, DiscoveryStep, Finding, Reason, RegistryId, RegistryName,
+    RegistryTarget, RunId, RunProgress, RunState, RunTrigger, Scope, SensorId, TenantId,
 };
 
-use crate::{Page, PageRequest, StoreError};
+use crate::{AuditEntry, Page, PageRequest, StoreError};
 
 /// Who speaks: the sensor's certificate gives tenant and sensor, its message the rest. Every effect of a sensor is checked against all
 /// of it in the statement that applies it.
@@ -110,7 +110,7 @@ pub struct Leasable {
     pub tenant: TenantId,
     /// Which.
     pub run: RunId,
-    /// Sensors that may have it, the preferred first.
+    /// Of the sensors that were asked for, those that may have it, the preferred first.
     pub sensors: Vec<SensorId>,
 }
 
@@ -138,6 +138,26 @@ pub struct LostLease {
     pub sensor: SensorId,
     /// What became of the run: queued again, or failed because it was fruitless too often.
     pub state: RunState,
+}
+
+/// An attempt that a sensor works on, as far as its session knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldAttempt {
+    /// Whose sensor.
+    pub tenant: TenantId,
+    /// Which sensor.
+    pub sensor: SensorId,
+    /// What it works on.
+    pub attempt: AttemptRef,
+}
+
+/// An attempt whose lease is gone although its holder did not end it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WithdrawnLease {
+    /// The attempt, and who worked on it.
+    pub held: HeldAttempt,
+    /// [`Reason::Cancelled`] if the run was, else [`Reason::StaleAttempt`].
+    pub reason: Reason,
 }
 
 /// What a sensor says at the end of a run.
@@ -182,8 +202,8 @@ pub enum CancelOutcome {
 /// Storage of runs.
 #[async_trait]
 pub trait Runs {
-    /// Queues a run, or finds the open one of the same registry and scope.
-    async fn queue_run(&self, run: &NewRun) -> Result<QueueOutcome, StoreError>;
+    /// Queues a run, and writes the entry; or finds the open one of the same registry and scope, and writes nothing.
+    async fn queue_run(&self, run: &NewRun, entry: &AuditEntry) -> Result<QueueOutcome, StoreError>;
 
     /// One run.
     async fn run(&self, tenant: TenantId, id: RunId) -> Result<Option<RunRecord>, StoreError>;
@@ -204,8 +224,19 @@ pub trait Runs {
         page: &PageRequest,
     ) -> Result<Page<CoverageEntry>, StoreError>;
 
-    /// Runs that may be leased now, those that wait longest first, at most `limit`. Of all tenants: this is for the dispatcher.
-    async fn leasable_runs(&self, now: Timestamp, limit: u32) -> Result<Vec<Leasable>, StoreError>;
+    /// Runs that wait and whose time has come, oldest first, of which at least one of `sensors` may have the lease; each with those of
+    /// `sensors` that may, as its registry ranks them. Runs that nobody of `sensors` may have do not count towards `limit`. Of all tenants:
+    /// this is for the dispatcher.
+    async fn leasable_runs(
+        &self,
+        now: Timestamp,
+        sensors: &[SensorId],
+        limit: u32,
+    ) -> Result<Vec<Leasable>, StoreError>;
+
+    /// Of these attempts, those that are not leased to their sensor any more and did not close their run: cancelled, taken away, failed,
+    /// or gone with their registry. In whichever session the sensor works. One statement, which only reads: asked twice a second.
+    async fn withdrawn_leases(&self, held: &[HeldAttempt]) -> Result<Vec<WithdrawnLease>, StoreError>;
 
     /// Leases a queued run to a sensor whose session is current: the next attempt begins. `None` if it was not to be had.
     async fn lease_run(
@@ -252,12 +283,13 @@ pub trait Runs {
         now: Timestamp,
     ) -> Result<RunState, StoreError>;
 
-    /// Cancels a run: from this moment everything of it is fenced off.
+    /// Cancels a run, and writes the entry: from this moment everything of it is fenced off. Nothing is written if it had ended before.
     async fn cancel_run(
         &self,
         tenant: TenantId,
         run: RunId,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<CancelOutcome, StoreError>;
 
     /// Closes a run. Its coverage is counted from what was committed and reported by all of its attempts. Only when discovery was complete,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{HostFacts, Reason, SensorId, SensorState, TenantId};
 
-use crate::{Page, PageRequest, StoreError};
+use crate::{AuditEntry, EntryFor, Page, PageRequest, StoreError};
 
 /// What is kept of a sensor's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,26 +149,48 @@ pub trait Sensors {
     /// sensor active, and gives the session a number.
     async fn open_session(&self, opening: &SessionOpening) -> Result<SessionOutcome, StoreError>;
 
-    /// Stores a certificate that is about to be issued as the sensor's new one, replacing an unused one. At most six an hour.
+    /// Stores a certificate that is about to be issued as the sensor's new one, replacing an unused one, and the entry with it. At most
+    /// six an hour.
     async fn store_renewal(
         &self,
         tenant: TenantId,
         sensor: SensorId,
         certificate: &Certificate,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<RenewalOutcome, StoreError>;
 
     /// Notes when sensors were last heard of, in one statement.
     async fn record_seen(&self, seen: &[Seen]) -> Result<(), StoreError>;
 
-    /// Shuts a sensor out for good: state, denial and the return of its leases in one transaction. `false` if the tenant has no such
-    /// sensor, or it was revoked before.
+    /// Shuts a sensor out for good: state, denial, the return of its leases and the entry in one transaction. `false` if the tenant has no
+    /// such sensor, or it was revoked before; then nothing is written.
     async fn revoke_sensor(
         &self,
         tenant: TenantId,
         sensor: SensorId,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError>;
+
+    /// Marks provisional sensors that were enrolled at or before a time, each once, with the entry that `note` gives for it. At most 1,000,
+    /// oldest first; the rest waits for the next call. Gives those that were marked now.
+    async fn mark_stuck_sensors(
+        &self,
+        enrolled_before: Timestamp,
+        now: Timestamp,
+        note: EntryFor<'_, SensorRecord>,
+    ) -> Result<Vec<SensorRecord>, StoreError>;
+
+    /// Removes provisional sensors that were enrolled at or before a time and whose certificates have all ended, each with the entry that
+    /// `note` gives for it: no registry names them any more and their names are free, but their invitations stay used. At most 1,000,
+    /// oldest first; the rest waits for the next call. Gives those that were removed.
+    async fn remove_unused_sensors(
+        &self,
+        enrolled_before: Timestamp,
+        now: Timestamp,
+        note: EntryFor<'_, SensorRecord>,
+    ) -> Result<Vec<SensorRecord>, StoreError>;
 
     /// Position of the latest denial; 0 if there is none. Cheap: asked several times a second.
     async fn denial_epoch(&self) -> Result<u64, StoreError>;

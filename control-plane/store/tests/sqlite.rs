@@ -4,10 +4,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use portolan_shared::model::RepositoryOutcome;
+use portolan_shared::model::{RepositoryOutcome, SensorState};
 use portolan_store::sqlite::SqliteStore;
-use portolan_store::{Images as _, Inventory as _, PageRequest, Runs as _, Store as _, StoreError};
-use portolan_store_conformance::{Site, at, commit_of};
+use portolan_store::{
+    Audit as _, Images as _, Inventory as _, PageRequest, Runs as _, Sensors as _, Store as _, StoreError,
+};
+use portolan_store_conformance::{Site, at, commit_of, note};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tempfile::TempDir;
 
@@ -77,18 +79,8 @@ async fn an_effect_that_is_dropped_half_way_leaves_nothing() {
     let commit = commit_of("acme/shop", &tags, RepositoryOutcome::Listed);
     // Polled a few times more at each turn, until it is done before it is dropped.
     for polls in 1_usize.. {
-        let mut left = polls;
         let mut effect = Box::pin(store.commit_repository(&fence, &commit, at(11)));
-        let done = std::future::poll_fn(|context| {
-            let ready = effect.as_mut().poll(context);
-            left -= 1;
-            match ready {
-                std::task::Poll::Ready(done) => std::task::Poll::Ready(Some(done)),
-                std::task::Poll::Pending if left == 0 => std::task::Poll::Ready(None),
-                std::task::Poll::Pending => std::task::Poll::Pending,
-            }
-        })
-        .await;
+        let done = poll_times(effect.as_mut(), polls).await;
         drop(effect);
         let totals = store.totals(site.tenant).await.unwrap();
         assert!(
@@ -103,6 +95,43 @@ async fn an_effect_that_is_dropped_half_way_leaves_nothing() {
     assert_eq!(store.totals(site.tenant).await.unwrap().tags, 500);
     let run = store.run(site.tenant, fence.attempt.run).await.unwrap().unwrap();
     assert_eq!(run.coverage.listed, 1);
+}
+
+#[tokio::test]
+async fn a_change_that_is_dropped_half_way_leaves_neither_itself_nor_its_entry() {
+    let (store, _folder) = open().await;
+    for polls in 1_usize.. {
+        let site = Site::new(&store).await;
+        let before = store.audit(site.tenant, &PageRequest::first()).await.unwrap();
+        let entry = note();
+        let mut change = Box::pin(store.revoke_sensor(site.tenant, site.sensor, at(11), &entry));
+        let done = poll_times(change.as_mut(), polls).await;
+        drop(change);
+        let sensor = store.sensor(site.tenant, site.sensor).await.unwrap().unwrap();
+        let after = store.audit(site.tenant, &PageRequest::first()).await.unwrap();
+        let revoked = sensor.state == SensorState::Revoked;
+        let written = after.items.len() - before.items.len();
+        assert_eq!(written, usize::from(revoked), "after {polls} polls");
+        if let Some(done) = done {
+            assert!(done.unwrap() && revoked);
+            break;
+        }
+    }
+}
+
+/// Polls a future so many times; gives its value if it was ready by then.
+async fn poll_times<F: Future + Unpin>(mut future: F, times: usize) -> Option<F::Output> {
+    let mut left = times;
+    std::future::poll_fn(move |context| {
+        let ready = std::pin::Pin::new(&mut future).poll(context);
+        left -= 1;
+        match ready {
+            std::task::Poll::Ready(done) => std::task::Poll::Ready(Some(done)),
+            std::task::Poll::Pending if left == 0 => std::task::Poll::Ready(None),
+            std::task::Poll::Pending => std::task::Poll::Pending,
+        }
+    })
+    .await
 }
 
 #[tokio::test]

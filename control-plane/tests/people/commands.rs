@@ -337,10 +337,11 @@ async fn sync_waits_for_the_end_and_tells_it_by_its_exit_code() {
     let cancelled = async {
         let fence = world.leased_run("gl", shop.sensor, shop.epoch).await;
         let run = fence.attempt.run;
+        let now = world.app.clock.now();
         world
             .app
             .store
-            .cancel_run(world.tenant, run, world.app.clock.now())
+            .cancel_run(world.tenant, run, now, &crate::world::note(now))
             .await
             .unwrap();
     };

@@ -85,15 +85,10 @@ async fn a_registry_is_added_shown_changed_and_removed() {
         world.get("/api/v1/registries/gitlab").await.status,
         StatusCode::NOT_FOUND
     );
-    let audit = world.get("/api/v1/audit").await.json();
-    let actions: Vec<_> = audit["items"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|entry| entry["action"].clone())
-        .collect();
+    let audit = world.done_by_people().await;
+    let actions: Vec<_> = audit.iter().map(|entry| entry["action"].clone()).collect();
     assert_eq!(actions, ["registry.remove", "registry.change", "registry.add"]);
-    let fields = audit["items"][1]["details"]["fields"].clone();
+    let fields = audit[1]["details"]["fields"].clone();
     assert_eq!(
         fields,
         json!(["name", "ca", "repositories", "credential_reference", "sensors"])

@@ -14,8 +14,8 @@ use portolan_shared::secret::SecretBytes;
 use portolan_shared::tls::SpkiPin;
 use portolan_store::sqlite::SqliteStore;
 use portolan_store::{
-    Certificate, EnrolmentClaim, EnrolmentOutcome, Fence, NewInvitation, Role, SessionOpening,
-    SessionOutcome, Tenant, TokenHash,
+    AuditEntry, AuditSeverity, Certificate, EnrolmentClaim, EnrolmentOutcome, Fence, NewInvitation, Role,
+    SessionOpening, SessionOutcome, Tenant, TokenHash,
 };
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -109,6 +109,14 @@ impl World {
         self.ask(&self.viewer, Method::GET, path, None).await
     }
 
+    /// Audit entries of what people did, newest first.
+    pub(crate) async fn done_by_people(&self) -> Vec<Value> {
+        let audit = self.get("/api/v1/audit").await.json();
+        let entries = audit["items"].as_array().unwrap().iter();
+        let by_people = entries.filter(|entry| entry["actor"] != "system");
+        by_people.cloned().collect()
+    }
+
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
         self.ask(&self.admin, Method::POST, path, Some(body)).await
     }
@@ -197,6 +205,18 @@ pub(crate) async fn token(app: &App, tenant: TenantId, name: &str, role: Role) -
     text.expose().to_owned()
 }
 
+/// An audit entry, for what a test does by itself.
+pub(crate) fn note(at: jiff::Timestamp) -> AuditEntry {
+    AuditEntry {
+        at,
+        actor: "system".to_owned(),
+        action: "sensor.invite".to_owned(),
+        object: "invitation:a-test".to_owned(),
+        severity: AuditSeverity::Info,
+        details: serde_json::json!({}),
+    }
+}
+
 async fn enrol(app: &App, tenant: TenantId, name: &str) -> SensorId {
     let id = InvitationId::random(&*app.rng);
     let now = app.clock.now();
@@ -209,7 +229,7 @@ async fn enrol(app: &App, tenant: TenantId, name: &str) -> SensorId {
         created_at: now,
         expires_at: now + jiff::SignedDuration::from_hours(1),
     };
-    app.store.add_invitation(&invitation).await.unwrap();
+    app.store.add_invitation(&invitation, &note(now)).await.unwrap();
     let mut key = [0; 32];
     app.rng.fill(&mut key);
     let mut serial = [0; 16];
@@ -232,7 +252,7 @@ async fn enrol(app: &App, tenant: TenantId, name: &str) -> SensorId {
         source: "192.0.2.7".to_owned(),
         now,
     };
-    match app.store.enrol(&claim).await.unwrap() {
+    match app.store.enrol(&claim, &|_| None).await.unwrap() {
         EnrolmentOutcome::Enrolled { sensor, .. } => sensor,
         other => panic!("not enrolled: {other:?}"),
     }

@@ -3,9 +3,11 @@
 use portolan_proto::v1;
 use portolan_proto::v1::control_message::Body;
 use portolan_proto::v1::sensor_message;
-use portolan_shared::model::{AttemptRef, RunState};
+use portolan_shared::model::{AttemptRef, RunId, RunState, RunTrigger, Scope};
+use portolan_shared::process::SystemRng;
+use portolan_store::{CancelOutcome, NewRun};
 
-use crate::scene::{Scene, eventually};
+use crate::scene::{Scene, eventually, note};
 use crate::sensor::Sensor;
 use crate::session::{Session, hello, open};
 
@@ -145,4 +147,71 @@ async fn running_attempts_are_kept_over_a_crash_of_the_control_plane_and_others_
     assert_eq!((again.run, again.attempt), (lost_run, 2));
     session.heartbeat(&[kept, again]).await;
     assert_eq!(session.ack().await.renewed.len(), 2);
+}
+
+#[tokio::test]
+async fn t58_a_run_that_another_process_cancelled_is_told_to_stop_without_a_heartbeat() {
+    let scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let mut session = open(&scene, &sensor).await;
+    session.hello(hello(&[])).await;
+    let run = scene.queue_run("gitlab", "berlin").await;
+    let attempt = take_offer(&mut session).await;
+    let other_run = scene.queue_run("harbor", "berlin").await;
+    let other = take_offer(&mut session).await;
+    // Nobody is told here: only the database knows.
+    let (store, now) = (&scene.app().store, scene.app().clock.now());
+    let cancelled = store.cancel_run(sensor.tenant, run, now, &note(now)).await;
+    assert!(matches!(cancelled.unwrap(), CancelOutcome::Cancelled(Some(_))));
+    match session.body().await {
+        Body::JobCancel(cancel) => {
+            assert_eq!(cancel.attempt, Some(attempt.into()));
+            assert_eq!(cancel.reason(), v1::Reason::Cancelled);
+        }
+        other => panic!("{other:?}"),
+    }
+    let done = v1::JobDone {
+        attempt: Some(attempt.into()),
+        reason: v1::Reason::Cancelled.into(),
+        finding: None,
+    };
+    session.send(sensor_message::Body::JobDone(done)).await;
+    scene.app().remove_registry(&scene.admin, "harbor").await.unwrap();
+    match session.body().await {
+        Body::JobCancel(cancel) => {
+            assert_eq!(cancel.attempt, Some(other.into()), "and the first was told once");
+            assert_eq!(cancel.reason(), v1::Reason::StaleAttempt);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_ne!(run, other_run);
+}
+
+#[tokio::test]
+async fn runs_of_sensors_that_are_not_connected_keep_nobody_waiting() {
+    let scene = Scene::new().await;
+    let offline = Sensor::enrol(&scene, "offline").await;
+    let first = scene.queue_run("theirs", "offline").await;
+    let registry = scene.run(first).await.registry;
+    let now = scene.app().clock.now();
+    // More than one look at the queue considers.
+    for i in 0..1_100 {
+        let run = NewRun {
+            id: RunId::random(&SystemRng),
+            tenant: offline.tenant,
+            registry,
+            trigger: RunTrigger::Manual,
+            scope: Scope {
+                repositories: vec![format!("acme/app-{i}").parse().unwrap()],
+            },
+            requested_by: "test".to_owned(),
+            now,
+        };
+        scene.app().store.queue_run(&run, &note(now)).await.unwrap();
+    }
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let mut session = open(&scene, &sensor).await;
+    session.hello(hello(&[])).await;
+    let run = scene.queue_run("gitlab", "berlin").await;
+    assert_eq!(take_offer(&mut session).await.run, run);
 }

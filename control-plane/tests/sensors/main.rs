@@ -18,4 +18,5 @@ mod sensor;
 mod session;
 mod stop;
 mod tenants;
+mod unused;
 mod upload;

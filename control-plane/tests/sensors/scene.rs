@@ -10,7 +10,7 @@ use portolan_proto::convert::Refusal;
 use portolan_shared::model::{Budget, CaTrust, Reason, RepositoryGlobs, RunId};
 use portolan_shared::process::SystemRng;
 use portolan_shared::secret::EnrolmentToken;
-use portolan_store::RunRecord;
+use portolan_store::{AuditEntry, AuditSeverity, RunRecord};
 use tempfile::TempDir;
 use tonic::{Code, Status};
 
@@ -112,7 +112,7 @@ impl Scene {
     }
 
     /// Actions of the audit log, newest first.
-    pub(crate) async fn audit(&self) -> Vec<portolan_store::AuditEntry> {
+    pub(crate) async fn audit(&self) -> Vec<AuditEntry> {
         let page = portolan_store::PageRequest::first();
         let page = self.app().audit_log(&self.admin, &page).await.unwrap();
         page.items.into_iter().map(|record| record.entry).collect()
@@ -133,6 +133,18 @@ async fn start(folder: &TempDir, clock: &Arc<AheadClock>, limits: &DoorLimits) -
         rng: Arc::new(SystemRng),
     };
     ControlPlane::start(settings, deps).await.unwrap()
+}
+
+/// An audit entry, for what needs one.
+pub(crate) fn note(at: jiff::Timestamp) -> AuditEntry {
+    AuditEntry {
+        at,
+        actor: "system".to_owned(),
+        action: "test".to_owned(),
+        object: "nothing".to_owned(),
+        severity: AuditSeverity::Info,
+        details: serde_json::json!({}),
+    }
 }
 
 /// Waits until something holds.

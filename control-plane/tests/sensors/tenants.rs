@@ -1,15 +1,17 @@
 //! Tenants see nothing of each other.
 
+use std::time::Duration;
+
 use portolan_proto::v1;
 use portolan_proto::v1::upload_client::UploadClient;
 use portolan_shared::model::{AttemptRef, Digest, Reason, RunId, TenantId};
 use portolan_shared::process::SystemRng;
-use portolan_store::{Role, Tenant};
+use portolan_store::{AuditSeverity, Role, Tenant};
 use tokio_stream::iter;
 use tonic::Status;
 use tonic::transport::Channel;
 
-use crate::scene::{Scene, reason};
+use crate::scene::{Scene, eventually, reason};
 use crate::sensor::Sensor;
 use crate::session::{hello, open};
 use crate::upload::{MANIFEST, Work, close, fence, manifest, tags};
@@ -150,7 +152,49 @@ async fn t30_attempts_of_another_tenant_are_as_unknown_as_those_that_never_were(
     }
     session.heartbeat(&[]).await;
     session.ack().await;
+    let alarms = async || {
+        let mut entries = scene.audit().await;
+        entries.retain(|entry| entry.action == "sensor.foreign_id");
+        entries
+    };
+    eventually("the intruder is in its tenant's audit log", || async {
+        !alarms().await.is_empty()
+    })
+    .await;
+    // A second alarm would come after this one, which comes later than all calls above.
+    scene.clock.advance(Duration::from_secs(61));
+    let last = AttemptRef {
+        run: RunId::random(&SystemRng),
+        attempt: 1,
+    };
+    let refused = upload
+        .report_coverage(v1::ReportCoverageRequest {
+            fence: Some(fence(last, epoch.session_epoch)),
+            entries: Vec::new(),
+        })
+        .await
+        .unwrap_err();
+    assert_eq!(reason(&refused), Reason::StaleAttempt);
+    eventually("the intruder is told of again after a minute", || async {
+        alarms().await.len() >= 2
+    })
+    .await;
+    let alarms = alarms().await;
+    assert_eq!(alarms.len(), 2, "eighteen calls were refused: {alarms:?}");
+    let runs = [last.run, work.attempt.run].map(|run| format!("run:{run}"));
+    for (alarm, run) in alarms.iter().zip(runs) {
+        assert_eq!(alarm.severity, AuditSeverity::High);
+        assert_eq!(
+            (&alarm.object, &alarm.actor),
+            (&run, &format!("sensor:{}", intruder.id))
+        );
+    }
     scene.admin = owner;
+    let harmless = |entry: &portolan_store::AuditEntry| entry.action != "sensor.foreign_id";
+    assert!(
+        scene.audit().await.iter().all(harmless),
+        "the other tenant learns nothing"
+    );
     let after = scene.run(work.attempt.run).await;
     assert_eq!((after.state, after.progress), (before.state, before.progress));
 }

@@ -155,21 +155,27 @@ async fn an_inventory_is_offered_put_committed_and_closed_and_every_step_can_be_
         v1::CommitRepositoryResponse::default()
     );
 
-    let closed = work
-        .upload
-        .close_run(close(&work.fence))
-        .await
-        .unwrap()
-        .into_inner();
-    assert_eq!(closed.state, "complete");
-    let again = work
-        .upload
-        .close_run(close(&work.fence))
-        .await
-        .unwrap()
-        .into_inner();
-    assert_eq!(again.state, "complete");
-    assert_eq!(scene.run(work.attempt.run).await.state, RunState::Complete);
+    let with_progress = |requests| v1::CloseRunRequest {
+        progress: Some(v1::JobProgress {
+            requests,
+            bytes_up: 4_321,
+            discovered: true,
+            ..v1::JobProgress::default()
+        }),
+        ..close(&work.fence)
+    };
+    // The second time, the run is closed and its account stands as it was.
+    for requests in [17, 99] {
+        let closed = work.upload.close_run(with_progress(requests)).await.unwrap();
+        assert_eq!(closed.into_inner().state, "complete");
+        let run = scene.run(work.attempt.run).await;
+        assert_eq!(run.state, RunState::Complete);
+        let progress = run.progress;
+        assert_eq!(
+            (progress.requests, progress.bytes_up, progress.discovered),
+            (17, 4_321, true)
+        );
+    }
 
     // Its slot is free without a heartbeat: two more runs fit.
     for registry in ["second", "third"] {
@@ -315,4 +321,24 @@ async fn an_older_session_is_fenced_off_from_the_moment_that_a_newer_one_opens()
         scene.control_plane().sessions().count() == 1
     })
     .await;
+}
+
+#[tokio::test]
+async fn ingest_is_measured_call_by_call() {
+    let scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let mut work = Work::begin(&scene, &sensor, "berlin").await;
+    work.put(vec![manifest(MANIFEST)]).await.unwrap();
+    let request = tags(&work.fence, &["1.0", "latest"], "listed");
+    work.commit(request).await.unwrap();
+    let metrics = scene.control_plane().meters().render();
+    for line in [
+        "portolan_ingest_seconds_count{call=\"put_content\"} 1",
+        "portolan_ingest_seconds_count{call=\"commit_repository\"} 1",
+        "portolan_tags_committed_total 2",
+        "portolan_content_stored_total 1",
+    ] {
+        assert!(metrics.lines().any(|shown| shown == line), "{line} in {metrics}");
+    }
+    assert!(metrics.contains("portolan_ingest_seconds_sum{call=\"commit_repository\"}"));
 }

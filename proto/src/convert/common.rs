@@ -18,6 +18,10 @@ pub struct FieldError {
 
 impl FieldError {
     /// A field that is not acceptable.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers hand over an error, or a text, that they have no more use for"
+    )]
     pub fn new(field: &'static str, why: impl ToString) -> Self {
         Self {
             field,
@@ -92,16 +96,18 @@ pub fn finding_to_wire(finding: &Finding) -> v1::Finding {
     v1::Finding {
         code: finding.code.as_str().to_owned(),
         seen: finding.seen.clone(),
+        detail: finding.detail.clone().unwrap_or_default(),
     }
 }
 
 /// A finding from the wire. A code that this build does not know is kept readable as an internal one.
 #[must_use]
 pub fn finding(wire: &v1::Finding) -> Finding {
-    match wire.code.parse::<FindingCode>() {
+    let finding = match wire.code.parse::<FindingCode>() {
         Ok(code) => Finding::new(code, &wire.seen),
         Err(_) => Finding::new(FindingCode::Internal, &format!("{}: {}", wire.code, wire.seen)),
-    }
+    };
+    finding.with_detail(&wire.detail)
 }
 
 /// A finding that may be absent.

@@ -58,7 +58,7 @@ pub fn target(wire: Option<&v1::RegistryTarget>) -> Result<RegistryTarget, Field
     })
 }
 
-/// Progress for the wire.
+/// Progress for the wire, on a session.
 #[must_use]
 pub fn progress_to_wire(
     attempt: portolan_shared::model::AttemptRef,
@@ -66,6 +66,15 @@ pub fn progress_to_wire(
 ) -> v1::JobProgress {
     v1::JobProgress {
         attempt: Some(attempt.into()),
+        ..final_progress_to_wire(progress)
+    }
+}
+
+/// Progress for the wire, at the close of a run.
+#[must_use]
+pub fn final_progress_to_wire(progress: &RunProgress) -> v1::JobProgress {
+    v1::JobProgress {
+        attempt: None,
         repositories_total: progress.repositories_total,
         repositories_done: progress.repositories_done,
         tags: progress.tags,
@@ -96,6 +105,28 @@ mod tests {
     use portolan_shared::model::{AttemptRef, RunId};
     use portolan_shared::process::SeededRng;
     use prost::Message as _;
+
+    #[test]
+    fn progress_round_trips() {
+        let whole = RunProgress {
+            repositories_total: 1,
+            repositories_done: 2,
+            tags: 3,
+            manifests: 4,
+            requests: 5,
+            bytes_up: 6,
+            discovered: true,
+        };
+        let attempt = AttemptRef {
+            run: RunId::random(&SeededRng::new(1)),
+            attempt: 7,
+        };
+        let on_session = progress_to_wire(attempt, &whole);
+        assert_eq!(on_session.attempt, Some(attempt.into()));
+        let at_close = final_progress_to_wire(&whole);
+        assert_eq!(at_close.attempt, None);
+        assert_eq!((progress(&on_session), progress(&at_close)), (whole, whole));
+    }
 
     #[test]
     fn a_job_at_every_bound_fits_into_one_message() {

@@ -7,7 +7,7 @@ mod upload;
 
 pub use common::{FieldError, fence, finding, finding_to_wire, id, optional_finding, range};
 pub use error::{ERROR_TRAILER, Refusal};
-pub use job::{progress, progress_to_wire, target, target_to_wire};
+pub use job::{final_progress_to_wire, progress, progress_to_wire, target, target_to_wire};
 pub use upload::{
     bitmap, bits, content_kind, content_kind_to_wire, coverage_entry, coverage_entry_to_wire, digest,
     discovery_step, discovery_step_to_wire, repository, repository_state, repository_state_to_wire,

@@ -73,6 +73,8 @@ pub const REST_BODY_BYTES: usize = 512 * 1024;
 pub const CA_BUNDLE_BYTES: usize = 64 * 1024;
 /// Text of a finding or an error that crosses the wire, in bytes: truncated above.
 pub const FINDING_BYTES: usize = 256;
+/// Further lines of a finding, in bytes: truncated above.
+pub const FINDING_DETAIL_BYTES: usize = 4_096;
 
 /// Seconds between heartbeats; each is jittered by a fifth.
 pub const HEARTBEAT_SECONDS: u64 = 15;

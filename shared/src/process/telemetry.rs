@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// What a log line looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,14 +52,43 @@ pub enum TelemetryError {
 /// Starts logging to standard error. `filter` is a level (`info`) or a list such as `info,portolan=debug`.
 pub fn start_logging(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
     use std::io::IsTerminal as _;
-    let filter = EnvFilter::try_new(filter).map_err(|_| TelemetryError::Filter(filter.to_owned()))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let targets = read_filter(filter)?;
+    let lines = layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    let started = match format {
-        LogFormat::Human => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    let lines = match format {
+        LogFormat::Human => lines.with_target(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    started.map_err(|_| TelemetryError::Twice)
+    tracing_subscriber::registry()
+        .with(lines.with_filter(targets))
+        .try_init()
+        .map_err(|_| TelemetryError::Twice)
+}
+
+/// Targets and levels alone, without spans and fields: those need regular expressions, which weigh as much as the rest of logging.
+fn read_filter(text: &str) -> Result<Targets, TelemetryError> {
+    text.parse().map_err(|_| TelemetryError::Filter(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn filters_are_levels_and_targets() {
+        let would = |filter: &str, target, level| read_filter(filter).unwrap().would_enable(target, &level);
+        assert!(would("info", "h2", Level::INFO) && !would("info", "h2", Level::DEBUG));
+        let mixed = "warn,portolan_agent=debug,portolan_agent::uplink=off";
+        assert!(would(mixed, "portolan_agent::jobs", Level::DEBUG) && would(mixed, "h2", Level::WARN));
+        assert!(!would(mixed, "h2", Level::INFO) && !would(mixed, "portolan_agent::uplink", Level::ERROR));
+        for wrong in ["portolan=loud", "a=b=c"] {
+            assert!(
+                matches!(read_filter(wrong), Err(TelemetryError::Filter(_))),
+                "{wrong}"
+            );
+        }
+    }
 }

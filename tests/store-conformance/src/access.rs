@@ -7,7 +7,7 @@ use portolan_store::{
 };
 use serde_json::json;
 
-use crate::site::{at, bytes, tenant};
+use crate::site::{at, bytes, note, tenant};
 
 fn token(tenant: TenantId, token_name: &str, seconds: i64) -> NewApiToken {
     NewApiToken {
@@ -43,7 +43,7 @@ pub async fn tenant_names_are_unique(store: &dyn Store) {
 pub async fn api_tokens_are_found_by_their_id_alone(store: &dyn Store) {
     let tenant = tenant(store).await;
     let new = token(tenant, "ci", 0);
-    store.add_api_token(&new).await.unwrap();
+    store.add_api_token(&new, &note()).await.unwrap();
     let found = store.api_token(new.id).await.unwrap().unwrap();
     assert_eq!(
         (found.token.tenant, found.token.hash, found.token.role),
@@ -62,7 +62,7 @@ pub async fn api_tokens_are_found_by_their_id_alone(store: &dyn Store) {
             .is_none()
     );
     let nowhere = token(TenantId::random(&SystemRng), "ci", 0);
-    let refused = store.add_api_token(&nowhere).await.unwrap_err();
+    let refused = store.add_api_token(&nowhere, &note()).await.unwrap_err();
     assert!(
         matches!(refused, StoreError::Unknown { what: "tenant", .. }),
         "{refused}"
@@ -73,18 +73,39 @@ pub async fn api_tokens_are_found_by_their_id_alone(store: &dyn Store) {
 pub async fn api_token_names_are_free_again_after_revocation(store: &dyn Store) {
     let tenant = tenant(store).await;
     let old = token(tenant, "ci", 0);
-    store.add_api_token(&old).await.unwrap();
-    let refused = store.add_api_token(&token(tenant, "ci", 1)).await.unwrap_err();
+    store.add_api_token(&old, &note()).await.unwrap();
+    let refused = store
+        .add_api_token(&token(tenant, "ci", 1), &note())
+        .await
+        .unwrap_err();
     assert!(matches!(refused, StoreError::Taken { .. }), "{refused}");
     let stranger = crate::site::tenant(store).await;
-    assert!(!store.revoke_api_token(stranger, old.id, at(2)).await.unwrap());
-    assert!(store.revoke_api_token(tenant, old.id, at(2)).await.unwrap());
-    assert!(!store.revoke_api_token(tenant, old.id, at(3)).await.unwrap());
+    assert!(
+        !store
+            .revoke_api_token(stranger, old.id, at(2), &note())
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .revoke_api_token(tenant, old.id, at(2), &note())
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .revoke_api_token(tenant, old.id, at(3), &note())
+            .await
+            .unwrap()
+    );
     assert_eq!(
         store.api_token(old.id).await.unwrap().unwrap().revoked_at,
         Some(at(2))
     );
-    store.add_api_token(&token(tenant, "ci", 4)).await.unwrap();
+    store
+        .add_api_token(&token(tenant, "ci", 4), &note())
+        .await
+        .unwrap();
 }
 
 /// Pages neither skip nor repeat, even where times are the same.
@@ -92,7 +113,7 @@ pub async fn api_tokens_come_in_pages_oldest_first(store: &dyn Store) {
     let tenant = tenant(store).await;
     for i in 0..5 {
         store
-            .add_api_token(&token(tenant, &format!("t{i}"), i / 2))
+            .add_api_token(&token(tenant, &format!("t{i}"), i / 2), &note())
             .await
             .unwrap();
     }
@@ -173,7 +194,7 @@ pub async fn cursors_of_another_list_are_refused(store: &dyn Store) {
     let tenant = tenant(store).await;
     for i in 0..2 {
         store
-            .add_api_token(&token(tenant, &format!("t{i}"), i))
+            .add_api_token(&token(tenant, &format!("t{i}"), i), &note())
             .await
             .unwrap();
     }

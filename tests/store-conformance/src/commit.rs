@@ -6,7 +6,7 @@ use portolan_store::{
     TagObservation,
 };
 
-use crate::site::{Site, at, commit_of, digest, name, observation, state_hash};
+use crate::site::{Site, at, commit_of, digest, name, note, observation, state_hash};
 
 const LISTED: RepositoryOutcome = RepositoryOutcome::Listed;
 
@@ -62,7 +62,7 @@ pub async fn tags_appear_move_and_vanish_with_their_times(store: &dyn Store) {
         counts(3, 0, 0)
     );
     store
-        .cancel_run(site.tenant, first.attempt.run, at(11))
+        .cancel_run(site.tenant, first.attempt.run, at(11), &note())
         .await
         .unwrap();
     let second = site.start(store, 20).await;

@@ -1,9 +1,9 @@
 //! Manifests and image facts, have and want.
 
-use portolan_shared::model::{Digest, FindingCode};
+use portolan_shared::model::{Digest, FindingCode, RepositoryOutcome};
 use portolan_store::{Content, ContentKind, Fence, ManifestContent, Store};
 
-use crate::site::{Site, at, digest, image_of, index_of, put};
+use crate::site::{Site, at, commit_of, digest, image_of, index_of, name, put};
 
 async fn wanted(store: &dyn Store, fence: &Fence, kind: ContentKind, digests: &[Digest]) -> Vec<bool> {
     store.offer_digests(fence, kind, digests).await.unwrap()
@@ -98,19 +98,20 @@ pub async fn an_incomplete_manifest_stays_wanted_until_it_is_whole(store: &dyn S
     assert_eq!(held.first_seen_at, at(11));
 }
 
-/// What may be had another time is.
-pub async fn what_will_never_be_had_is_not_wanted_again(store: &dyn Store) {
+/// What one place lacks, or holds larger than it should be, another may have: a claim of one does not hide it.
+pub async fn what_is_not_held_stays_wanted_whatever_was_said_of_it(store: &dyn Store) {
     let site = Site::new(store).await;
     let fence = site.start(store, 10).await;
     let cases = [
-        (FindingCode::ManifestTooLarge, false),
-        (FindingCode::ManifestChildMissing, true),
-        (FindingCode::ManifestTooDeep, true),
-        (FindingCode::DigestMismatch, true),
-        (FindingCode::ConfigUnreadable, true),
-        (FindingCode::Unavailable, true),
+        FindingCode::ManifestTooLarge,
+        FindingCode::TooLarge,
+        FindingCode::ManifestChildMissing,
+        FindingCode::ManifestTooDeep,
+        FindingCode::DigestMismatch,
+        FindingCode::ConfigUnreadable,
+        FindingCode::Unavailable,
     ];
-    for (code, expected) in cases {
+    for code in cases {
         let content = code.as_str();
         for kind in [ContentKind::Manifest, ContentKind::ImageFacts] {
             let new = store
@@ -120,7 +121,7 @@ pub async fn what_will_never_be_had_is_not_wanted_again(store: &dyn Store) {
             assert_eq!(new, 0);
             assert_eq!(
                 wanted(store, &fence, kind, &[digest(content)]).await,
-                [expected],
+                [true],
                 "{code}"
             );
         }
@@ -141,7 +142,54 @@ pub async fn what_will_never_be_had_is_not_wanted_again(store: &dyn Store) {
             .unwrap()
             .unwrap();
         assert!(held.unavailable.is_none() && held.bytes.is_some());
+        for kind in [ContentKind::Manifest, ContentKind::ImageFacts] {
+            assert_eq!(wanted(store, &fence, kind, &[digest(content)]).await, [false], "{code}");
+        }
     }
+}
+
+/// A size is what somebody claims: one that no database has room for is kept as the largest, and is no reason to fail.
+pub async fn the_largest_sizes_are_stored(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let fence = site.start(store, 10).await;
+    let manifest = ManifestContent {
+        content_size: u64::MAX,
+        ..image_of("one")
+    };
+    let missing = |kind| Content::Unavailable {
+        kind,
+        digest: digest("missing"),
+        size: u64::MAX,
+        media_type: None,
+        code: FindingCode::ManifestTooLarge,
+    };
+    let content = [
+        put(manifest),
+        Content::ImageFacts {
+            digest: digest("facts"),
+            size: u64::MAX,
+            json: b"{}".to_vec(),
+        },
+        missing(ContentKind::Manifest),
+        missing(ContentKind::ImageFacts),
+    ];
+    assert_eq!(store.put_content(&fence, &content, at(11)).await.unwrap(), 2);
+    let mut commit = commit_of("a", &[("1", "one")], RepositoryOutcome::Listed);
+    commit.tags[0].size = u64::MAX;
+    store.commit_repository(&fence, &commit, at(11)).await.unwrap();
+    let largest = i64::MAX.unsigned_abs();
+    let known = store
+        .manifest(site.tenant, &digest("missing"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(known.size, largest);
+    let tag = store
+        .tag(site.tenant, site.registry, &name("a"), &commit.tags[0].tag)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(tag.size, largest);
 }
 
 /// Knowing a digest is not having what it names.

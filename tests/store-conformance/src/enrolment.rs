@@ -6,7 +6,7 @@ use portolan_store::{
     EnrolmentClaim, EnrolmentOutcome, InvitationState, PageRequest, Store, StoreError, TokenHash,
 };
 
-use crate::site::{at, bytes, certificate, claim, invitation, tenant};
+use crate::site::{at, bytes, certificate, claim, invitation, note, noted, tenant};
 
 fn is_invalid(outcome: &EnrolmentOutcome) -> bool {
     matches!(outcome, EnrolmentOutcome::Invalid { .. })
@@ -16,9 +16,9 @@ fn is_invalid(outcome: &EnrolmentOutcome) -> bool {
 pub async fn of_many_concurrent_claims_one_enrols(store: &dyn Store) {
     let tenant = tenant(store).await;
     let invitation = invitation(tenant, "edge");
-    store.add_invitation(&invitation).await.unwrap();
+    store.add_invitation(&invitation, &note()).await.unwrap();
     let claims: Vec<_> = (0..50).map(|_| claim(&invitation)).collect();
-    let outcomes = futures::future::join_all(claims.iter().map(|claim| store.enrol(claim))).await;
+    let outcomes = futures::future::join_all(claims.iter().map(|claim| store.enrol(claim, &noted))).await;
     let outcomes: Vec<_> = outcomes.into_iter().map(Result::unwrap).collect();
     let enrolled: Vec<_> = outcomes
         .iter()
@@ -52,9 +52,9 @@ pub async fn of_many_concurrent_claims_one_enrols(store: &dyn Store) {
 pub async fn the_same_keys_may_claim_again_for_ten_minutes(store: &dyn Store) {
     let tenant = tenant(store).await;
     let invitation = invitation(tenant, "edge");
-    store.add_invitation(&invitation).await.unwrap();
+    store.add_invitation(&invitation, &note()).await.unwrap();
     let first = claim(&invitation);
-    store.enrol(&first).await.unwrap();
+    store.enrol(&first, &noted).await.unwrap();
     let again = EnrolmentClaim {
         certificate: certificate(),
         now: at(601),
@@ -64,7 +64,7 @@ pub async fn the_same_keys_may_claim_again_for_ten_minutes(store: &dyn Store) {
         identity_public_key: first.identity_public_key,
         ..again
     };
-    let outcome = store.enrol(&again).await.unwrap();
+    let outcome = store.enrol(&again, &noted).await.unwrap();
     assert_eq!(
         outcome,
         EnrolmentOutcome::Again {
@@ -89,16 +89,16 @@ pub async fn the_same_keys_may_claim_again_for_ten_minutes(store: &dyn Store) {
         now: at(602),
         ..again
     };
-    assert!(is_invalid(&store.enrol(&late).await.unwrap()));
+    assert!(is_invalid(&store.enrol(&late, &noted).await.unwrap()));
 }
 
 /// Somebody else has the token: its owner must hear of it.
 pub async fn the_right_secret_with_other_keys_contests_the_sensor(store: &dyn Store) {
     let tenant = tenant(store).await;
     let invitation = invitation(tenant, "edge");
-    store.add_invitation(&invitation).await.unwrap();
+    store.add_invitation(&invitation, &note()).await.unwrap();
     let first = claim(&invitation);
-    store.enrol(&first).await.unwrap();
+    store.enrol(&first, &noted).await.unwrap();
     for newly_contested in [true, false] {
         let second = EnrolmentClaim {
             now: at(5_000),
@@ -106,7 +106,7 @@ pub async fn the_right_secret_with_other_keys_contests_the_sensor(store: &dyn St
             ..claim(&invitation)
         };
         assert_eq!(
-            store.enrol(&second).await.unwrap(),
+            store.enrol(&second, &noted).await.unwrap(),
             EnrolmentOutcome::AlreadyBound {
                 sensor: first.new_sensor,
                 tenant,
@@ -122,7 +122,7 @@ pub async fn the_right_secret_with_other_keys_contests_the_sensor(store: &dyn St
         ..claim(&invitation)
     };
     assert!(
-        is_invalid(&store.enrol(&wrong).await.unwrap()),
+        is_invalid(&store.enrol(&wrong, &noted).await.unwrap()),
         "a wrong secret learns nothing"
     );
 }
@@ -131,14 +131,14 @@ pub async fn the_right_secret_with_other_keys_contests_the_sensor(store: &dyn St
 pub async fn wrong_expired_and_withdrawn_invitations_are_invalid(store: &dyn Store) {
     let tenant = tenant(store).await;
     let open = invitation(tenant, "edge");
-    store.add_invitation(&open).await.unwrap();
+    store.add_invitation(&open, &note()).await.unwrap();
     let good = claim(&open);
     let unknown = EnrolmentClaim {
         invitation: InvitationId::random(&SystemRng),
         ..good.clone()
     };
     assert!(matches!(
-        store.enrol(&unknown).await.unwrap(),
+        store.enrol(&unknown, &noted).await.unwrap(),
         EnrolmentOutcome::Invalid { tenant: None, .. }
     ));
     let mut hash = good.hash;
@@ -150,15 +150,25 @@ pub async fn wrong_expired_and_withdrawn_invitations_are_invalid(store: &dyn Sto
             ..good.clone()
         },
     ] {
-        let outcome = store.enrol(&bad).await.unwrap();
+        let outcome = store.enrol(&bad, &noted).await.unwrap();
         assert!(
             matches!(outcome, EnrolmentOutcome::Invalid { tenant: Some(of), .. } if of == tenant),
             "{outcome:?}"
         );
     }
-    assert!(store.revoke_invitation(tenant, open.id, at(2)).await.unwrap());
-    assert!(!store.revoke_invitation(tenant, open.id, at(3)).await.unwrap());
-    assert!(is_invalid(&store.enrol(&good).await.unwrap()));
+    assert!(
+        store
+            .revoke_invitation(tenant, open.id, at(2), &note())
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .revoke_invitation(tenant, open.id, at(3), &note())
+            .await
+            .unwrap()
+    );
+    assert!(is_invalid(&store.enrol(&good, &noted).await.unwrap()));
     assert!(
         store
             .sensors(tenant, &PageRequest::first())
@@ -173,31 +183,35 @@ pub async fn wrong_expired_and_withdrawn_invitations_are_invalid(store: &dyn Sto
 pub async fn names_of_sensors_and_open_invitations_are_taken(store: &dyn Store) {
     let tenant = tenant(store).await;
     let first = invitation(tenant, "edge");
-    store.add_invitation(&first).await.unwrap();
+    store.add_invitation(&first, &note()).await.unwrap();
     let mut second = invitation(tenant, "edge");
     let taken =
         |result: Result<(), StoreError>| matches!(result, Err(StoreError::Taken { what: "sensor", .. }));
-    assert!(taken(store.add_invitation(&second).await));
+    assert!(taken(store.add_invitation(&second, &note()).await));
     second.created_at = first.expires_at;
     second.expires_at = at(9_000);
-    store.add_invitation(&second).await.unwrap();
+    store.add_invitation(&second, &note()).await.unwrap();
     let late = EnrolmentClaim {
         now: at(4_000),
         ..claim(&second)
     };
     assert!(matches!(
-        store.enrol(&late).await.unwrap(),
+        store.enrol(&late, &noted).await.unwrap(),
         EnrolmentOutcome::Enrolled { .. }
     ));
-    assert!(taken(store.add_invitation(&invitation(tenant, "edge")).await));
+    assert!(taken(
+        store.add_invitation(&invitation(tenant, "edge"), &note()).await
+    ));
     store
-        .revoke_sensor(tenant, late.new_sensor, at(4_001))
+        .revoke_sensor(tenant, late.new_sensor, at(4_001), &note())
         .await
         .unwrap();
-    assert!(taken(store.add_invitation(&invitation(tenant, "edge")).await));
+    assert!(taken(
+        store.add_invitation(&invitation(tenant, "edge"), &note()).await
+    ));
     let elsewhere = crate::site::tenant(store).await;
     store
-        .add_invitation(&invitation(elsewhere, "edge"))
+        .add_invitation(&invitation(elsewhere, "edge"), &note())
         .await
         .unwrap();
 }
@@ -206,17 +220,17 @@ pub async fn names_of_sensors_and_open_invitations_are_taken(store: &dyn Store) 
 pub async fn an_identity_key_enrols_once(store: &dyn Store) {
     let tenant = tenant(store).await;
     let (one, two) = (invitation(tenant, "one"), invitation(tenant, "two"));
-    store.add_invitation(&one).await.unwrap();
-    store.add_invitation(&two).await.unwrap();
+    store.add_invitation(&one, &note()).await.unwrap();
+    store.add_invitation(&two, &note()).await.unwrap();
     let first = claim(&one);
-    store.enrol(&first).await.unwrap();
+    store.enrol(&first, &noted).await.unwrap();
     let copied = EnrolmentClaim {
         identity_public_key: first.identity_public_key,
         ..claim(&two)
     };
-    assert!(is_invalid(&store.enrol(&copied).await.unwrap()));
+    assert!(is_invalid(&store.enrol(&copied, &noted).await.unwrap()));
     assert!(matches!(
-        store.enrol(&claim(&two)).await.unwrap(),
+        store.enrol(&claim(&two), &noted).await.unwrap(),
         EnrolmentOutcome::Enrolled { .. }
     ));
 }
@@ -226,10 +240,10 @@ pub async fn invitations_show_where_they_are_in_their_life(store: &dyn Store) {
     let tenant = tenant(store).await;
     let (one, mut two) = (invitation(tenant, "one"), invitation(tenant, "two"));
     two.created_at = at(1);
-    store.add_invitation(&one).await.unwrap();
-    store.add_invitation(&two).await.unwrap();
+    store.add_invitation(&one, &note()).await.unwrap();
+    store.add_invitation(&two, &note()).await.unwrap();
     let claim = claim(&one);
-    store.enrol(&claim).await.unwrap();
+    store.enrol(&claim, &noted).await.unwrap();
     let states = |seconds| async move {
         let page = store
             .invitations(tenant, at(seconds), &PageRequest::first())

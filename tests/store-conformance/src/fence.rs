@@ -1,7 +1,7 @@
 //! The fence around every effect of a sensor.
 
 use portolan_shared::model::{
-    AttemptRef, CoverageEntry, Finding, FindingCode, RepositoryOutcome, RunState, TenantId,
+    AttemptRef, CoverageEntry, Finding, FindingCode, RepositoryOutcome, RunId, RunState, TenantId,
 };
 use portolan_shared::process::SystemRng;
 use portolan_store::{
@@ -9,7 +9,7 @@ use portolan_store::{
     StoreError,
 };
 
-use crate::site::{Site, at, commit_of, digest, image_of, name, put};
+use crate::site::{Site, at, commit_of, digest, image_of, name, note, put};
 
 /// Tries every effect and says what each was refused as.
 async fn refusals(store: &dyn Store, fence: &Fence) -> Vec<(&'static str, Option<StaleFence>)> {
@@ -141,10 +141,34 @@ pub async fn t30_every_effect_of_a_revoked_sensor_is_stale(store: &dyn Store) {
     let site = Site::new(store).await;
     let fence = site.start(store, 10).await;
     store
-        .revoke_sensor(site.tenant, site.sensor, at(20))
+        .revoke_sensor(site.tenant, site.sensor, at(20), &note())
         .await
         .unwrap();
     assert_stale(store, &site, &fence, StaleFence::Attempt).await;
+}
+
+/// And from those whose registry was removed it cannot tell them apart.
+pub async fn t30_runs_of_another_tenant_are_told_apart_from_attempts_that_are_over(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let fence = site.start(store, 10).await;
+    let victim = Site::new(store).await;
+    let theirs = victim.start(store, 10).await;
+    for attempt in [
+        theirs.attempt,
+        AttemptRef {
+            run: RunId::random(&SystemRng),
+            attempt: 1,
+        },
+    ] {
+        let foreign = Fence { attempt, ..fence };
+        assert_stale(store, &site, &foreign, StaleFence::Run).await;
+    }
+    let run = store
+        .run(victim.tenant, theirs.attempt.run)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(run.state, RunState::Leased);
 }
 
 /// So that a sensor or a store that corrupts content is found out.

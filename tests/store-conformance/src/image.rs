@@ -6,7 +6,7 @@ use portolan_store::{
     InventoryTotals, ManifestContent, PageRequest, Placement, PlacementVia, RepositoryFilter, Store,
 };
 
-use crate::site::{Site, at, commit_of, digest, image_of, index_of, name, put, registry, tenant};
+use crate::site::{Site, at, commit_of, digest, image_of, index_of, name, note, put, registry, tenant};
 
 /// In pages, over several registries, by part of a name in any case.
 pub async fn repositories_are_listed_by_registry_and_name(store: &dyn Store) {
@@ -15,7 +15,7 @@ pub async fn repositories_are_listed_by_registry_and_name(store: &dyn Store) {
         .await;
     let first = site.registry;
     let other = registry(site.tenant, "a-first", &[site.sensor]);
-    store.add_registry(&other, at(11)).await.unwrap();
+    store.add_registry(&other, at(11), &note()).await.unwrap();
     site.registry = other.id;
     site.sync(store, &[("acme/z", &[])], 12).await;
     let list = |filter: RepositoryFilter| async move {
@@ -241,7 +241,7 @@ pub async fn placements_come_in_pages(store: &dyn Store) {
     )
     .await;
     let other = registry(site.tenant, "second", &[site.sensor]);
-    store.add_registry(&other, at(11)).await.unwrap();
+    store.add_registry(&other, at(11), &note()).await.unwrap();
     site.registry = other.id;
     site.sync(store, &[("a", &[("1", "y"), ("2", "x")])], 12).await;
     let expected = ["gl a 1", "gl a 3", "gl a 4", "gl b 1", "second a 2"];
@@ -353,7 +353,12 @@ pub async fn another_tenant_sees_nothing(store: &dyn Store) {
             .is_empty()
     );
     assert!(store.registry(stranger, site.registry).await.unwrap().is_none());
-    assert!(!store.remove_registry(stranger, site.registry).await.unwrap());
+    assert!(
+        !store
+            .remove_registry(stranger, site.registry, &note())
+            .await
+            .unwrap()
+    );
     assert_eq!(store.totals(stranger).await.unwrap(), InventoryTotals::default());
     assert_eq!(store.totals(site.tenant).await.unwrap().tags, 1);
 }

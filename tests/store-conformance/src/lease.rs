@@ -1,10 +1,12 @@
 //! Leases and attempts.
 
 use portolan_shared::model::limits::FRUITLESS_ATTEMPTS;
-use portolan_shared::model::{AttemptRef, Finding, FindingCode, RepositoryOutcome, RunProgress, RunState};
-use portolan_store::{Fence, LostLease, StaleFence, Store, StoreError};
+use portolan_shared::model::{
+    AttemptRef, Finding, FindingCode, Reason, RepositoryOutcome, RunProgress, RunState,
+};
+use portolan_store::{Fence, HeldAttempt, LostLease, StaleFence, Store, StoreError, WithdrawnLease};
 
-use crate::site::{Site, at, commit_of, name, sensor, session};
+use crate::site::{Site, at, commit_of, name, note, sensor, session};
 
 async fn state(store: &dyn Store, fence: &Fence) -> RunState {
     store
@@ -301,4 +303,64 @@ pub async fn progress_of_a_stale_attempt_is_ignored(store: &dyn Store) {
         .unwrap();
     let stored = store.run(site.tenant, fence.attempt.run).await.unwrap().unwrap();
     assert_eq!(stored.progress, progress);
+}
+
+/// Cancelled, taken away, gone with its registry: but not because the sensor has another session, or closed the run itself.
+pub async fn leases_that_were_withdrawn_are_found_and_those_that_closed_their_runs_are_not(
+    store: &dyn Store,
+) {
+    let mut site = Site::new(store).await;
+    let held = |fence: &Fence| HeldAttempt {
+        tenant: fence.tenant,
+        sensor: fence.sensor,
+        attempt: fence.attempt,
+    };
+    assert!(store.withdrawn_leases(&[]).await.unwrap().is_empty());
+    let closed = site.start(store, 10).await;
+    store
+        .close_run(&closed, &crate::site::whole(0), at(11))
+        .await
+        .unwrap();
+    let mut fences = Vec::new();
+    for scope in ["kept", "cancelled", "lost", "failed"] {
+        let run = site.queue_scope(store, &[scope], 12).await;
+        fences.push(site.lease(store, run, 13).await);
+    }
+    let [kept, cancelled, lost, failed] = fences[..] else {
+        unreachable!("four were leased")
+    };
+    let asked = [closed, kept, cancelled, lost, failed].map(|fence| held(&fence));
+    assert!(store.withdrawn_leases(&asked).await.unwrap().is_empty());
+
+    let run = cancelled.attempt.run;
+    store.cancel_run(site.tenant, run, at(14), &note()).await.unwrap();
+    store.return_lease(&lost, at(14)).await.unwrap();
+    let finding = Finding::new(FindingCode::Internal, "x");
+    store.fail_attempt(&failed, &finding, None, at(14)).await.unwrap();
+    let running = [kept.attempt];
+    site.reconnect(store).await;
+    store
+        .adopt_leases(site.tenant, site.sensor, site.epoch, &running, at(15))
+        .await
+        .unwrap();
+    let of = |fence: &Fence, reason| WithdrawnLease {
+        held: held(fence),
+        reason,
+    };
+    let expected = [
+        of(&cancelled, Reason::Cancelled),
+        of(&lost, Reason::StaleAttempt),
+        of(&failed, Reason::StaleAttempt),
+    ];
+    assert_eq!(store.withdrawn_leases(&asked).await.unwrap(), expected);
+    site.lease(store, lost.attempt.run, 16).await;
+    let again = store.withdrawn_leases(&[held(&lost)]).await.unwrap();
+    assert_eq!(again.len(), 1, "a later attempt of the same run is another one");
+
+    store
+        .remove_registry(site.tenant, site.registry, &note())
+        .await
+        .unwrap();
+    let gone = store.withdrawn_leases(&[held(&kept)]).await.unwrap();
+    assert_eq!(gone, [of(&kept, Reason::StaleAttempt)]);
 }

@@ -6,6 +6,7 @@
 )]
 
 pub mod access;
+pub mod audit;
 pub mod close;
 pub mod commit;
 pub mod content;
@@ -19,9 +20,10 @@ pub mod queue;
 pub mod registry;
 pub mod sensor;
 mod site;
+pub mod unused;
 pub mod vanish;
 
-pub use site::{Site, at, commit_of, digest, image_of, observation, state_hash};
+pub use site::{Site, at, commit_of, digest, image_of, note, noted, observation, state_hash};
 
 /// Makes a `#[tokio::test]` of every case. The argument is a future of the store and of something to keep alive with it.
 #[macro_export]
@@ -35,6 +37,11 @@ macro_rules! suite {
                 api_tokens_come_in_pages_oldest_first,
                 audit_numbers_have_no_gaps_and_start_at_one_in_each_tenant,
                 cursors_of_another_list_are_refused,
+            }
+            audit {
+                a_change_brings_its_entry_and_what_changes_nothing_brings_none,
+                enrolment_and_renewal_bring_their_entries,
+                queueing_and_cancelling_bring_their_entries,
             }
             enrolment {
                 of_many_concurrent_claims_one_enrols,
@@ -53,6 +60,11 @@ macro_rules! suite {
                 last_seen_never_goes_back,
                 sensors_of_another_tenant_are_unknown,
             }
+            unused {
+                a_sensor_that_does_not_connect_is_marked_once,
+                a_sensor_that_never_connected_is_removed_when_its_certificates_have_ended,
+                a_removed_sensor_leaves_its_invitation_spent_and_its_name_free,
+            }
             registry {
                 registries_come_back_as_they_were_given,
                 names_are_unique_and_sensors_must_exist,
@@ -65,6 +77,7 @@ macro_rules! suite {
                 runs_wait_in_order_with_preferred_sensors_first,
                 a_run_is_not_leased_before_its_time,
                 runs_are_listed_newest_first_in_pages,
+                runs_of_other_sensors_do_not_stand_in_the_way,
                 cancelling_fences_off,
             }
             lease {
@@ -78,23 +91,27 @@ macro_rules! suite {
                 a_commit_resets_the_count_of_fruitless_attempts,
                 a_failed_attempt_waits_until_its_time,
                 progress_of_a_stale_attempt_is_ignored,
+                leases_that_were_withdrawn_are_found_and_those_that_closed_their_runs_are_not,
             }
             fence {
                 t30_every_effect_of_another_session_is_stale,
                 t30_every_effect_of_an_attempt_that_is_over_is_stale,
                 t30_every_effect_of_a_revoked_sensor_is_stale,
+                t30_runs_of_another_tenant_are_told_apart_from_attempts_that_are_over,
                 refused_batches_are_counted_for_each_attempt,
             }
             offer {
                 a_repository_is_pending_until_this_run_commits_it,
                 unchanged_only_if_listed_with_the_same_hash_and_all_held,
                 unchanged_counts_as_committed_by_this_run,
+                a_tag_that_is_too_large_does_not_make_a_repository_changed,
                 more_than_an_offer_may_have_is_refused,
             }
             content {
                 content_is_wanted_until_it_is_held,
                 an_incomplete_manifest_stays_wanted_until_it_is_whole,
-                what_will_never_be_had_is_not_wanted_again,
+                what_is_not_held_stays_wanted_whatever_was_said_of_it,
+                the_largest_sizes_are_stored,
                 content_is_held_for_one_tenant_alone,
                 the_same_content_twice_is_stored_once,
             }

@@ -6,7 +6,7 @@ use portolan_shared::model::{Digest, RepositoryOutcome};
 use portolan_shared::process::{Rng as _, SeededRng};
 use portolan_store::{LedgerChange, PageRequest, RepositoryCommitted, Store};
 
-use crate::site::{Site, at, commit_of, digest, name};
+use crate::site::{Site, at, commit_of, digest, name, note};
 
 const SEQUENCES: u64 = 12;
 const COMMITS: i64 = 12;
@@ -103,7 +103,7 @@ pub async fn random_commits_agree_with_a_model(store: &dyn Store) {
             let expected = model.commit(&new, outcome != RepositoryOutcome::Truncated, now);
             assert_eq!(counts, expected, "seed {seed}, step {step}");
             store
-                .cancel_run(site.tenant, fence.attempt.run, at(now))
+                .cancel_run(site.tenant, fence.attempt.run, at(now), &note())
                 .await
                 .unwrap();
         }

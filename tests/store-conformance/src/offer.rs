@@ -1,7 +1,7 @@
 //! What is wanted of what is offered.
 
-use portolan_shared::model::{RepositoryOutcome, StateHash, limits};
-use portolan_store::{ContentKind, Fence, OfferedRepository, RepositoryCommit, Store, StoreError};
+use portolan_shared::model::{FindingCode, RepositoryOutcome, StateHash, limits};
+use portolan_store::{Content, ContentKind, Fence, OfferedRepository, RepositoryCommit, Store, StoreError};
 
 use crate::site::{Site, at, commit_of, digest, image_of, name, put, whole};
 
@@ -89,6 +89,36 @@ pub async fn unchanged_only_if_listed_with_the_same_hash_and_all_held(store: &dy
         ..listed
     };
     assert!(changed(store, &fence, &elsewhere, 18).await);
+}
+
+/// What was too large before is so again, as long as nothing moves: the repository is not read for it.
+pub async fn a_tag_that_is_too_large_does_not_make_a_repository_changed(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let fence = site.start(store, 10).await;
+    let listed = commit_of("a", &[("1", "one")], RepositoryOutcome::Listed);
+    for (code, expected) in [
+        (FindingCode::Unavailable, true),
+        (FindingCode::ManifestTooLarge, false),
+    ] {
+        let missing = Content::Unavailable {
+            kind: ContentKind::Manifest,
+            digest: digest("one"),
+            size: 0,
+            media_type: None,
+            code,
+        };
+        store.put_content(&fence, &[missing], at(11)).await.unwrap();
+        let incomplete = RepositoryCommit {
+            outcome: RepositoryOutcome::Incomplete,
+            ..listed.clone()
+        };
+        store
+            .commit_repository(&fence, &incomplete, at(11))
+            .await
+            .unwrap();
+        store.commit_repository(&fence, &listed, at(12)).await.unwrap();
+        assert_eq!(changed(store, &fence, &listed, 13).await, expected, "{code}");
+    }
 }
 
 /// One line is all that an unchanged repository costs.

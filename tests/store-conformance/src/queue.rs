@@ -7,26 +7,26 @@ use portolan_store::{
     StoreError,
 };
 
-use crate::site::{Site, at, name, sensor};
+use crate::site::{Site, at, name, note, registry, sensor};
 
 /// A second wish for the same is the same run; its order of repositories does not matter.
 pub async fn the_same_registry_and_scope_join(store: &dyn Store) {
     let site = Site::new(store).await;
     let run = site.queue(store, 10).await;
-    let again = store.queue_run(&site.new_run(&[], 11)).await.unwrap();
+    let again = store.queue_run(&site.new_run(&[], 11), &note()).await.unwrap();
     assert_eq!(again, QueueOutcome::Joined(run));
     let some = site.queue_scope(store, &["a", "b"], 12).await;
     let turned = store
-        .queue_run(&site.new_run(&["b", "a", "b"], 13))
+        .queue_run(&site.new_run(&["b", "a", "b"], 13), &note())
         .await
         .unwrap();
     assert_eq!(turned, QueueOutcome::Joined(some));
     site.lease(store, run, 14).await;
-    let again = store.queue_run(&site.new_run(&[], 15)).await.unwrap();
+    let again = store.queue_run(&site.new_run(&[], 15), &note()).await.unwrap();
     assert_eq!(again, QueueOutcome::Joined(run));
-    store.cancel_run(site.tenant, run, at(16)).await.unwrap();
+    store.cancel_run(site.tenant, run, at(16), &note()).await.unwrap();
     assert_eq!(
-        store.queue_run(&site.new_run(&[], 17)).await.unwrap(),
+        store.queue_run(&site.new_run(&[], 17), &note()).await.unwrap(),
         QueueOutcome::Queued
     );
     let nowhere = NewRun {
@@ -34,7 +34,7 @@ pub async fn the_same_registry_and_scope_join(store: &dyn Store) {
         ..site.new_run(&[], 18)
     };
     assert_eq!(
-        store.queue_run(&nowhere).await.unwrap(),
+        store.queue_run(&nowhere, &note()).await.unwrap(),
         QueueOutcome::UnknownRegistry
     );
     let stored = store.run(site.tenant, some).await.unwrap().unwrap();
@@ -59,17 +59,23 @@ pub async fn runs_wait_in_order_with_preferred_sensors_first(store: &dyn Store) 
         },
     )
     .await;
-    store.revoke_sensor(site.tenant, gone, at(5)).await.unwrap();
+    store
+        .revoke_sensor(site.tenant, gone, at(5), &note())
+        .await
+        .unwrap();
     let later = site.queue_scope(store, &["a"], 20).await;
     let sooner = site.queue(store, 10).await;
-    let waiting = store.leasable_runs(at(30), 10_000).await.unwrap();
-    let ours: Vec<_> = waiting.iter().filter(|run| run.tenant == site.tenant).collect();
+    let asking = [site.sensor, gone, second];
+    let waiting = store.leasable_runs(at(30), &asking, 10).await.unwrap();
+    assert!(waiting.iter().all(|run| run.tenant == site.tenant));
     assert_eq!(
-        ours.iter().map(|run| run.run).collect::<Vec<_>>(),
+        waiting.iter().map(|run| run.run).collect::<Vec<_>>(),
         [sooner, later]
     );
-    assert_eq!(ours[0].sensors, [second, site.sensor]);
-    assert!(store.leasable_runs(at(30), 1).await.unwrap().len() <= 1);
+    assert_eq!(waiting[0].sensors, [second, site.sensor]);
+    let one = store.leasable_runs(at(30), &[site.sensor], 1).await.unwrap();
+    assert_eq!(one.len(), 1);
+    assert_eq!(one[0].sensors, [site.sensor], "only who asks");
 }
 
 /// Not before the time that a failed attempt asked for, but then.
@@ -82,7 +88,10 @@ pub async fn a_run_is_not_leased_before_its_time(store: &dyn Store) {
         .unwrap();
     assert!(leased.is_none());
     let waits = |seconds| async move {
-        let waiting = store.leasable_runs(at(seconds), 10_000).await.unwrap();
+        let waiting = store
+            .leasable_runs(at(seconds), &[site.sensor], 10)
+            .await
+            .unwrap();
         waiting.iter().any(|leasable| leasable.run == run)
     };
     assert!(!waits(99).await);
@@ -118,7 +127,10 @@ pub async fn runs_are_listed_newest_first_in_pages(store: &dyn Store) {
         }
         assert_eq!(seen, queued);
     }
-    store.cancel_run(site.tenant, queued[2], at(9)).await.unwrap();
+    store
+        .cancel_run(site.tenant, queued[2], at(9), &note())
+        .await
+        .unwrap();
     let filter = RunFilter {
         registry: None,
         state: Some(RunState::Cancelled),
@@ -145,12 +157,38 @@ pub async fn runs_are_listed_newest_first_in_pages(store: &dyn Store) {
     );
 }
 
+/// However many there are, and however long they have waited.
+pub async fn runs_of_other_sensors_do_not_stand_in_the_way(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let (offline, _) = sensor(store, site.tenant, "offline").await;
+    let theirs = registry(site.tenant, "theirs", &[offline]);
+    store.add_registry(&theirs, at(5), &note()).await.unwrap();
+    let mut older = Vec::new();
+    for i in 0..5 {
+        let run = NewRun {
+            registry: theirs.id,
+            ..site.new_run(&[&format!("r{i}")], i)
+        };
+        store.queue_run(&run, &note()).await.unwrap();
+        older.push(run.id);
+    }
+    let run = site.queue(store, 10).await;
+    let waiting = store.leasable_runs(at(30), &[site.sensor], 1).await.unwrap();
+    assert_eq!(waiting.len(), 1);
+    assert_eq!((waiting[0].run, &waiting[0].sensors), (run, &vec![site.sensor]));
+    let both = [site.sensor, offline];
+    let waiting = store.leasable_runs(at(30), &both, 10).await.unwrap();
+    older.push(run);
+    assert_eq!(waiting.iter().map(|run| run.run).collect::<Vec<_>>(), older);
+    assert!(store.leasable_runs(at(30), &[], 10).await.unwrap().is_empty());
+}
+
 /// The holder has to be told; nothing it does has an effect any more.
 pub async fn cancelling_fences_off(store: &dyn Store) {
     let site = Site::new(store).await;
     let fence = site.start(store, 10).await;
     let run = fence.attempt.run;
-    let told = store.cancel_run(site.tenant, run, at(11)).await.unwrap();
+    let told = store.cancel_run(site.tenant, run, at(11), &note()).await.unwrap();
     assert_eq!(told, CancelOutcome::Cancelled(Some((site.sensor, fence.attempt))));
     let stale = store
         .pending_repositories(&fence, &[name("a")])
@@ -158,13 +196,16 @@ pub async fn cancelling_fences_off(store: &dyn Store) {
         .unwrap_err();
     assert!(matches!(stale, StoreError::Stale(StaleFence::Attempt)), "{stale}");
     assert!(store.renew_leases(&[fence], at(12)).await.unwrap().is_empty());
-    let again = store.cancel_run(site.tenant, run, at(12)).await.unwrap();
+    let again = store.cancel_run(site.tenant, run, at(12), &note()).await.unwrap();
     assert_eq!(again, CancelOutcome::Ended(RunState::Cancelled));
     let waiting = site.queue(store, 13).await;
-    let told = store.cancel_run(site.tenant, waiting, at(14)).await.unwrap();
+    let told = store
+        .cancel_run(site.tenant, waiting, at(14), &note())
+        .await
+        .unwrap();
     assert_eq!(told, CancelOutcome::Cancelled(None));
     let unknown = store
-        .cancel_run(site.tenant, RunId::random(&SystemRng), at(15))
+        .cancel_run(site.tenant, RunId::random(&SystemRng), at(15), &note())
         .await
         .unwrap();
     assert_eq!(unknown, CancelOutcome::Unknown);

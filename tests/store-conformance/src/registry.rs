@@ -6,7 +6,7 @@ use portolan_store::{
     PageRequest, RegistryChange, RegistryChangeOutcome, RepositoryFilter, RunFilter, Store, StoreError,
 };
 
-use crate::site::{Site, at, digest, name, registry, sensor};
+use crate::site::{Site, at, digest, name, note, noted, registry, sensor};
 
 /// Every field.
 pub async fn registries_come_back_as_they_were_given(store: &dyn Store) {
@@ -14,7 +14,7 @@ pub async fn registries_come_back_as_they_were_given(store: &dyn Store) {
     let (second, _) = sensor(store, site.tenant, "second").await;
     let mut new = registry(site.tenant, "harbor", &[second, site.sensor]);
     new.repositories = RepositoryGlobs::new(vec!["acme/**".to_owned()]).unwrap();
-    store.add_registry(&new, at(4)).await.unwrap();
+    store.add_registry(&new, at(4), &note()).await.unwrap();
     let found = store.registry(site.tenant, new.id).await.unwrap().unwrap();
     assert_eq!(found.registry, new);
     assert_eq!(
@@ -59,7 +59,7 @@ pub async fn registries_come_back_as_they_were_given(store: &dyn Store) {
 pub async fn names_are_unique_and_sensors_must_exist(store: &dyn Store) {
     let site = Site::new(store).await;
     let taken = store
-        .add_registry(&registry(site.tenant, "gl", &[site.sensor]), at(3))
+        .add_registry(&registry(site.tenant, "gl", &[site.sensor]), at(3), &note())
         .await
         .unwrap_err();
     assert!(
@@ -67,7 +67,7 @@ pub async fn names_are_unique_and_sensors_must_exist(store: &dyn Store) {
         "{taken}"
     );
     let none = store
-        .add_registry(&registry(site.tenant, "a", &[]), at(3))
+        .add_registry(&registry(site.tenant, "a", &[]), at(3), &note())
         .await
         .unwrap_err();
     assert!(matches!(none, StoreError::Refused { .. }), "{none}");
@@ -75,18 +75,22 @@ pub async fn names_are_unique_and_sensors_must_exist(store: &dyn Store) {
     let stranger = Site::new(store).await;
     for sensor in [unknown, stranger.sensor] {
         let refused = store
-            .add_registry(&registry(site.tenant, "a", &[site.sensor, sensor]), at(3))
+            .add_registry(
+                &registry(site.tenant, "a", &[site.sensor, sensor]),
+                at(3),
+                &note(),
+            )
             .await;
         assert!(
             matches!(refused, Err(StoreError::Unknown { what: "sensor", name }) if name == sensor.to_string())
         );
     }
     store
-        .revoke_sensor(site.tenant, site.sensor, at(4))
+        .revoke_sensor(site.tenant, site.sensor, at(4), &note())
         .await
         .unwrap();
     let refused = store
-        .add_registry(&registry(site.tenant, "a", &[site.sensor]), at(5))
+        .add_registry(&registry(site.tenant, "a", &[site.sensor]), at(5), &note())
         .await;
     assert!(matches!(refused, Err(StoreError::Unknown { what: "sensor", .. })));
     assert_eq!(
@@ -109,7 +113,7 @@ pub async fn changes_are_checked_against_the_version_seen(store: &dyn Store) {
         ..RegistryChange::default()
     };
     let changed = store
-        .change_registry(site.tenant, site.registry, &change, Some(1), at(5))
+        .change_registry(site.tenant, site.registry, &change, Some(1), at(5), &noted)
         .await
         .unwrap();
     let RegistryChangeOutcome::Changed(record) = changed else {
@@ -122,17 +126,24 @@ pub async fn changes_are_checked_against_the_version_seen(store: &dyn Store) {
     );
     assert_eq!(record.registry.sensors, [site.sensor]);
     let late = store
-        .change_registry(site.tenant, site.registry, &change, Some(1), at(6))
+        .change_registry(site.tenant, site.registry, &change, Some(1), at(6), &noted)
         .await
         .unwrap();
     assert_eq!(late, RegistryChangeOutcome::OutOfDate);
     let nowhere = store
-        .change_registry(site.tenant, RegistryId::random(&SystemRng), &change, None, at(6))
+        .change_registry(
+            site.tenant,
+            RegistryId::random(&SystemRng),
+            &change,
+            None,
+            at(6),
+            &noted,
+        )
         .await
         .unwrap();
     assert_eq!(nowhere, RegistryChangeOutcome::Unknown);
     store
-        .add_registry(&registry(site.tenant, "other", &[site.sensor]), at(6))
+        .add_registry(&registry(site.tenant, "other", &[site.sensor]), at(6), &note())
         .await
         .unwrap();
     let taken = RegistryChange {
@@ -140,7 +151,7 @@ pub async fn changes_are_checked_against_the_version_seen(store: &dyn Store) {
         ..RegistryChange::default()
     };
     let refused = store
-        .change_registry(site.tenant, site.registry, &taken, None, at(7))
+        .change_registry(site.tenant, site.registry, &taken, None, at(7), &noted)
         .await;
     assert!(matches!(refused, Err(StoreError::Taken { .. })));
     let none = RegistryChange {
@@ -149,7 +160,7 @@ pub async fn changes_are_checked_against_the_version_seen(store: &dyn Store) {
     };
     assert!(
         store
-            .change_registry(site.tenant, site.registry, &none, None, at(7))
+            .change_registry(site.tenant, site.registry, &none, None, at(7), &noted)
             .await
             .is_err()
     );
@@ -169,11 +180,11 @@ pub async fn removal_takes_everything_of_the_registry_but_shared_content(store: 
         .await;
     let first = site.registry;
     let other = registry(site.tenant, "other", &[site.sensor]);
-    store.add_registry(&other, at(11)).await.unwrap();
+    store.add_registry(&other, at(11), &note()).await.unwrap();
     site.registry = other.id;
     site.sync(store, &[("acme/shop", &[("1", "one")])], 12).await;
-    assert!(store.remove_registry(site.tenant, first).await.unwrap());
-    assert!(!store.remove_registry(site.tenant, first).await.unwrap());
+    assert!(store.remove_registry(site.tenant, first, &note()).await.unwrap());
+    assert!(!store.remove_registry(site.tenant, first, &note()).await.unwrap());
     assert!(store.registry(site.tenant, first).await.unwrap().is_none());
     assert!(store.run(site.tenant, fence.attempt.run).await.unwrap().is_none());
     assert!(

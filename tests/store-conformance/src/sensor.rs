@@ -3,7 +3,7 @@
 use portolan_shared::model::{Reason, RunState, SensorState};
 use portolan_store::{OpenedSession, RenewalOutcome, Seen, SessionOutcome, Store};
 
-use crate::site::{Site, at, bytes, certificate, opening, sensor, session, tenant};
+use crate::site::{Site, at, bytes, certificate, note, opening, sensor, session, tenant};
 
 /// Each session's number is higher than those before.
 pub async fn sessions_are_numbered_and_the_first_makes_active(store: &dyn Store) {
@@ -44,7 +44,7 @@ pub async fn a_new_certificate_is_promoted_at_its_first_use(store: &dyn Store) {
     let (replaced, new) = (certificate(), certificate());
     for certificate in [&replaced, &new] {
         let outcome = store
-            .store_renewal(tenant, sensor, certificate, at(5))
+            .store_renewal(tenant, sensor, certificate, at(5), &note())
             .await
             .unwrap();
         assert_eq!(outcome, RenewalOutcome::Stored);
@@ -72,7 +72,7 @@ pub async fn six_renewals_an_hour(store: &dyn Store) {
     let (sensor, _) = sensor(store, tenant, "edge").await;
     let renew = |seconds| async move {
         store
-            .store_renewal(tenant, sensor, &certificate(), at(seconds))
+            .store_renewal(tenant, sensor, &certificate(), at(seconds), &note())
             .await
             .unwrap()
     };
@@ -95,13 +95,13 @@ pub async fn revocation_denies_returns_leases_and_keeps_the_name(store: &dyn Sto
     let before = store.denial_epoch().await.unwrap();
     assert!(
         store
-            .revoke_sensor(site.tenant, site.sensor, at(11))
+            .revoke_sensor(site.tenant, site.sensor, at(11), &note())
             .await
             .unwrap()
     );
     assert!(
         !store
-            .revoke_sensor(site.tenant, site.sensor, at(12))
+            .revoke_sensor(site.tenant, site.sensor, at(12), &note())
             .await
             .unwrap()
     );
@@ -127,7 +127,7 @@ pub async fn revocation_denies_returns_leases_and_keeps_the_name(store: &dyn Sto
     let opening = opening(site.tenant, site.sensor, site.serial);
     assert_eq!(store.open_session(&opening).await.unwrap(), refused);
     let renewal = store
-        .store_renewal(site.tenant, site.sensor, &certificate(), at(13))
+        .store_renewal(site.tenant, site.sensor, &certificate(), at(13), &note())
         .await
         .unwrap();
     assert_eq!(renewal, RenewalOutcome::Refused(Reason::SensorRevoked));
@@ -154,7 +154,12 @@ pub async fn sensors_of_another_tenant_are_unknown(store: &dyn Store) {
     let stranger = tenant(store).await;
     assert!(store.sensor(stranger, site.sensor).await.unwrap().is_none());
     assert!(store.sensor_by_name(stranger, "edge").await.unwrap().is_none());
-    assert!(!store.revoke_sensor(stranger, site.sensor, at(9)).await.unwrap());
+    assert!(
+        !store
+            .revoke_sensor(stranger, site.sensor, at(9), &note())
+            .await
+            .unwrap()
+    );
     let opening = opening(stranger, site.sensor, site.serial);
     assert_eq!(
         store.open_session(&opening).await.unwrap(),

@@ -9,9 +9,10 @@ use portolan_shared::model::{
 };
 use portolan_shared::process::{Rng as _, SystemRng};
 use portolan_store::{
-    Certificate, Content, EnrolmentClaim, EnrolmentOutcome, Fence, ManifestContent, NewInvitation,
-    NewRegistry, NewRun, PageRequest, QueueOutcome, RegistryChange, RepositoryCommit, RepositoryFilter,
-    RunClosing, SessionOpening, SessionOutcome, Store, TagObservation, Tenant, TokenHash,
+    AuditEntry, AuditSeverity, Certificate, Content, EnrolmentClaim, EnrolmentOutcome, Fence,
+    ManifestContent, NewInvitation, NewRegistry, NewRun, PageRequest, QueueOutcome, RegistryChange,
+    RepositoryCommit, RepositoryFilter, RunClosing, SessionOpening, SessionOutcome, Store, TagObservation,
+    Tenant, TokenHash,
 };
 
 /// A tenant with one sensor in session and one registry, which no other case knows.
@@ -131,6 +132,34 @@ pub(crate) fn certificate() -> Certificate {
     }
 }
 
+/// An audit entry, for what needs one.
+#[must_use]
+pub fn note() -> AuditEntry {
+    AuditEntry {
+        at: at(0),
+        actor: "system".to_owned(),
+        action: "test".to_owned(),
+        object: "nothing".to_owned(),
+        severity: AuditSeverity::Info,
+        details: serde_json::json!({}),
+    }
+}
+
+/// [`note`], whatever came of it.
+pub fn noted<T>(_: &T) -> Option<AuditEntry> {
+    Some(note())
+}
+
+/// How many entries the audit log of a tenant has.
+pub(crate) async fn entries(store: &dyn Store, tenant: TenantId) -> u64 {
+    let newest = PageRequest {
+        after: None,
+        limit: 1,
+    };
+    let page = store.audit(tenant, &newest).await.unwrap();
+    page.items.first().map_or(0, |record| record.seq)
+}
+
 pub(crate) async fn tenant(store: &dyn Store) -> TenantId {
     let id = TenantId::random(&SystemRng);
     let tenant = Tenant {
@@ -173,9 +202,9 @@ pub(crate) fn claim(invitation: &NewInvitation) -> EnrolmentClaim {
 /// Enrols a sensor of this name; gives it and the serial number of its certificate.
 pub(crate) async fn sensor(store: &dyn Store, tenant: TenantId, sensor_name: &str) -> (SensorId, [u8; 16]) {
     let invitation = invitation(tenant, sensor_name);
-    store.add_invitation(&invitation).await.unwrap();
+    store.add_invitation(&invitation, &note()).await.unwrap();
     let claim = claim(&invitation);
-    match store.enrol(&claim).await.unwrap() {
+    match store.enrol(&claim, &noted).await.unwrap() {
         EnrolmentOutcome::Enrolled { sensor, .. } => (sensor, claim.certificate.serial),
         other => panic!("{other:?}"),
     }
@@ -232,7 +261,7 @@ impl Site {
         let (sensor, serial) = sensor(store, tenant, "edge").await;
         let epoch = session(store, tenant, sensor, serial).await;
         let new = registry(tenant, "gl", &[sensor]);
-        store.add_registry(&new, at(2)).await.unwrap();
+        store.add_registry(&new, at(2), &note()).await.unwrap();
         Self {
             tenant,
             sensor,
@@ -250,7 +279,10 @@ impl Site {
     /// Queues a run of some repositories.
     pub async fn queue_scope(&self, store: &dyn Store, repositories: &[&str], seconds: i64) -> RunId {
         let run = self.new_run(repositories, seconds);
-        assert_eq!(store.queue_run(&run).await.unwrap(), QueueOutcome::Queued);
+        assert_eq!(
+            store.queue_run(&run, &note()).await.unwrap(),
+            QueueOutcome::Queued
+        );
         run.id
     }
 
@@ -299,7 +331,7 @@ impl Site {
 
     pub(crate) async fn set(&self, store: &dyn Store, change: RegistryChange) {
         store
-            .change_registry(self.tenant, self.registry, &change, None, at(3))
+            .change_registry(self.tenant, self.registry, &change, None, at(3), &noted)
             .await
             .unwrap();
     }

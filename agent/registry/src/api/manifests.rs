@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use ::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use bytes::Bytes;
+use portolan_shared::model::manifest::signed_payload;
 use portolan_shared::model::{Digest, DigestMismatch, MediaType, ReferenceTarget, RepositoryName};
 
 use super::problem::{fault_of, unexpected};
@@ -47,7 +48,7 @@ pub struct Fetched {
     pub digest: Digest,
     /// Its media type as served; may contradict what the manifest says of itself.
     pub media_type: Option<MediaType>,
-    /// Its bytes as they came.
+    /// Its bytes as they came; of a signed manifest of schema 1 the payload, without the signatures: that is what the digest is of.
     pub bytes: Bytes,
 }
 
@@ -189,28 +190,43 @@ impl RegistryClient {
         let path = format!("{repository}/manifests/{}", text(target));
         let request = Request::get(&path, ACCEPT.clone(), &scope, self.limits().manifest_bytes);
         let reply = self.fetch(request).await?;
-        let digest = match target {
-            ReferenceTarget::Digest(digest) => {
-                digest.verify(&reply.body)?;
-                digest.clone()
+        let media_type = media_type(&reply.headers);
+        let expected = match target {
+            ReferenceTarget::Digest(digest) => Some(digest.clone()),
+            ReferenceTarget::Tag(_) => named(&reply.headers),
+        };
+        let (digest, bytes) = match expected {
+            Some(digest) => {
+                let bytes = verified(&digest, reply.body)?;
+                (digest, bytes)
             }
-            ReferenceTarget::Tag(_) => match named(&reply.headers) {
-                Some(digest) => {
-                    digest.verify(&reply.body)?;
-                    digest
-                }
-                // Nothing vouches for these bytes but their form.
-                None if !reply.body.trim_ascii_start().starts_with(b"{") => {
-                    return Err(unexpected(&reply, "the answer is not a manifest"));
-                }
-                None => Digest::sha256_of(&reply.body),
-            },
+            // Nothing vouches for these bytes but their form.
+            None if !reply.body.trim_ascii_start().starts_with(b"{") => {
+                return Err(unexpected(&reply, "the answer is not a manifest"));
+            }
+            None => {
+                let is_signed = media_type.as_ref() == Some(&MediaType::DOCKER_SCHEMA1_SIGNED);
+                let payload = is_signed.then(|| signed_payload(&reply.body)).flatten();
+                let bytes = payload.map_or(reply.body, Bytes::from);
+                (Digest::sha256_of(&bytes), bytes)
+            }
         };
         Ok(Fetched {
             digest,
-            media_type: media_type(&reply.headers),
-            bytes: reply.body,
+            media_type,
+            bytes,
         })
+    }
+}
+
+/// The bytes that have this digest: what was served, or its payload if it is a signed manifest of schema 1.
+fn verified(digest: &Digest, served: Bytes) -> Result<Bytes, DigestMismatch> {
+    let Err(mismatch) = digest.verify(&served) else {
+        return Ok(served);
+    };
+    match signed_payload(&served) {
+        Some(payload) if digest.verify(&payload).is_ok() => Ok(payload.into()),
+        Some(_) | None => Err(mismatch),
     }
 }
 

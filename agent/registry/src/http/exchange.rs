@@ -126,7 +126,11 @@ impl Transport {
         let mut purpose = outgoing.purpose;
         let mut authorization = outgoing.authorization.as_ref();
         let mut elsewhere = false;
-        for _ in 0..=self.limits().redirects {
+        for hop in 0..=self.limits().redirects {
+            if hop > 0 {
+                // For the first one, somebody has waited before the time began to count.
+                self.guard().ready().await;
+            }
             let endpoint = self.endpoints.admit(&url, purpose)?;
             let request = build(outgoing, url.clone(), authorization);
             self.counters.requests.fetch_add(1, Ordering::Relaxed);

@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 /// Why a host is contacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
@@ -67,8 +69,14 @@ impl Refusal {
     }
 }
 
-/// The local policy on the hosts that may be contacted. Asked on every request, so answers must be quick and may change.
+/// Whether and when requests may be sent: the local policy on the hosts that may be contacted, and a moment to wait for. Asked on every
+/// request, so answers must be quick and may change.
+#[async_trait]
 pub trait Gate: Send + Sync {
+    /// Returns once the next request may be sent. Waited for before every one of them: repeated ones, redirects and token requests are
+    /// no exception.
+    async fn ready(&self) {}
+
     /// Whether this host may be contacted at all. Asked before any name is resolved.
     fn check_host(&self, hop: &Hop<'_>) -> Result<(), Refusal>;
 
@@ -199,6 +207,10 @@ impl Guard {
 
     pub(crate) fn allows_realm(&self, realm: &Hop<'_>) -> bool {
         self.gate.allows_realm(realm)
+    }
+
+    pub(crate) async fn ready(&self) {
+        self.gate.ready().await;
     }
 }
 

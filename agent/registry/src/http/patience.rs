@@ -78,6 +78,7 @@ impl Transport {
 
     async fn once(&self, throttle: &Throttle, outgoing: &Outgoing) -> Attempt {
         let place = throttle.enter().await;
+        self.guard().ready().await;
         let begun = place.begin();
         match self.attempt(outgoing).await {
             Ok(reply) => match verdict(reply.status, &reply.headers, self.clock.now()) {

@@ -11,6 +11,7 @@ use portolan_shared::model::{CaTrust, RepositoryName};
 use portolan_shared::process::RetryPolicy;
 use portolan_shared::secret::Secret;
 use portolan_shared::tls::{RegistryTrust, SystemRoots};
+use tokio::sync::{Semaphore, watch};
 
 /// Access to a server, with short delays.
 pub(crate) fn access(url: &str) -> Access {
@@ -56,9 +57,21 @@ pub(crate) struct TestGate {
     /// Hosts that are refused.
     pub(crate) refused: Vec<&'static str>,
     pub(crate) asked: Mutex<Vec<String>>,
+    /// One permit for every request that may be sent; as many as there are if this is not set.
+    pub(crate) ready: Option<Arc<Semaphore>>,
+    /// How often somebody has waited, or waits, for permission to send.
+    pub(crate) waits: watch::Sender<usize>,
 }
 
+#[async_trait::async_trait]
 impl Gate for TestGate {
+    async fn ready(&self) {
+        self.waits.send_modify(|waits| *waits += 1);
+        if let Some(ready) = &self.ready {
+            ready.acquire().await.unwrap().forget();
+        }
+    }
+
     fn check_host(&self, hop: &Hop<'_>) -> Result<(), Refusal> {
         self.asked
             .lock()

@@ -14,6 +14,7 @@ mod logins;
 mod manifests;
 mod paging;
 mod referrers;
+mod schema1;
 mod server;
 mod tls;
 mod tokens;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use portolan_registry::{Access, Fault, RegistryClient};
 use portolan_shared::model::{Budget, Digest, FindingCode, ReferenceTarget};
+use tokio::sync::Semaphore;
 
 use crate::client::{BASIC, TestGate, access, access_by_name, client, login, repository};
 use crate::server::{Answer, Server};
@@ -326,4 +327,38 @@ async fn errors_never_repeat_what_the_server_said() {
         "{finding}"
     );
     assert_eq!(finding.code, FindingCode::Denied);
+}
+
+#[tokio::test]
+async fn t28_no_retry_and_no_redirect_is_sent_before_the_gate_is_ready() {
+    let failures = AtomicUsize::new(0);
+    let server = Server::start(move |heard| match heard.path.as_str() {
+        "/elsewhere" => Answer::status(200).body(BLOB),
+        _ if failures.fetch_add(1, Ordering::SeqCst) == 0 => Answer::status(500),
+        _ => Answer::status(307).with("location", "/elsewhere"),
+    })
+    .await;
+    let ready = Arc::new(Semaphore::new(1));
+    let gate = Arc::new(TestGate {
+        loopback: true,
+        ready: Some(Arc::clone(&ready)),
+        ..TestGate::default()
+    });
+    let mut waits = gate.waits.subscribe();
+    let client = RegistryClient::new(Access {
+        gate,
+        ..access(&server.url())
+    })
+    .unwrap();
+    // The first one fails and is tried again; the second one redirects. Either time the next one waits, and nothing is sent until it may.
+    let release = async {
+        for sent in 1..=2 {
+            waits.wait_for(|waits| *waits == sent + 1).await.unwrap();
+            assert_eq!(server.heard().len(), sent);
+            ready.add_permits(1);
+        }
+    };
+    let (outcome, ()) = tokio::join!(blob(&client), release);
+    outcome.unwrap();
+    assert_eq!(server.heard().len(), 3);
 }

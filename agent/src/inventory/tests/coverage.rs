@@ -253,14 +253,26 @@ async fn a_registry_that_stops_answering_is_not_asked_for_ever() {
 
 #[tokio::test]
 async fn many_entries_of_coverage_travel_in_pages() {
-    let mut scene = Scene::new();
-    let names: Vec<String> = (0..1_000).map(|n| format!("missing-{n}")).collect();
-    scene.globs(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    scene.registry.image("missing-0", "1", "there after all");
-    scene.run().await;
-    assert_eq!(scene.control_plane.state().coverage.len(), 999);
+    let scene = Scene::new();
+    let denied = limits::COVERAGE_ENTRIES_PER_PAGE + 1;
+    for n in 0..denied {
+        let name = format!("denied-{n}");
+        scene.registry.image(&name, "1", "the same everywhere");
+        scene
+            .registry
+            .fail(Request::Tags(name, 0), Failure::Denied, FindingCode::Denied);
+    }
+    scene.registry.image("open", "1", "the same everywhere");
+    let (state, _) = scene.run().await;
+    assert_eq!(state, RunState::Partial);
+    assert_eq!(scene.control_plane.state().coverage.len(), denied);
     let calls = scene.control_plane.state().calls.clone();
-    assert_eq!(calls.iter().filter(|(name, _)| *name == "coverage").count(), 1);
+    let pages: Vec<usize> = calls
+        .iter()
+        .filter(|(name, _)| *name == "coverage")
+        .map(|(_, items)| *items)
+        .collect();
+    assert_eq!(pages, [limits::COVERAGE_ENTRIES_PER_PAGE, 1]);
 }
 
 #[tokio::test]

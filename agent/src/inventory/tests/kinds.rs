@@ -1,6 +1,6 @@
 //! Every kind of content, once.
 
-use portolan_shared::model::{Digest, FindingCode, RepositoryOutcome, RunState, limits};
+use portolan_shared::model::{Digest, FindingCode, RepositoryOutcome, RunProgress, RunState, limits};
 use serde_json::json;
 
 use super::control_plane::Stored;
@@ -125,6 +125,15 @@ async fn what_many_repositories_share_is_fetched_once() {
     );
     assert!(progress.discovered);
     assert_eq!((progress.tags, progress.manifests), (300, 12));
+    assert_eq!(
+        scene.closing().progress,
+        RunProgress {
+            requests: log.len() as u64,
+            bytes_up: scene.control_plane.state().calls.len() as u64 - 1,
+            ..progress
+        },
+        "the close tells the final numbers, of everything but itself"
+    );
 }
 
 #[tokio::test]

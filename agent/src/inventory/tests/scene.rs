@@ -1,22 +1,31 @@
 //! A registry, a control plane, and walks between them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_shared::model::{
     Digest, FindingCode, RepositoryGlobs, RepositoryOutcome, RunProgress, RunState, Scope,
 };
+use portolan_shared::process::{ManualClock, Uptime};
 use tokio::sync::watch;
 
 use super::control_plane::{ControlPlane, Stored};
 use super::registry::{MemoryRegistry, Request};
-use crate::inventory::{Closing, Pace, Steering, UploadError, Walk, Walked};
+use crate::inventory::{Closing, Lease, Pace, Steering, UploadError, Walk, Walked};
+
+/// Leases that end then or before are ...
+pub(super) const NEVER: Uptime = Uptime(Duration::ZERO);
+/// ... or are not in doubt.
+pub(super) const ALWAYS: Uptime = Uptime(Duration::MAX);
 
 pub(super) struct Scene {
     pub(super) registry: MemoryRegistry,
     pub(super) control_plane: ControlPlane,
     pub(super) walk: Walk,
     pub(super) progress: watch::Receiver<RunProgress>,
-    pub(super) paused: watch::Sender<bool>,
+    /// Until when the walk may ask.
+    pub(super) asks_until: watch::Sender<Uptime>,
+    pub(super) clock: Arc<ManualClock>,
     report: watch::Sender<RunProgress>,
 }
 
@@ -41,7 +50,8 @@ impl Scene {
                 },
             },
             progress,
-            paused: watch::Sender::new(false),
+            asks_until: watch::Sender::new(ALWAYS),
+            clock: Arc::new(ManualClock::at_unix_seconds(1_000_000)),
             report,
         }
     }
@@ -52,7 +62,7 @@ impl Scene {
 
     pub(super) async fn attempt(&self) -> Result<Walked, UploadError> {
         let steering = Steering {
-            paused: self.paused.subscribe(),
+            lease: Lease::new(self.asks_until.subscribe(), Arc::clone(&self.clock) as _),
             progress: self.report.clone(),
         };
         self.walk.run(&self.registry, &self.control_plane, steering).await

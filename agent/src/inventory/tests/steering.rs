@@ -1,12 +1,14 @@
 //! Pausing and stopping.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use portolan_shared::model::RunState;
+use portolan_shared::process::{Clock as _, Uptime};
 
 use super::image;
-use super::scene::{Scene, fetched};
+use super::scene::{ALWAYS, NEVER, Scene, fetched};
 
 fn scene() -> Scene {
     let scene = Scene::new();
@@ -19,14 +21,14 @@ fn scene() -> Scene {
 #[tokio::test]
 async fn a_paused_walk_asks_nothing_and_goes_on_afterwards() {
     let scene = scene();
-    scene.paused.send_replace(true);
+    scene.asks_until.send_replace(NEVER);
     let mut attempt = Box::pin(scene.attempt());
     for _ in 0..1_000 {
         assert!(attempt.as_mut().now_or_never().is_none());
         tokio::task::yield_now().await;
     }
     assert!(scene.registry.take_log().is_empty());
-    scene.paused.send_replace(false);
+    scene.asks_until.send_replace(ALWAYS);
     assert_eq!(attempt.await.unwrap().state, RunState::Complete);
 }
 
@@ -39,14 +41,37 @@ async fn pausing_in_the_middle_lets_out_nothing_new() {
         assert!(attempt.as_mut().now_or_never().is_none());
         tokio::task::yield_now().await;
     }
-    scene.paused.send_replace(true);
+    scene.asks_until.send_replace(NEVER);
     let before = scene.registry.log.lock().unwrap().len();
     for _ in 0..1_000 {
         assert!(attempt.as_mut().now_or_never().is_none());
         tokio::task::yield_now().await;
     }
     assert_eq!(scene.registry.log.lock().unwrap().len(), before);
-    scene.paused.send_replace(false);
+    scene.asks_until.send_replace(ALWAYS);
+    assert_eq!(attempt.await.unwrap().state, RunState::Complete);
+}
+
+#[tokio::test]
+async fn t28_after_a_suspension_no_request_begins_before_a_new_verdict() {
+    let mut scene = scene();
+    scene.walk.pace.requests = 4;
+    let in_seconds = |scene: &Scene, seconds| Uptime(scene.clock.uptime().0 + Duration::from_secs(seconds));
+    scene.asks_until.send_replace(in_seconds(&scene, 50));
+    let mut attempt = Box::pin(scene.attempt());
+    while scene.registry.log.lock().unwrap().len() < 30 {
+        assert!(attempt.as_mut().now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    // SIGSTOP, and SIGCONT: the walk is polled first, and nobody has told it anything.
+    scene.clock.advance(Duration::from_secs(70));
+    let before = scene.registry.log.lock().unwrap().len();
+    for _ in 0..1_000 {
+        assert!(attempt.as_mut().now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(scene.registry.log.lock().unwrap().len(), before);
+    scene.asks_until.send_replace(in_seconds(&scene, 50));
     assert_eq!(attempt.await.unwrap().state, RunState::Complete);
 }
 

@@ -3,12 +3,15 @@
 use jiff::Timestamp;
 use portolan_shared::model::{ApiTokenId, TenantId, limits};
 use portolan_shared::secret::{Secret, SecretBytes};
-use portolan_store::{ApiToken, AuditSeverity, NewApiToken, Page, PageRequest, Role};
+use portolan_store::{ApiToken, AuditEntry, AuditSeverity, NewApiToken, Page, PageRequest, Role};
 use serde_json::json;
 
 use super::authenticate::PURPOSE;
 use super::{ApiTokenText, Caller};
 use crate::app::{App, AppError};
+
+/// The actor of the audit log when nobody asked.
+const SYSTEM: &str = "system";
 
 /// A token that was just made. Its text is not to be had again.
 #[derive(Debug)]
@@ -20,13 +23,25 @@ pub struct NewToken {
 }
 
 impl App {
-    /// Makes a token for a tenant, without a caller: for the first start, when there is nobody yet. Not audited here.
+    /// Makes a token for a tenant, without a caller: for the first start, when there is nobody yet. The audit log names the system.
     ///
     /// # Errors
     /// [`AppError::Taken`] if the tenant has a token of that name in use, [`AppError::Invalid`] for a name that is not one.
     pub async fn mint_api_token(
         &self,
         tenant: TenantId,
+        name: &str,
+        role: Role,
+        expires_at: Option<Timestamp>,
+    ) -> Result<(ApiTokenId, Secret), AppError> {
+        let actor = SYSTEM.to_owned();
+        self.mint(tenant, actor, name, role, expires_at).await
+    }
+
+    async fn mint(
+        &self,
+        tenant: TenantId,
+        actor: String,
         name: &str,
         role: Role,
         expires_at: Option<Timestamp>,
@@ -51,8 +66,30 @@ impl App {
             created_at: now,
             expires_at,
         };
-        self.store.add_api_token(&token).await?;
+        let entry = AuditEntry {
+            at: now,
+            actor,
+            action: "token.create".to_owned(),
+            object: format!("token:{}", text.id),
+            severity: AuditSeverity::Notice,
+            details: json!({"name": name, "role": role.as_str(), "expires_at": expires_at}),
+        };
+        self.store.add_api_token(&token, &entry).await?;
         Ok((text.id, text.encode()))
+    }
+
+    /// Revokes a token without a caller: one that an interrupted first start made and that nobody has read. `false` if it is not in use.
+    pub async fn discard_api_token(&self, tenant: TenantId, id: ApiTokenId) -> Result<bool, AppError> {
+        let at = self.clock.now();
+        let entry = AuditEntry {
+            at,
+            actor: SYSTEM.to_owned(),
+            action: "token.revoke".to_owned(),
+            object: format!("token:{id}"),
+            severity: AuditSeverity::Notice,
+            details: json!({}),
+        };
+        Ok(self.store.revoke_api_token(tenant, id, at, &entry).await?)
     }
 
     /// Makes a token in the caller's tenant. Takes an admin.
@@ -64,16 +101,9 @@ impl App {
         expires_at: Option<Timestamp>,
     ) -> Result<NewToken, AppError> {
         caller.require(Role::Admin)?;
-        let (id, text) = self.mint_api_token(caller.tenant, name, role, expires_at).await?;
-        let details = json!({"name": name, "role": role.as_str(), "expires_at": expires_at});
-        self.note(
-            caller,
-            "token.create",
-            format!("token:{id}"),
-            AuditSeverity::Notice,
-            details,
-        )
-        .await?;
+        let (id, text) = self
+            .mint(caller.tenant, caller.actor(), name, role, expires_at)
+            .await?;
         Ok(NewToken { id, text })
     }
 
@@ -89,21 +119,12 @@ impl App {
     /// [`AppError::NotFound`] if the tenant has no such token in use.
     pub async fn revoke_api_token(&self, caller: &Caller, id: ApiTokenId) -> Result<(), AppError> {
         caller.require(Role::Admin)?;
-        if !self
-            .store
-            .revoke_api_token(caller.tenant, id, self.clock.now())
-            .await?
-        {
+        let (at, object) = (self.clock.now(), format!("token:{id}"));
+        let entry = caller.entry(at, "token.revoke", object, AuditSeverity::Notice, json!({}));
+        if !self.store.revoke_api_token(caller.tenant, id, at, &entry).await? {
             return Err(AppError::not_found("token", id));
         }
-        self.note(
-            caller,
-            "token.revoke",
-            format!("token:{id}"),
-            AuditSeverity::Notice,
-            json!({}),
-        )
-        .await
+        Ok(())
     }
 }
 

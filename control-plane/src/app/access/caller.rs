@@ -1,9 +1,10 @@
 //! A caller: whose behalf, and which role.
 
+use jiff::Timestamp;
 use portolan_shared::model::{ApiTokenId, TenantId};
 use portolan_store::{AuditEntry, AuditSeverity, Role};
 
-use crate::app::{App, AppError};
+use crate::app::AppError;
 
 /// Who asks, as a valid API token proves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,27 +37,23 @@ impl Caller {
     pub fn actor(&self) -> String {
         format!("token:{}", self.token_name)
     }
-}
 
-impl App {
-    /// Writes what a caller has done into the audit log of the caller's tenant.
-    pub(in crate::app) async fn note(
+    /// The audit entry for something that the caller does.
+    pub(in crate::app) fn entry(
         &self,
-        caller: &Caller,
+        at: Timestamp,
         action: &str,
         object: String,
         severity: AuditSeverity,
         details: serde_json::Value,
-    ) -> Result<(), AppError> {
-        let entry = AuditEntry {
-            at: self.clock.now(),
-            actor: caller.actor(),
+    ) -> AuditEntry {
+        AuditEntry {
+            at,
+            actor: self.actor(),
             action: action.to_owned(),
             object,
             severity,
             details,
-        };
-        self.store.append_audit(caller.tenant, &entry).await?;
-        Ok(())
+        }
     }
 }

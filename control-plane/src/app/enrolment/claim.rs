@@ -50,7 +50,7 @@ pub struct IssuedSensor {
 pub enum EnrolmentError {
     /// Unknown, wrong, expired, revoked, used up: always the same to the outside.
     #[error("the enrolment token is not valid")]
-    Invalid(Option<LateNote>),
+    Invalid(LateNote),
     /// The token is genuine, but other keys came first.
     #[error("the enrolment token was used by another machine first")]
     AlreadyBound,
@@ -66,7 +66,8 @@ pub enum EnrolmentError {
 /// would tell whether the invitation exists.
 #[derive(Debug)]
 pub struct LateNote {
-    tenant: TenantId,
+    /// None if there is no such invitation: then nobody's log gets it. It is made all the same.
+    tenant: Option<TenantId>,
     entry: Box<AuditEntry>,
 }
 
@@ -87,44 +88,26 @@ impl App {
             // No invitation can have this one: whoever cannot sign for its key is not told whether the secret was right.
             self.pepper.hash("unproven", attempt.secret.expose())
         };
-        let outcome = self
-            .store
-            .enrol(&EnrolmentClaim {
-                invitation: attempt.invitation,
-                hash,
-                identity_public_key: attempt.identity_public_key,
-                new_sensor: SensorId::generate(self.clock.as_ref(), self.rng.as_ref()),
-                certificate: Certificate {
-                    serial: planned.serial,
-                    not_after,
-                },
-                host: attempt.host,
-                source: attempt.source.clone(),
-                now,
-            })
-            .await?;
-        let (sensor, tenant, action, name) = match outcome {
-            EnrolmentOutcome::Enrolled { sensor, tenant, name } => (sensor, tenant, "sensor.enrol", name),
-            EnrolmentOutcome::Again { sensor, tenant, name } => (sensor, tenant, "sensor.enrol_again", name),
-            EnrolmentOutcome::AlreadyBound {
-                sensor,
-                tenant,
-                first_source,
-                newly_contested,
-            } => {
-                let severity = if newly_contested {
-                    AuditSeverity::High
-                } else {
-                    AuditSeverity::Notice
-                };
-                let details = json!({ "first_source": first_source, "second_source": attempt.source });
-                let actor = format!("address:{}", attempt.source);
-                let object = format!("sensor:{sensor}");
-                self.note_machine(
-                    tenant,
-                    entry(now, actor, "sensor.contested", object, severity, details),
-                )
-                .await?;
+        let claim = EnrolmentClaim {
+            invitation: attempt.invitation,
+            hash,
+            identity_public_key: attempt.identity_public_key,
+            new_sensor: SensorId::generate(self.clock.as_ref(), self.rng.as_ref()),
+            certificate: Certificate {
+                serial: planned.serial,
+                not_after,
+            },
+            host: attempt.host,
+            source: attempt.source.clone(),
+            now,
+        };
+        let (source, odd) = (&attempt.source, attempt.key.odd);
+        let note = |outcome: &EnrolmentOutcome| note(outcome, now, source, odd);
+        let (sensor, tenant, name) = match self.store.enrol(&claim, &note).await? {
+            EnrolmentOutcome::Enrolled { sensor, tenant, name }
+            | EnrolmentOutcome::Again { sensor, tenant, name } => (sensor, tenant, name),
+            EnrolmentOutcome::AlreadyBound { sensor, .. } => {
+                tracing::warn!(%sensor, %source, "another machine showed the secret of this sensor's invitation");
                 return Err(EnrolmentError::AlreadyBound);
             }
             EnrolmentOutcome::Invalid { tenant, why } => {
@@ -133,31 +116,20 @@ impl App {
                 } else {
                     "the request is not signed by its own key"
                 };
-                tracing::info!(invitation = %attempt.invitation, source = %attempt.source, why, "enrolment refused");
-                let note = tenant.map(|tenant| {
-                    let actor = format!("address:{}", attempt.source);
-                    let object = format!("invitation:{}", attempt.invitation);
-                    let severity = AuditSeverity::Notice;
-                    let details = json!({ "why": why });
-                    let refused = entry(now, actor, "sensor.enrol_refused", object, severity, details);
-                    LateNote {
-                        tenant,
-                        entry: Box::new(refused),
-                    }
-                });
-                return Err(EnrolmentError::Invalid(note));
+                tracing::info!(invitation = %attempt.invitation, %source, why, "enrolment refused");
+                let actor = format!("address:{source}");
+                let object = format!("invitation:{}", attempt.invitation);
+                let severity = AuditSeverity::Notice;
+                let details = json!({ "why": why });
+                let refused = entry(now, actor, "sensor.enrol_refused", object, severity, details);
+                return Err(EnrolmentError::Invalid(LateNote {
+                    tenant,
+                    entry: Box::new(refused),
+                }));
             }
         };
         let chain = authority.issue_sensor(planned, tenant, sensor, &attempt.key)?;
-        let details = json!({ "name": name, "odd_request": attempt.key.odd });
-        let actor = format!("address:{}", attempt.source);
-        let object = format!("sensor:{sensor}");
-        self.note_machine(
-            tenant,
-            entry(now, actor, action, object, AuditSeverity::Info, details),
-        )
-        .await?;
-        tracing::info!(%sensor, name, source = %attempt.source, action, "enrolled");
+        tracing::info!(%sensor, name, %source, "enrolled");
         Ok(IssuedSensor {
             sensor,
             tenant,
@@ -169,6 +141,40 @@ impl App {
 
     /// Writes an entry that was left for after the answer.
     pub async fn write_note(&self, note: LateNote) -> Result<(), StoreError> {
-        self.note_machine(note.tenant, *note.entry).await
+        match note.tenant {
+            Some(tenant) => self.store.append_audit(tenant, &note.entry).await.map(drop),
+            None => Ok(()),
+        }
     }
+}
+
+/// The entry that is written together with the outcome. Refusals get theirs later, see [`LateNote`].
+fn note(outcome: &EnrolmentOutcome, now: Timestamp, source: &str, odd: bool) -> Option<AuditEntry> {
+    let (action, sensor, severity, details) = match outcome {
+        EnrolmentOutcome::Enrolled { sensor, name, .. } => {
+            let details = json!({ "name": name, "odd_request": odd });
+            ("sensor.enrol", sensor, AuditSeverity::Info, details)
+        }
+        EnrolmentOutcome::Again { sensor, name, .. } => {
+            let details = json!({ "name": name, "odd_request": odd });
+            ("sensor.enrol_again", sensor, AuditSeverity::Info, details)
+        }
+        EnrolmentOutcome::AlreadyBound {
+            sensor,
+            first_source,
+            newly_contested,
+            ..
+        } => {
+            let severity = if *newly_contested {
+                AuditSeverity::High
+            } else {
+                AuditSeverity::Notice
+            };
+            let details = json!({ "first_source": first_source, "second_source": source });
+            ("sensor.contested", sensor, severity, details)
+        }
+        EnrolmentOutcome::Invalid { .. } => return None,
+    };
+    let (actor, object) = (format!("address:{source}"), format!("sensor:{sensor}"));
+    Some(entry(now, actor, action, object, severity, details))
 }

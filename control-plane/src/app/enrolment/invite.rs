@@ -56,25 +56,19 @@ impl App {
         let mut secret = vec![0; 32];
         self.rng.fill(&mut secret);
         let secret = SecretBytes::new(secret);
-        self.store
-            .add_invitation(&NewInvitation {
-                id,
-                tenant: caller.tenant,
-                hash: self.secret_hash(&secret),
-                sensor_name: name.to_owned(),
-                created_by: caller.token_name.clone(),
-                created_at: now,
-                expires_at,
-            })
-            .await?;
-        self.note(
-            caller,
-            "sensor.invite",
-            format!("invitation:{id}"),
-            AuditSeverity::Info,
-            json!({ "name": name, "expires_at": expires_at }),
-        )
-        .await?;
+        let invitation = NewInvitation {
+            id,
+            tenant: caller.tenant,
+            hash: self.secret_hash(&secret),
+            sensor_name: name.to_owned(),
+            created_by: caller.token_name.clone(),
+            created_at: now,
+            expires_at,
+        };
+        let object = format!("invitation:{id}");
+        let details = json!({ "name": name, "expires_at": expires_at });
+        let entry = caller.entry(now, "sensor.invite", object, AuditSeverity::Info, details);
+        self.store.add_invitation(&invitation, &entry).await?;
         let token = EnrolmentToken {
             url: self.sensor_url.clone(),
             pins: self.server_pins.clone(),

@@ -51,9 +51,12 @@ impl App {
             serial: planned.serial,
             not_after: planned.not_after(),
         };
+        let details = json!({ "not_after": certificate.not_after });
+        let (actor, object) = (format!("sensor:{sensor}"), format!("sensor:{sensor}"));
+        let entry = entry(now, actor, "sensor.renew", object, AuditSeverity::Info, details);
         match self
             .store
-            .store_renewal(tenant, sensor, &certificate, now)
+            .store_renewal(tenant, sensor, &certificate, now, &entry)
             .await?
         {
             RenewalOutcome::Stored => {}
@@ -61,13 +64,6 @@ impl App {
             RenewalOutcome::Refused(reason) => return Err(RenewalError::Refused(reason)),
         }
         let chain = authority.issue_sensor(planned, tenant, sensor, key)?;
-        let details = json!({ "not_after": certificate.not_after });
-        let (actor, object) = (format!("sensor:{sensor}"), format!("sensor:{sensor}"));
-        self.note_machine(
-            tenant,
-            entry(now, actor, "sensor.renew", object, AuditSeverity::Info, details),
-        )
-        .await?;
         Ok(IssuedSensor {
             sensor,
             tenant,

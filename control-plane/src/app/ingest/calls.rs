@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use portolan_shared::model::{
-    ContentKind, CoverageEntry, Digest, Finding, FindingCode, OfferedRepository, RepositoryName,
+    ContentKind, CoverageEntry, Digest, Finding, FindingCode, OfferedRepository, RepositoryName, RunProgress,
 };
-use portolan_store::{ClosedRun, Fence, RepositoryCommit, RepositoryCommitted, RunClosing, StoreError};
+use portolan_store::{
+    ClosedRun, Fence, RepositoryCommit, RepositoryCommitted, RunClosing, StaleFence, StoreError,
+};
 
 use super::{Batch, BatchError, TagSetError};
 use crate::app::{App, Meters};
@@ -41,7 +43,7 @@ impl App {
         repositories: &[RepositoryName],
     ) -> Result<Vec<bool>, StoreError> {
         let store = self.store.pending_repositories(fence, repositories);
-        self.metered(meters, store).await
+        self.metered(meters, "pending_repositories", fence, store).await
     }
 
     /// For each repository, whether it has changed; those that have not are committed.
@@ -53,7 +55,7 @@ impl App {
     ) -> Result<Vec<bool>, StoreError> {
         let now = self.clock.now();
         let store = self.store.offer_repositories(fence, offered, now);
-        self.metered(meters, store).await
+        self.metered(meters, "offer_repositories", fence, store).await
     }
 
     /// For each digest, whether the tenant lacks it.
@@ -65,7 +67,7 @@ impl App {
         digests: &[Digest],
     ) -> Result<Vec<bool>, StoreError> {
         let store = self.store.offer_digests(fence, kind, digests);
-        self.metered(meters, store).await
+        self.metered(meters, "offer_digests", fence, store).await
     }
 
     /// Verifies a batch and stores it, as a whole or not at all. The third batch of an attempt with content that does not hash to its
@@ -94,7 +96,12 @@ impl App {
         };
         let now = self.clock.now();
         let stored = self
-            .metered(meters, self.store.put_content(fence, &content, now))
+            .metered(
+                meters,
+                "put_content",
+                fence,
+                self.store.put_content(fence, &content, now),
+            )
             .await?;
         meters.content_stored.inc_by(stored.into());
         Ok(stored)
@@ -102,7 +109,7 @@ impl App {
 
     /// Notes a mismatch that was seen while a batch was still coming in.
     pub async fn note_mismatch(&self, fence: &Fence, digest: &Digest) -> Result<(), StoreError> {
-        let times = self.store.record_refused_batch(fence).await?;
+        let times = self.watched(fence, self.store.record_refused_batch(fence).await)?;
         tracing::warn!(attempt = %fence.attempt, %digest, times, "content does not hash to its digest");
         if times >= REFUSED_BATCHES {
             let seen = format!("{digest}, for the {times}. time");
@@ -121,7 +128,12 @@ impl App {
     ) -> Result<RepositoryCommitted, StoreError> {
         let now = self.clock.now();
         let committed = self
-            .metered(meters, self.store.commit_repository(fence, commit, now))
+            .metered(
+                meters,
+                "commit_repository",
+                fence,
+                self.store.commit_repository(fence, commit, now),
+            )
             .await?;
         meters.tags_committed.inc_by(commit.tags.len() as u64);
         Ok(committed)
@@ -136,19 +148,32 @@ impl App {
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let store = self.store.report_coverage(fence, entries, now);
-        self.metered(meters, store).await
+        self.metered(meters, "report_coverage", fence, store).await
     }
 
-    /// Closes the run; repeating it gives the stored outcome.
+    /// Closes the run; repeating it gives the stored outcome. The progress is the attempt's last word on it.
     pub async fn close_run(
         &self,
         meters: &Meters,
         fence: &Fence,
         closing: &RunClosing,
+        progress: Option<&RunProgress>,
     ) -> Result<ClosedRun, StoreError> {
         let now = self.clock.now();
+        if let Some(progress) = progress {
+            // Before the close, after which the fence lets nothing pass: then what was recorded the first time stands.
+            match self.store.record_progress(fence, progress).await {
+                Ok(()) | Err(StoreError::Stale(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let closed = self
-            .metered(meters, self.store.close_run(fence, closing, now))
+            .metered(
+                meters,
+                "close_run",
+                fence,
+                self.store.close_run(fence, closing, now),
+            )
             .await?;
         tracing::info!(attempt = %fence.attempt, state = %closed.state, "run closed");
         Ok(closed)
@@ -157,12 +182,26 @@ impl App {
     async fn metered<T>(
         &self,
         meters: &Meters,
+        call: &str,
+        fence: &Fence,
         store: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let began = self.clock.uptime();
         let outcome = store.await;
         let took: Duration = self.clock.uptime().since(began);
-        meters.ingest_seconds.observe(took.as_secs_f64());
+        meters
+            .ingest_seconds
+            .with_label_values(&[call])
+            .observe(took.as_secs_f64());
+        self.watched(fence, outcome)
+    }
+
+    /// Passes on what came of a call; says so where it is listened for if the tenant has no such run.
+    fn watched<T>(&self, fence: &Fence, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Stale(StaleFence::Run)) = outcome {
+            // Without a receiver the process is stopping.
+            let _ = self.signals.foreign_ids.send(*fence);
+        }
         outcome
     }
 }

@@ -1,6 +1,7 @@
 //! The calls of the enrolment service.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use portolan_proto::convert::{self, FieldError};
@@ -19,6 +20,8 @@ use crate::grpc::gate::Call;
 
 /// Version of the trust bundle, as long as there is one root.
 const TRUST_VERSION: u64 = 1;
+/// Longest time after the answer in which a refusal is written into the audit log.
+const LATE: Duration = Duration::from_secs(1);
 
 pub(in crate::grpc) struct EnrolmentService(pub(in crate::grpc) Arc<Door>);
 
@@ -71,7 +74,7 @@ impl EnrolmentService {
         })?;
         if !door.denials.is_fresh() {
             let text = "the database does not answer";
-            let wait = std::time::Duration::from_secs(5);
+            let wait = Duration::from_secs(5);
             return Err(refuse.later(Reason::StorageUnavailable, text, wait).into_status());
         }
         let pins = &door.app.server_pins;
@@ -89,7 +92,7 @@ impl EnrolmentService {
         };
         let issued = door.app.enrol(&door.authority, attempt).await.map_err(|error| {
             let refusal = refuse.enrolment(&error);
-            if let EnrolmentError::Invalid(Some(note)) = error {
+            if let EnrolmentError::Invalid(note) = error {
                 self.write_later(note);
             }
             refusal.into_status()
@@ -107,9 +110,17 @@ impl EnrolmentService {
         })
     }
 
+    /// Writes a note at some moment of the next second: right after the answer it would hold up the next request, and so tell that there
+    /// was something to write. What may wait at once is bounded by the rate of enrolment calls.
     fn write_later(&self, note: LateNote) {
         let app = Arc::clone(&self.0.app);
+        let shutdown = self.0.tasks.shutdown().clone();
+        let pause = app.rng.between(Duration::ZERO, LATE);
         self.0.tasks.spawn("late note", async move {
+            tokio::select! {
+                () = shutdown.cutting() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
             if let Err(error) = app.write_note(note).await {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,

@@ -21,11 +21,15 @@ pub(super) struct Jobs(BTreeMap<AttemptRef, Job>);
 enum Job {
     Offered {
         until: Uptime,
+        /// It was told to stop before it was taken up.
+        told: bool,
     },
     Running {
         written: Option<Uptime>,
         waiting: Option<RunProgress>,
     },
+    /// It ran and was told to stop; it has its slot until it has.
+    Stopping,
 }
 
 impl Job {
@@ -35,7 +39,7 @@ impl Job {
     };
 
     fn is_running(&self) -> bool {
-        matches!(self, Self::Running { .. })
+        matches!(self, Self::Running { .. } | Self::Stopping)
     }
 }
 
@@ -50,21 +54,37 @@ impl Jobs {
         u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether it was offered or runs.
-    pub(super) fn has(&self, attempt: AttemptRef) -> bool {
-        self.0.contains_key(&attempt)
+    /// Those that were offered or run, and have not been told to stop.
+    pub(super) fn held(&self) -> Vec<AttemptRef> {
+        let goes_on = |job: &Job| !matches!(job, Job::Stopping | Job::Offered { told: true, .. });
+        let held = self.0.iter().filter(|(_, job)| goes_on(job));
+        held.map(|(attempt, _)| *attempt).collect()
+    }
+
+    /// It must stop; `false` if it is not here, or was told before.
+    pub(super) fn stop(&mut self, attempt: AttemptRef) -> bool {
+        match self.0.get_mut(&attempt) {
+            None | Some(Job::Stopping) => false,
+            // It still goes back if nobody takes it up, whatever it is worth by then.
+            Some(Job::Offered { told, .. }) => !std::mem::replace(told, true),
+            Some(job @ Job::Running { .. }) => {
+                *job = Job::Stopping;
+                true
+            }
+        }
     }
 
     /// Offers one.
     pub(super) fn offer(&mut self, attempt: AttemptRef, now: Uptime) {
         let until = later(now, ACCEPT_WITHIN);
-        self.0.insert(attempt, Job::Offered { until });
+        self.0.insert(attempt, Job::Offered { until, told: false });
     }
 
     /// It runs now; `false` if it was not offered, or too long ago.
     pub(super) fn accept(&mut self, attempt: AttemptRef) -> bool {
         self.0.get_mut(&attempt).is_some_and(|job| {
             if !job.is_running() {
+                // Even if it was told to stop: the word may have come before the job, and so went unheard. It is told again.
                 *job = Job::RUNNING;
             }
             true
@@ -104,19 +124,19 @@ impl Jobs {
                 (*written, *waiting) = (Some(now), None);
                 Some(Action::Progress(attempt, progress))
             }
-            Job::Offered { .. } => None,
+            Job::Offered { .. } | Job::Stopping => None,
         }
     }
 
     /// When the next of them is due, if any is.
     pub(super) fn due(&self) -> Option<Uptime> {
         let due = |job: &Job| match job {
-            Job::Offered { until } => Some(*until),
+            Job::Offered { until, .. } => Some(*until),
             Job::Running {
                 written: Some(written),
                 waiting: Some(_),
             } => Some(later(*written, PROGRESS_EVERY)),
-            Job::Running { .. } => None,
+            Job::Running { .. } | Job::Stopping => None,
         };
         self.0.values().filter_map(due).min()
     }
@@ -125,7 +145,7 @@ impl Jobs {
     pub(super) fn tick(&mut self, now: Uptime) -> Vec<Action> {
         let mut actions = Vec::new();
         self.0.retain(|attempt, job| match job {
-            Job::Offered { until } => {
+            Job::Offered { until, .. } => {
                 let keep = now < *until;
                 if !keep {
                     actions.push(Action::Return(*attempt));
@@ -140,6 +160,7 @@ impl Jobs {
                 }
                 true
             }
+            Job::Stopping => true,
         });
         actions
     }
@@ -151,6 +172,7 @@ impl Jobs {
             .filter_map(|(attempt, job)| match job {
                 Job::Offered { .. } => Some(Action::Return(attempt)),
                 Job::Running { waiting, .. } => waiting.map(|progress| Action::Progress(attempt, progress)),
+                Job::Stopping => None,
             })
             .collect()
     }

@@ -92,6 +92,11 @@ impl Machine {
         self.slots.saturating_sub(self.jobs.count())
     }
 
+    /// Attempts that were offered or run, and have not been told to stop.
+    pub(super) fn held(&self) -> Vec<AttemptRef> {
+        self.jobs.held()
+    }
+
     /// When the next tick is due.
     pub(super) fn due(&self) -> Uptime {
         let silence = match self.phase {
@@ -135,10 +140,10 @@ impl Machine {
                 server_time_ms,
             } => self.renewed(counter, &asked, held, server_time_ms),
             Event::Offer(lease) => self.offer(&lease, now),
-            Event::Cancel(attempt) if self.jobs.has(attempt) => {
-                vec![Action::Send(messages::cancel(attempt, Reason::Cancelled))]
+            Event::Cancel(attempt, reason) if self.jobs.stop(attempt) => {
+                vec![Action::Send(messages::cancel(attempt, reason))]
             }
-            Event::Cancel(_) => Vec::new(),
+            Event::Cancel(..) => Vec::new(),
             Event::Ended(attempt) => {
                 self.jobs.remove(attempt);
                 Vec::new()

@@ -42,7 +42,7 @@ pub(super) enum Event {
     /// A lease for this sensor.
     Offer(Box<Lease>),
     /// An attempt must stop.
-    Cancel(AttemptRef),
+    Cancel(AttemptRef, Reason),
     /// An attempt has closed its run.
     Ended(AttemptRef),
     /// The control plane stops.

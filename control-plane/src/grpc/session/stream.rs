@@ -114,7 +114,7 @@ impl SessionStream {
                 }
                 match command {
                     SessionCommand::Offer(lease) => Event::Offer(lease),
-                    SessionCommand::Cancel(attempt) => Event::Cancel(attempt),
+                    SessionCommand::Cancel(attempt, reason) => Event::Cancel(attempt, reason),
                     SessionCommand::Ended(attempt) => Event::Ended(attempt),
                     SessionCommand::Drain(after) => Event::Drain(after),
                 }
@@ -157,6 +157,7 @@ impl SessionStream {
             }
         }
         if let Some(live) = &self.live {
+            live.session.set_held(self.machine.held());
             let free = self.machine.free();
             let more = free > live.session.free();
             live.session.set_free(free);

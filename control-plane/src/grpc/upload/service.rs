@@ -162,9 +162,10 @@ impl Upload for UploadService {
         let (identity, fence) = self.caller(&call, request.get_ref().fence.as_ref())?;
         let refuse = door.refuser(&call);
         let closing = read::closing(request.get_ref()).map_err(|error| refuse.field(&error).into_status())?;
+        let progress = request.get_ref().progress.as_ref().map(convert::progress);
         let closed = door
             .app
-            .close_run(&door.meters, &fence, &closing)
+            .close_run(&door.meters, &fence, &closing, progress.as_ref())
             .await
             .map_err(|error| refuse.store(&error).into_status())?;
         // Its slot is free now, not only with the next heartbeat.

@@ -15,6 +15,9 @@ pub struct FindingView {
     pub severity: String,
     /// What was seen.
     pub seen: String,
+    /// More of what was seen, in several lines, such as the certificates that a server presented.
+    #[serde(default)]
+    pub detail: Option<String>,
     /// The likely cause.
     pub cause: String,
     /// What to do.
@@ -27,6 +30,7 @@ impl From<Finding> for FindingView {
             code: finding.code.to_string(),
             severity: finding.code.severity().to_string(),
             seen: finding.seen,
+            detail: finding.detail,
             cause: finding.code.cause().to_owned(),
             cure: finding.code.cure().to_owned(),
         }

@@ -5,16 +5,15 @@ use jiff::Timestamp;
 use portolan_shared::model::{ApiTokenId, TenantId};
 use sqlx::sqlite::SqliteRow;
 
-use super::SqliteStore;
 use super::columns::{Columns, millis};
 use super::failure::{During as _, is_taken, is_unknown_tenant};
-use super::keyset;
 use super::rows::hex;
-use crate::{ApiToken, ApiTokens, NewApiToken, Page, PageRequest, StoreError, TokenHash};
+use super::{SqliteStore, audit, keyset};
+use crate::{ApiToken, ApiTokens, AuditEntry, NewApiToken, Page, PageRequest, StoreError, TokenHash};
 
 #[async_trait]
 impl ApiTokens for SqliteStore {
-    async fn add_api_token(&self, token: &NewApiToken) -> Result<(), StoreError> {
+    async fn add_api_token(&self, token: &NewApiToken, entry: &AuditEntry) -> Result<(), StoreError> {
         const ACTION: &str = "add an API token";
         let mut tx = self.write().await?;
         let inserted = sqlx::query(
@@ -41,6 +40,7 @@ impl ApiTokens for SqliteStore {
             }),
             other => {
                 other.during(ACTION)?;
+                audit::append(&mut tx, token.tenant, entry).await?;
                 tx.commit().await.during(ACTION)
             }
         }
@@ -79,6 +79,7 @@ impl ApiTokens for SqliteStore {
         tenant: TenantId,
         id: ApiTokenId,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
         const ACTION: &str = "revoke an API token";
         let mut tx = self.write().await?;
@@ -91,8 +92,12 @@ impl ApiTokens for SqliteStore {
         .execute(&mut *tx)
         .await
         .during(ACTION)?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        audit::append(&mut tx, tenant, entry).await?;
         tx.commit().await.during(ACTION)?;
-        Ok(done.rows_affected() == 1)
+        Ok(true)
     }
 }
 

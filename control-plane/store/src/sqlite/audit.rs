@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use portolan_shared::model::TenantId;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Sqlite, Transaction};
 
 use super::SqliteStore;
 use super::columns::{Columns, millis};
@@ -16,33 +17,44 @@ const SEVERITIES: [(&str, AuditSeverity); 3] = [
     ("high", AuditSeverity::High),
 ];
 
+const APPEND: &str = "append to the audit log";
+
+/// Appends an entry, in the transaction of what it tells of.
+pub(super) async fn append(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+    entry: &AuditEntry,
+) -> Result<u64, StoreError> {
+    let severity = SEVERITIES
+        .iter()
+        .find(|(_, severity)| *severity == entry.severity)
+        .map(|(word, _)| *word);
+    // Nothing else writes meanwhile, so the numbers have no gaps.
+    let row = sqlx::query(
+        "INSERT INTO audit (tenant_id, seq, at, actor, action, object, severity, details)
+         VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM audit WHERE tenant_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7)
+         RETURNING seq",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(millis(entry.at))
+    .bind(&entry.actor)
+    .bind(&entry.action)
+    .bind(&entry.object)
+    .bind(severity)
+    .bind(rows::json("audit details", &entry.details)?)
+    .fetch_one(&mut **tx)
+    .await
+    .during(APPEND)?;
+    Columns::of("audit", &row).number("seq")
+}
+
 #[async_trait]
 impl Audit for SqliteStore {
     async fn append_audit(&self, tenant: TenantId, entry: &AuditEntry) -> Result<u64, StoreError> {
-        const ACTION: &str = "append to the audit log";
-        let severity = SEVERITIES
-            .iter()
-            .find(|(_, severity)| *severity == entry.severity)
-            .map(|(word, _)| *word);
         let mut tx = self.write().await?;
-        // Nothing else writes meanwhile, so the numbers have no gaps.
-        let row = sqlx::query(
-            "INSERT INTO audit (tenant_id, seq, at, actor, action, object, severity, details)
-             VALUES (?1, (SELECT coalesce(max(seq), 0) + 1 FROM audit WHERE tenant_id = ?1), ?2, ?3, ?4, ?5, ?6, ?7)
-             RETURNING seq",
-        )
-        .bind(tenant.as_bytes().as_slice())
-        .bind(millis(entry.at))
-        .bind(&entry.actor)
-        .bind(&entry.action)
-        .bind(&entry.object)
-        .bind(severity)
-        .bind(rows::json("audit details", &entry.details)?)
-        .fetch_one(&mut *tx)
-        .await
-        .during(ACTION)?;
-        tx.commit().await.during(ACTION)?;
-        Columns::of("audit", &row).number("seq")
+        let seq = append(&mut tx, tenant, entry).await?;
+        tx.commit().await.during(APPEND)?;
+        Ok(seq)
     }
 
     async fn audit(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<AuditRecord>, StoreError> {

@@ -138,7 +138,8 @@ pub(super) fn millis(time: Timestamp) -> i64 {
     time.as_millisecond()
 }
 
-/// A count as it is stored. SQLite's integers have 63 bits for it; nothing that is counted comes near.
+/// A count or size as it is stored. SQLite's integers have 63 bits for it: nothing that is counted comes near, and a size that a registry
+/// only claims is kept as the largest that there is. Above it, JSON would be read as a floating-point number, which no column takes.
 pub(super) fn integer(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -9,19 +9,25 @@ use sqlx::{Sqlite, Transaction};
 use super::columns::{Columns, millis};
 use super::failure::{During as _, is_unknown_tenant};
 use super::rows::hex;
-use super::{SqliteStore, keyset};
+use super::{SqliteStore, audit, keyset};
 use crate::{
-    Enrolment, EnrolmentClaim, EnrolmentOutcome, Invitation, InvitationState, NewInvitation, Page,
-    PageRequest, StoreError, TokenHash,
+    AuditEntry, Enrolment, EnrolmentClaim, EnrolmentOutcome, EntryFor, Invitation, InvitationState,
+    NewInvitation, Page, PageRequest, StoreError, TokenHash,
 };
 
 /// How long after they were bound the same keys may claim again: the answer to the first claim may have been lost.
 const AGAIN: SignedDuration = SignedDuration::from_mins(10);
 const ENROL: &str = "enrol a sensor";
+/// Finds an invitation, or else one that nobody can use: both are read and compared alike, so that the time this takes does not tell which.
+const FIND: &str = "SELECT 1 AS known, tenant_id, invitation_id, secret_hash, sensor_name, created_by, created_at, expires_at,
+            revoked_at, bound_sensor, bound_at, bound_source
+     FROM invitation WHERE invitation_id = ?1
+     UNION ALL SELECT 0, zeroblob(16), zeroblob(16), zeroblob(32), 'a-sensor', 'somebody', 0, 0, NULL, NULL, NULL, NULL
+     ORDER BY known DESC LIMIT 1";
 
 #[async_trait]
 impl Enrolment for SqliteStore {
-    async fn add_invitation(&self, invitation: &NewInvitation) -> Result<(), StoreError> {
+    async fn add_invitation(&self, invitation: &NewInvitation, entry: &AuditEntry) -> Result<(), StoreError> {
         const ACTION: &str = "add an invitation";
         let mut tx = self.write().await?;
         let taken: bool = sqlx::query_scalar(
@@ -61,6 +67,7 @@ impl Enrolment for SqliteStore {
             }),
             other => {
                 other.during(ACTION)?;
+                audit::append(&mut tx, invitation.tenant, entry).await?;
                 tx.commit().await.during(ACTION)
             }
         }
@@ -110,6 +117,7 @@ impl Enrolment for SqliteStore {
         tenant: TenantId,
         id: InvitationId,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
         const ACTION: &str = "withdraw an invitation";
         let mut tx = self.write().await?;
@@ -123,19 +131,31 @@ impl Enrolment for SqliteStore {
         .execute(&mut *tx)
         .await
         .during(ACTION)?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        audit::append(&mut tx, tenant, entry).await?;
         tx.commit().await.during(ACTION)?;
-        Ok(done.rows_affected() == 1)
+        Ok(true)
     }
 
-    async fn enrol(&self, claim: &EnrolmentClaim) -> Result<EnrolmentOutcome, StoreError> {
+    async fn enrol(
+        &self,
+        claim: &EnrolmentClaim,
+        note: EntryFor<'_, EnrolmentOutcome>,
+    ) -> Result<EnrolmentOutcome, StoreError> {
         let mut tx = self.write().await?;
-        let row = sqlx::query("SELECT * FROM invitation WHERE invitation_id = ?1")
+        let row = sqlx::query(FIND)
             .bind(claim.invitation.as_bytes().as_slice())
-            .fetch_optional(&mut *tx)
+            .fetch_one(&mut *tx)
             .await
             .during(ENROL)?;
-        let stored = row.as_ref().map(StoredInvitation::read).transpose()?;
-        let outcome = judge(&mut tx, claim, stored).await?;
+        let known = Columns::of("invitation", &row).get("known")?;
+        let stored = StoredInvitation::read(&row)?;
+        let outcome = judge(&mut tx, claim, stored, known).await?;
+        if let (Some(tenant), Some(entry)) = (outcome.tenant(), note(&outcome)) {
+            audit::append(&mut tx, tenant, &entry).await?;
+        }
         tx.commit().await.during(ENROL)?;
         Ok(outcome)
     }
@@ -144,14 +164,16 @@ impl Enrolment for SqliteStore {
 async fn judge(
     tx: &mut Transaction<'static, Sqlite>,
     claim: &EnrolmentClaim,
-    stored: Option<StoredInvitation>,
+    stored: StoredInvitation,
+    known: bool,
 ) -> Result<EnrolmentOutcome, StoreError> {
     let invalid = |tenant, why| Ok(EnrolmentOutcome::Invalid { tenant, why });
-    let Some(stored) = stored else {
+    let right = same(&stored.invitation.hash.0, &claim.hash.0);
+    if !known {
         return invalid(None, "there is no such invitation");
-    };
+    }
     let tenant = stored.invitation.tenant;
-    if !same(&stored.invitation.hash.0, &claim.hash.0) {
+    if !right {
         return invalid(Some(tenant), "the secret is wrong");
     }
     if let Some(bound) = &stored.bound {
@@ -211,9 +233,18 @@ async fn claimed_before(
     )
     .bind(tenant.as_bytes().as_slice())
     .bind(bound.sensor.as_bytes().as_slice())
-    .fetch_one(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await
     .during(ENROL)?;
+    let invalid = |why| {
+        Ok(EnrolmentOutcome::Invalid {
+            tenant: Some(tenant),
+            why,
+        })
+    };
+    let Some(row) = row else {
+        return invalid("the sensor was never used and is gone");
+    };
     let row = Columns::of("sensor", &row);
     if row.array::<32>("identity_public_key")? != claim.identity_public_key {
         sqlx::query("UPDATE sensor SET contested = 1 WHERE tenant_id = ?1 AND sensor_id = ?2")
@@ -229,12 +260,6 @@ async fn claimed_before(
             newly_contested: !row.get::<bool>("contested")?,
         });
     }
-    let invalid = |why| {
-        Ok(EnrolmentOutcome::Invalid {
-            tenant: Some(tenant),
-            why,
-        })
-    };
     if row.text::<SensorState>("state")? == SensorState::Revoked {
         return invalid("the sensor was revoked");
     }

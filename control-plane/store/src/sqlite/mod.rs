@@ -1,7 +1,8 @@
 //! The store on SQLite: one file, one writer, any number of readers.
 //!
 //! Each trait has a file or folder of the same name here. Around them: `store` opens and closes the database, `schema` brings it up to date,
-//! `columns` turns stored values into checked types, `keyset` makes cursors, `media_type` shortens media types.
+//! `columns` turns stored values into checked types, `keyset` makes cursors, `media_type` shortens media types; `provisional` is the part of
+//! `sensor` that is about sensors nobody uses.
 //!
 //! How it works:
 //!
@@ -34,6 +35,7 @@ mod image;
 mod inventory;
 mod keyset;
 mod media_type;
+mod provisional;
 mod registry;
 mod rows;
 mod run;

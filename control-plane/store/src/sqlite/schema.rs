@@ -8,7 +8,7 @@ use sqlx::{SqlSafeStr as _, SqlitePool};
 use crate::StoreError;
 
 /// Every migration, in order. Each runs once, in its own transaction; its checksum is kept and compared at every start.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (
         1,
         "people and sensors",
@@ -23,6 +23,11 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
         3,
         "inventory",
         include_str!("../../migrations/sqlite/0003_inventory.sql"),
+    ),
+    (
+        4,
+        "unused sensors",
+        include_str!("../../migrations/sqlite/0004_unused_sensors.sql"),
     ),
 ];
 

@@ -9,10 +9,10 @@ use sqlx::{Sqlite, Transaction};
 use super::columns::{Columns, integer, millis};
 use super::failure::During as _;
 use super::rows::{self, hex};
-use super::{SqliteStore, keyset};
+use super::{SqliteStore, audit, keyset, provisional};
 use crate::{
-    Certificate, Denial, OpenedSession, Page, PageRequest, RenewalOutcome, Seen, SensorRecord, Sensors,
-    SessionOpening, SessionOutcome, StoreError,
+    AuditEntry, Certificate, Denial, EntryFor, OpenedSession, Page, PageRequest, RenewalOutcome, Seen,
+    SensorRecord, Sensors, SessionOpening, SessionOutcome, StoreError,
 };
 
 /// Certificates that a sensor may be given within an hour.
@@ -124,6 +124,7 @@ impl Sensors for SqliteStore {
         sensor: SensorId,
         certificate: &Certificate,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<RenewalOutcome, StoreError> {
         let mut tx = self.write().await?;
         let Some(found) = locked(&mut tx, tenant, sensor, RENEW).await? else {
@@ -168,6 +169,7 @@ impl Sensors for SqliteStore {
         .execute(&mut *tx)
         .await
         .during(RENEW)?;
+        audit::append(&mut tx, tenant, entry).await?;
         tx.commit().await.during(RENEW)?;
         Ok(RenewalOutcome::Stored)
     }
@@ -203,6 +205,7 @@ impl Sensors for SqliteStore {
         tenant: TenantId,
         sensor: SensorId,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
         let done = sqlx::query(
@@ -243,8 +246,27 @@ impl Sensors for SqliteStore {
         .execute(&mut *tx)
         .await
         .during(REVOKE)?;
+        audit::append(&mut tx, tenant, entry).await?;
         tx.commit().await.during(REVOKE)?;
         Ok(true)
+    }
+
+    async fn mark_stuck_sensors(
+        &self,
+        enrolled_before: Timestamp,
+        now: Timestamp,
+        note: EntryFor<'_, SensorRecord>,
+    ) -> Result<Vec<SensorRecord>, StoreError> {
+        provisional::mark_stuck(self, enrolled_before, now, note).await
+    }
+
+    async fn remove_unused_sensors(
+        &self,
+        enrolled_before: Timestamp,
+        now: Timestamp,
+        note: EntryFor<'_, SensorRecord>,
+    ) -> Result<Vec<SensorRecord>, StoreError> {
+        provisional::remove_unused(self, enrolled_before, now, note).await
     }
 
     async fn denial_epoch(&self) -> Result<u64, StoreError> {
@@ -293,7 +315,7 @@ async fn locked(
     row.as_ref().map(read).transpose()
 }
 
-fn read(row: &SqliteRow) -> Result<SensorRecord, StoreError> {
+pub(super) fn read(row: &SqliteRow) -> Result<SensorRecord, StoreError> {
     let row = Columns::of("sensor", row);
     let new = match row.opt_array("new_serial")? {
         Some(serial) => Some(Certificate {

@@ -6,6 +6,7 @@ mod facts;
 mod kind;
 mod parse;
 mod schema1;
+mod signed;
 
 #[cfg(test)]
 mod tests;
@@ -13,3 +14,4 @@ mod tests;
 pub use facts::{FactsError, History, ImageFacts};
 pub use kind::{ArtifactKind, subject_of_tag};
 pub use parse::{Annotations, Child, ChildRole, Descriptor, Manifest, ManifestError};
+pub use signed::signed_payload;

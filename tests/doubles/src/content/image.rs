@@ -4,7 +4,8 @@ use data_encoding::HEXLOWER;
 use portolan_shared::model::{Digest, MediaType};
 use serde_json::{Value, json};
 
-use super::CANARY;
+/// How every fake secret in a generated config begins.
+pub const CANARY: &str = "portolan-canary-";
 
 /// The layers at the bottom of many images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

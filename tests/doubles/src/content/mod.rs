@@ -14,9 +14,6 @@ mod store;
 
 pub use bench::BenchShape;
 pub use fixture::{FIXTURE_CONFIG, FIXTURE_INDEX, FIXTURE_MANIFEST};
-pub use image::{Image, SharedBase};
+pub use image::{CANARY, Image, SharedBase};
 pub use shelf::{Attested, Shelf};
 pub use store::{Content, Repository, StoredManifest};
-
-/// How every fake secret in a generated config begins.
-pub const CANARY: &str = "portolan-canary-";

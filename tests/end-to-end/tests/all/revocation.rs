@@ -13,9 +13,7 @@ async fn t16_a_revoked_sensor_is_out_within_a_second_and_stays_out() -> anyhow::
     let registry = scene.registry_double(Content::demo()).await?;
     scene.enrol(&[registry.address()]).await?;
     let gitlab = scene.add_registry("gitlab", &registry.url(), &[])?;
-    let revoked = scene
-        .control_plane
-        .cli(&["sensor", "revoke", "office"])?;
+    let revoked = scene.control_plane.cli(&["sensor", "revoke", "office"])?;
     assert!(revoked.status.success(), "{}{}", revoked.output, revoked.errors);
     let at = tokio::time::Instant::now();
     let agent = scene.agent.process().expect("the agent runs");

@@ -187,6 +187,9 @@ fn missing(text: &mut String, lines: &[CoverageLine], more: bool) {
 fn explain(text: &mut String, finding: &FindingView, margin: &str) {
     let seen = printable(&finding.seen, 1_024);
     let _ = writeln!(text, "{margin}{}: {}: {seen}", finding.severity, finding.code);
+    for line in finding.detail.iter().flat_map(|detail| detail.lines()) {
+        let _ = writeln!(text, "{margin}  {}", printable(line, 1_024));
+    }
     let _ = writeln!(
         text,
         "{margin}cause  {}\n{margin}cure   {}",

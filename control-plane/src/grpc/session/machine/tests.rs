@@ -326,3 +326,20 @@ fn nothing_is_offered_while_draining() {
     let actions = machine.on(Event::Offer(lease(1)), at(0));
     assert!(matches!(actions.as_slice(), [Action::Return(_)]));
 }
+
+#[test]
+fn t58_an_attempt_is_told_to_stop_once_and_keeps_its_slot_until_it_has() {
+    let mut machine = open(&[1, 2]);
+    let cancel = |number| Event::Cancel(attempt(number), Reason::StaleAttempt);
+    let told = machine.on(cancel(1), at(10));
+    assert!(matches!(
+        told.as_slice(),
+        [Action::Send(Body::JobCancel(cancel))] if cancel.reason() == v1::Reason::StaleAttempt
+    ));
+    assert_eq!(machine.held(), [attempt(2)]);
+    assert!(machine.on(cancel(1), at(20)).is_empty());
+    assert!(machine.on(cancel(3), at(20)).is_empty(), "it is not here");
+    assert_eq!(machine.free(), 0);
+    machine.on(message(2, 100, heartbeat(1, &[2])), at(30));
+    assert_eq!((machine.free(), machine.held()), (1, vec![attempt(2)]));
+}

@@ -1,4 +1,4 @@
-//! `/repositories`
+//! What people ask of repositories: `/repositories` and its pages.
 
 pub(super) mod list;
 mod view;

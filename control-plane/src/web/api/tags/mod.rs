@@ -1,4 +1,4 @@
-//! `/tags`
+//! What people ask of the tags of a repository: `/tags` and its pages.
 
 pub(super) mod list;
 mod view;

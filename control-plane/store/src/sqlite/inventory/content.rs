@@ -9,7 +9,7 @@ use serde::Serialize;
 use sqlx::{Sqlite, Transaction};
 
 use super::super::SqliteStore;
-use super::super::columns::{Columns, millis};
+use super::super::columns::{Columns, integer, millis};
 use super::super::failure::During as _;
 use super::super::media_type;
 use super::super::rows::{self, hex};
@@ -23,7 +23,7 @@ const PUT: &str = "store content";
 enum Known {
     #[default]
     Nothing,
-    /// That its content could not be had; wanted again or not.
+    /// That its content could not be had.
     Unavailable,
     /// Its content, but not all below it.
     Incomplete,
@@ -38,8 +38,8 @@ struct ManifestRow<'a> {
     media_type: Option<&'a str>,
     kind: Option<&'static str>,
     artifact_type: Option<&'a str>,
-    size: u64,
-    content_size: u64,
+    size: i64,
+    content_size: i64,
     incomplete: bool,
     unavailable: Option<&'static str>,
     settled: bool,
@@ -52,7 +52,7 @@ struct ManifestRow<'a> {
 #[derive(Serialize)]
 struct FactsRow {
     digest: String,
-    size: u64,
+    size: i64,
     unavailable: Option<&'static str>,
     settled: bool,
     facts: Option<String>,
@@ -199,8 +199,8 @@ async fn known<'a>(
         .collect())
 }
 
-/// Whether content that could not be had for this reason will never be had: it is not wanted again. Content that one registry does not
-/// have, or that lies too deep below one index, may be had from another place.
+/// Whether content that could not be had for this reason is no reason to read a repository again that has not changed: it would be as
+/// large as before. It is wanted all the same when it is offered, for this is only what one sensor said of one place.
 fn is_permanent(code: FindingCode) -> bool {
     matches!(code, FindingCode::TooLarge | FindingCode::ManifestTooLarge)
 }
@@ -232,8 +232,8 @@ impl<'a> Batch<'a> {
             media_type: Some(media_type::stored(&manifest.media_type)),
             kind: Some(manifest.kind.as_str()),
             artifact_type: manifest.artifact_type.as_ref().map(media_type::stored),
-            size: manifest.bytes.len() as u64,
-            content_size: manifest.content_size,
+            size: integer(manifest.bytes.len() as u64),
+            content_size: integer(manifest.content_size),
             incomplete: manifest.incomplete,
             unavailable: None,
             settled: !manifest.incomplete,
@@ -258,7 +258,7 @@ impl<'a> Batch<'a> {
         self.manifests.push(ManifestRow {
             digest: hex(&digest.to_bytes()),
             media_type: media_type.map(media_type::stored),
-            size,
+            size: integer(size),
             unavailable: Some(code.as_str()),
             settled: is_permanent(code),
             ..ManifestRow::default()
@@ -273,7 +273,7 @@ impl<'a> Batch<'a> {
         self.new_facts += 1;
         self.facts.push(FactsRow {
             digest: hex(&digest.to_bytes()),
-            size,
+            size: integer(size),
             unavailable: None,
             settled: true,
             facts: Some(hex(json)),
@@ -287,7 +287,7 @@ impl<'a> Batch<'a> {
         *known = Known::Unavailable;
         self.facts.push(FactsRow {
             digest: hex(&digest.to_bytes()),
-            size,
+            size: integer(size),
             unavailable: Some(code.as_str()),
             settled: is_permanent(code),
             facts: None,

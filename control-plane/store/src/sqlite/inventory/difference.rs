@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::super::columns::integer;
 use super::super::media_type;
 use super::super::rows::hex;
 use crate::{RepositoryCommitted, TagObservation};
@@ -18,7 +19,7 @@ pub(super) struct StoredTag {
 
 /// A tag to be written: its name, digest, media type, size, time of push, and the digest before, each as JSON has it.
 #[derive(Debug, Serialize)]
-pub(super) struct Written<'a>(&'a str, String, Option<&'a str>, u64, Option<i64>, Option<String>);
+pub(super) struct Written<'a>(&'a str, String, Option<&'a str>, i64, Option<i64>, Option<String>);
 
 /// A tag to be removed, and its digest.
 #[derive(Debug, Serialize)]
@@ -74,7 +75,7 @@ impl<'a> Difference<'a> {
             Some(before) if before.digest != digest => self.counts.moved += 1,
             Some(before)
                 if before.media_type.as_deref() == media_type
-                    && u64::try_from(before.size) == Ok(seen.size)
+                    && before.size == integer(seen.size)
                     && before.pushed_at == pushed_at =>
             {
                 return;
@@ -86,7 +87,7 @@ impl<'a> Difference<'a> {
             seen.tag.as_str(),
             hex(&digest),
             media_type,
-            seen.size,
+            integer(seen.size),
             pushed_at,
             before.map(|before| hex(&before.digest)),
         ));

@@ -124,12 +124,14 @@ pub(super) async fn digests(
         ContentKind::Manifest => (
             "manifest",
             "SELECT json_each.key AS place FROM json_each(?2) CROSS JOIN manifest
-             WHERE manifest.tenant_id = ?1 AND manifest.digest = unhex(json_each.value) AND manifest.settled = 1",
+             WHERE manifest.tenant_id = ?1 AND manifest.digest = unhex(json_each.value)
+               AND manifest.unavailable IS NULL AND manifest.incomplete = 0",
         ),
         ContentKind::ImageFacts => (
             "image_facts",
             "SELECT json_each.key AS place FROM json_each(?2) CROSS JOIN image_facts
-             WHERE image_facts.tenant_id = ?1 AND image_facts.digest = unhex(json_each.value) AND image_facts.settled = 1",
+             WHERE image_facts.tenant_id = ?1 AND image_facts.digest = unhex(json_each.value)
+               AND image_facts.unavailable IS NULL",
         ),
     };
     let mut tx = store.read().await?;

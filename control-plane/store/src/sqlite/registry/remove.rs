@@ -4,9 +4,9 @@
 
 use portolan_shared::model::{RegistryId, TenantId};
 
-use super::super::SqliteStore;
 use super::super::failure::During as _;
-use crate::StoreError;
+use super::super::{SqliteStore, audit};
+use crate::{AuditEntry, StoreError};
 
 /// What is removed, in this order: first what is found by way of something else.
 const STATEMENTS: [&str; 8] = [
@@ -29,6 +29,7 @@ pub(super) async fn remove(
     store: &SqliteStore,
     tenant: TenantId,
     id: RegistryId,
+    entry: &AuditEntry,
 ) -> Result<bool, StoreError> {
     const ACTION: &str = "remove a registry";
     let mut tx = store.write().await?;
@@ -42,6 +43,10 @@ pub(super) async fn remove(
             .during(ACTION)?
             .rows_affected();
     }
+    if removed == 0 {
+        return Ok(false);
+    }
+    audit::append(&mut tx, tenant, entry).await?;
     tx.commit().await.during(ACTION)?;
-    Ok(removed == 1)
+    Ok(true)
 }

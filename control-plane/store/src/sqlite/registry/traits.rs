@@ -6,11 +6,11 @@ use portolan_shared::model::{RegistryId, RegistryName, TenantId};
 
 use super::super::columns::millis;
 use super::super::failure::{During as _, is_taken, is_unknown_tenant};
-use super::super::{SqliteStore, keyset, rows};
+use super::super::{SqliteStore, audit, keyset, rows};
 use super::{records, remove};
 use crate::{
-    NewRegistry, Page, PageRequest, Registries, RegistryChange, RegistryChangeOutcome, RegistryRecord,
-    StoreError,
+    AuditEntry, EntryFor, NewRegistry, Page, PageRequest, Registries, RegistryChange, RegistryChangeOutcome,
+    RegistryRecord, StoreError,
 };
 
 const FIND: &str = "find a registry";
@@ -19,7 +19,12 @@ const CHANGE: &str = "change a registry";
 
 #[async_trait]
 impl Registries for SqliteStore {
-    async fn add_registry(&self, registry: &NewRegistry, now: Timestamp) -> Result<(), StoreError> {
+    async fn add_registry(
+        &self,
+        registry: &NewRegistry,
+        now: Timestamp,
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         let inserted = sqlx::query(
             "INSERT INTO registry (tenant_id, registry_id, name, url, ca_bundle_pem, ca_only_bundle, globs, credential,
@@ -49,6 +54,7 @@ impl Registries for SqliteStore {
             other => other.during("add a registry")?,
         };
         records::put_sensors(&mut tx, registry).await?;
+        audit::append(&mut tx, registry.tenant, entry).await?;
         tx.commit().await.during("add a registry")
     }
 
@@ -104,6 +110,7 @@ impl Registries for SqliteStore {
         change: &RegistryChange,
         seen_version: Option<u64>,
         now: Timestamp,
+        note: EntryFor<'_, RegistryRecord>,
     ) -> Result<RegistryChangeOutcome, StoreError> {
         let mut tx = self.write().await?;
         let Some(mut record) = records::find(&mut tx, tenant, id).await? else {
@@ -138,15 +145,23 @@ impl Registries for SqliteStore {
         if change.sensors.is_some() {
             records::put_sensors(&mut tx, registry).await?;
         }
-        let changed = records::find(&mut tx, tenant, id).await?;
+        let Some(changed) = records::find(&mut tx, tenant, id).await? else {
+            return Ok(RegistryChangeOutcome::Unknown);
+        };
+        if let Some(entry) = note(&changed) {
+            audit::append(&mut tx, tenant, &entry).await?;
+        }
         tx.commit().await.during(CHANGE)?;
-        Ok(changed.map_or(RegistryChangeOutcome::Unknown, |record| {
-            RegistryChangeOutcome::Changed(Box::new(record))
-        }))
+        Ok(RegistryChangeOutcome::Changed(Box::new(changed)))
     }
 
-    async fn remove_registry(&self, tenant: TenantId, id: RegistryId) -> Result<bool, StoreError> {
-        remove::remove(self, tenant, id).await
+    async fn remove_registry(
+        &self,
+        tenant: TenantId,
+        id: RegistryId,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        remove::remove(self, tenant, id, entry).await
     }
 }
 

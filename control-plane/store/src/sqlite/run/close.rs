@@ -43,7 +43,7 @@ pub(super) async fn close(
         found: closing.found,
         filtered: closing.filtered,
         // A repository that was found must have come to something. One that did not is not passed over in silence.
-        failed: counted.failed + unaccounted,
+        failed: counted.failed.saturating_add(unaccounted),
         ..counted
     };
     let state = if closing.failure.is_some() && commits == 0 {

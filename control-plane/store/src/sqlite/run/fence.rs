@@ -53,17 +53,20 @@ pub(in super::super) async fn stale(
     connection: &mut SqliteConnection,
     fence: &Fence,
 ) -> Result<StoreError, StoreError> {
-    let epoch: Option<i64> =
-        sqlx::query_scalar("SELECT session_epoch FROM sensor WHERE tenant_id = ?1 AND sensor_id = ?2")
-            .bind(fence.tenant.as_bytes().as_slice())
-            .bind(fence.sensor.as_bytes().as_slice())
-            .fetch_optional(connection)
-            .await
-            .during("check a fence")?;
-    let current = epoch == Some(integer(fence.session_epoch));
-    Ok(StoreError::Stale(if current {
-        StaleFence::Attempt
-    } else {
-        StaleFence::Session
+    let (session, run): (bool, bool) = sqlx::query_as(
+        "SELECT EXISTS (SELECT 1 FROM sensor WHERE tenant_id = ?1 AND sensor_id = ?2 AND session_epoch = ?3),
+                EXISTS (SELECT 1 FROM run WHERE tenant_id = ?1 AND run_id = ?4)",
+    )
+    .bind(fence.tenant.as_bytes().as_slice())
+    .bind(fence.sensor.as_bytes().as_slice())
+    .bind(integer(fence.session_epoch))
+    .bind(fence.attempt.run.as_bytes().as_slice())
+    .fetch_one(connection)
+    .await
+    .during("check a fence")?;
+    Ok(StoreError::Stale(match (session, run) {
+        (false, _) => StaleFence::Session,
+        (true, true) => StaleFence::Attempt,
+        (true, false) => StaleFence::Run,
     }))
 }

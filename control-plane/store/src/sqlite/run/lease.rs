@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::limits::{LEASE_GRACE_SECONDS, LEASE_SECONDS};
 use portolan_shared::model::{
-    AttemptRef, Finding, RegistryTarget, RunId, RunProgress, RunState, Scope, SensorId, TenantId,
+    AttemptRef, Finding, Reason, RegistryTarget, RunId, RunProgress, RunState, Scope, SensorId, TenantId,
 };
 
 use super::super::SqliteStore;
@@ -13,7 +13,7 @@ use super::super::registry;
 use super::super::rows::{self, hex, json};
 use super::attempt::{self, Ending};
 use super::fence::{bind_fence, fenced, leased, stale};
-use crate::{Fence, Lease, LostLease, StaleFence, StoreError};
+use crate::{Fence, HeldAttempt, Lease, LostLease, StaleFence, StoreError, WithdrawnLease};
 
 /// Leases that are taken away in one transaction; the rest waits for the next call.
 const TAKEN_AT_ONCE: i64 = 1_000;
@@ -211,6 +211,53 @@ pub(super) async fn adopt(
     }
     tx.commit().await.during(ACTION)?;
     Ok(kept)
+}
+
+pub(super) async fn withdrawn(
+    store: &SqliteStore,
+    held: &[HeldAttempt],
+) -> Result<Vec<WithdrawnLease>, StoreError> {
+    if held.is_empty() {
+        return Ok(Vec::new());
+    }
+    let claimed = rows::array(held.iter().map(|held| {
+        (
+            hex(held.tenant.as_bytes()),
+            hex(held.attempt.run.as_bytes()),
+            held.attempt.attempt,
+            hex(held.sensor.as_bytes()),
+        )
+    }))?;
+    // The session's number is not compared: while a sensor changes from one session to the next, its attempts go on.
+    let rows = sqlx::query(
+        "SELECT claim.key, run.state FROM json_each(?1) AS claim
+         LEFT JOIN run ON run.tenant_id = unhex(claim.value ->> 0) AND run.run_id = unhex(claim.value ->> 1)
+         WHERE run.run_id IS NULL
+            OR (run.closed_by IS NOT claim.value ->> 2
+                AND (run.state <> 'leased' OR run.attempt <> claim.value ->> 2 OR run.sensor_id <> unhex(claim.value ->> 3)))
+         ORDER BY claim.key",
+    )
+    .bind(claimed)
+    .fetch_all(store.reader())
+    .await
+    .during("find leases that were withdrawn")?;
+    let mut withdrawn = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let row = Columns::of("run", row);
+        let position = usize::try_from(row.number("key")?).ok();
+        let cancelled = row.opt_text::<RunState>("state")? == Some(RunState::Cancelled);
+        if let Some(held) = position.and_then(|position| held.get(position)) {
+            withdrawn.push(WithdrawnLease {
+                held: *held,
+                reason: if cancelled {
+                    Reason::Cancelled
+                } else {
+                    Reason::StaleAttempt
+                },
+            });
+        }
+    }
+    Ok(withdrawn)
 }
 
 pub(super) async fn take_expired(store: &SqliteStore, now: Timestamp) -> Result<Vec<LostLease>, StoreError> {

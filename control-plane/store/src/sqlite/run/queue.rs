@@ -3,14 +3,18 @@
 use jiff::Timestamp;
 use portolan_shared::model::{AttemptRef, RunId, RunProgress, RunState, SensorId, TenantId};
 
-use super::super::SqliteStore;
 use super::super::columns::{Columns, millis};
 use super::super::failure::During as _;
-use super::super::rows::json;
+use super::super::rows::{self, hex, json};
+use super::super::{SqliteStore, audit};
 use super::attempt;
-use crate::{CancelOutcome, Leasable, NewRun, QueueOutcome, StoreError};
+use crate::{AuditEntry, CancelOutcome, Leasable, NewRun, QueueOutcome, StoreError};
 
-pub(super) async fn queue(store: &SqliteStore, run: &NewRun) -> Result<QueueOutcome, StoreError> {
+pub(super) async fn queue(
+    store: &SqliteStore,
+    run: &NewRun,
+    entry: &AuditEntry,
+) -> Result<QueueOutcome, StoreError> {
     const ACTION: &str = "queue a run";
     // The same scope in another order is the same scope.
     let mut scope = run.scope.repositories.clone();
@@ -58,6 +62,7 @@ pub(super) async fn queue(store: &SqliteStore, run: &NewRun) -> Result<QueueOutc
     .execute(&mut *tx)
     .await
     .during(ACTION)?;
+    audit::append(&mut tx, run.tenant, entry).await?;
     tx.commit().await.during(ACTION)?;
     Ok(QueueOutcome::Queued)
 }
@@ -65,27 +70,34 @@ pub(super) async fn queue(store: &SqliteStore, run: &NewRun) -> Result<QueueOutc
 pub(super) async fn leasable(
     store: &SqliteStore,
     now: Timestamp,
+    sensors: &[SensorId],
     limit: u32,
 ) -> Result<Vec<Leasable>, StoreError> {
-    // A run whose sensors were all revoked would only stand in the way of others.
+    if sensors.is_empty() {
+        return Ok(Vec::new());
+    }
+    // A run that none of the sensors may have would only stand in the way of others.
     let rows = sqlx::query(
-        "WITH waiting AS MATERIALIZED (
+        "WITH asking AS MATERIALIZED (SELECT unhex(value) AS sensor_id FROM json_each(?3)),
+         waiting AS MATERIALIZED (
              SELECT tenant_id, run_id, registry_id, queued_at FROM run
              WHERE state = 'queued' AND not_before <= ?1
                AND EXISTS (SELECT 1 FROM registry_sensor JOIN sensor USING (tenant_id, sensor_id)
                             WHERE registry_sensor.tenant_id = run.tenant_id
-                              AND registry_sensor.registry_id = run.registry_id AND sensor.state <> 'revoked')
+                              AND registry_sensor.registry_id = run.registry_id AND sensor.state <> 'revoked'
+                              AND sensor_id IN (SELECT sensor_id FROM asking))
              ORDER BY queued_at, run_id LIMIT ?2)
          SELECT waiting.tenant_id, waiting.run_id, registry_sensor.sensor_id
          FROM waiting
          JOIN registry_sensor ON registry_sensor.tenant_id = waiting.tenant_id
                              AND registry_sensor.registry_id = waiting.registry_id
          JOIN sensor ON sensor.tenant_id = waiting.tenant_id AND sensor.sensor_id = registry_sensor.sensor_id
-         WHERE sensor.state <> 'revoked'
+         WHERE sensor.state <> 'revoked' AND registry_sensor.sensor_id IN (SELECT sensor_id FROM asking)
          ORDER BY waiting.queued_at, waiting.run_id, registry_sensor.rank",
     )
     .bind(millis(now))
     .bind(i64::from(limit))
+    .bind(rows::array(sensors.iter().map(|sensor| hex(sensor.as_bytes())))?)
     .fetch_all(store.reader())
     .await
     .during("find runs that wait")?;
@@ -112,6 +124,7 @@ pub(super) async fn cancel(
     tenant: TenantId,
     run: RunId,
     now: Timestamp,
+    entry: &AuditEntry,
 ) -> Result<CancelOutcome, StoreError> {
     const ACTION: &str = "cancel a run";
     let mut tx = store.write().await?;
@@ -140,6 +153,7 @@ pub(super) async fn cancel(
     };
     let coverage = attempt::counted(&mut tx, tenant, run).await?;
     attempt::finish(&mut tx, tenant, run, RunState::Cancelled, &coverage, None, now).await?;
+    audit::append(&mut tx, tenant, entry).await?;
     tx.commit().await.during(ACTION)?;
     Ok(CancelOutcome::Cancelled(holder))
 }

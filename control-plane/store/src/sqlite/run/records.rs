@@ -102,10 +102,7 @@ pub(super) async fn coverage(
         .map(|row| {
             let row = Columns::of("run_repository", row);
             let finding = match row.opt_text::<FindingCode>("finding_code")? {
-                Some(code) => Some(Finding {
-                    code,
-                    seen: row.get("finding_seen")?,
-                }),
+                Some(code) => Some(Finding::new(code, &row.get::<String>("finding_seen")?)),
                 None => None,
             };
             Ok(CoverageEntry {

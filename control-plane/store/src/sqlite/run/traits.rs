@@ -9,14 +9,14 @@ use portolan_shared::model::{
 use super::super::SqliteStore;
 use super::{close, lease, queue, records};
 use crate::{
-    CancelOutcome, ClosedRun, Fence, Leasable, Lease, LostLease, NewRun, Page, PageRequest, QueueOutcome,
-    RunClosing, RunFilter, RunRecord, Runs, StoreError,
+    AuditEntry, CancelOutcome, ClosedRun, Fence, HeldAttempt, Leasable, Lease, LostLease, NewRun, Page,
+    PageRequest, QueueOutcome, RunClosing, RunFilter, RunRecord, Runs, StoreError, WithdrawnLease,
 };
 
 #[async_trait]
 impl Runs for SqliteStore {
-    async fn queue_run(&self, run: &NewRun) -> Result<QueueOutcome, StoreError> {
-        queue::queue(self, run).await
+    async fn queue_run(&self, run: &NewRun, entry: &AuditEntry) -> Result<QueueOutcome, StoreError> {
+        queue::queue(self, run, entry).await
     }
 
     async fn run(&self, tenant: TenantId, id: RunId) -> Result<Option<RunRecord>, StoreError> {
@@ -41,8 +41,17 @@ impl Runs for SqliteStore {
         records::coverage(self, tenant, run, page).await
     }
 
-    async fn leasable_runs(&self, now: Timestamp, limit: u32) -> Result<Vec<Leasable>, StoreError> {
-        queue::leasable(self, now, limit).await
+    async fn leasable_runs(
+        &self,
+        now: Timestamp,
+        sensors: &[SensorId],
+        limit: u32,
+    ) -> Result<Vec<Leasable>, StoreError> {
+        queue::leasable(self, now, sensors, limit).await
+    }
+
+    async fn withdrawn_leases(&self, held: &[HeldAttempt]) -> Result<Vec<WithdrawnLease>, StoreError> {
+        lease::withdrawn(self, held).await
     }
 
     async fn lease_run(
@@ -98,8 +107,9 @@ impl Runs for SqliteStore {
         tenant: TenantId,
         run: RunId,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<CancelOutcome, StoreError> {
-        queue::cancel(self, tenant, run, now).await
+        queue::cancel(self, tenant, run, now, entry).await
     }
 
     async fn close_run(

@@ -91,7 +91,7 @@ proptest! {
                     hanging.insert(attempt(leased));
                     Event::Offer(lease(leased))
                 }
-                Move::Cancel(number) => Event::Cancel(attempt(number)),
+                Move::Cancel(number) => Event::Cancel(attempt(number), Reason::Cancelled),
                 Move::Ended(number) => {
                     hanging.remove(&attempt(number));
                     Event::Ended(attempt(number))

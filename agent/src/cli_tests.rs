@@ -1,0 +1,25 @@
+use super::*;
+
+fn exit(arguments: &[&str]) -> u8 {
+    let arguments = std::iter::once("portolan-agent").chain(arguments.iter().copied());
+    run(arguments.map(Into::into), &Environment::default())
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn usage_and_settings_are_told_apart_from_failures() {
+    assert_eq!(exit(&["--version"]), DONE);
+    assert_eq!(exit(&["frobnicate"]), USAGE);
+    assert_eq!(exit(&["enroll", "t", "--allow", "a b"]), USAGE);
+    assert_eq!(exit(&["enroll", "t", "--allow", "h", "--realm", "h:0"]), USAGE);
+    assert_eq!(
+        exit(&["enroll", "t", "--storage", "h"]),
+        USAGE,
+        "storage of nothing"
+    );
+    assert_eq!(exit(&["run", "--health-listen", "0.0.0.0:1"]), USAGE);
+}
