@@ -3,7 +3,16 @@
 use std::error::Error;
 use std::path::Path;
 
-const FILES: [&str; 5] = ["common", "enrolment", "job", "session", "upload"];
+const FILES: [&str; 8] = [
+    "attempt",
+    "enrolment",
+    "finding",
+    "job",
+    "peer",
+    "refusal",
+    "session",
+    "upload",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

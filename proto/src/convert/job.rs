@@ -4,7 +4,7 @@ use portolan_shared::model::{
     Budget, CaTrust, RegistryId, RegistryTarget, RepositoryGlobs, RunProgress, limits,
 };
 
-use super::common::{FieldError, id};
+use super::field::{FieldError, id};
 use crate::v1;
 
 /// A registry target for the wire.

@@ -1,12 +1,12 @@
 //! Messages to model and back: the only place where messages are checked. An error names the field.
 
-mod common;
 mod error;
+mod field;
 mod job;
 mod upload;
 
-pub use common::{FieldError, fence, finding, finding_to_wire, id, optional_finding, range};
 pub use error::{ERROR_TRAILER, Refusal};
+pub use field::{FieldError, fence, finding, finding_to_wire, id, optional_finding, range};
 pub use job::{final_progress_to_wire, progress, progress_to_wire, target, target_to_wire};
 pub use upload::{
     bitmap, bits, content_kind, content_kind_to_wire, coverage_entry, coverage_entry_to_wire, digest,

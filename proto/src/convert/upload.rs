@@ -6,7 +6,7 @@ use portolan_shared::model::{
     TagObservation,
 };
 
-use super::common::{FieldError, finding_to_wire, optional_finding};
+use super::field::{FieldError, finding_to_wire, optional_finding};
 use crate::v1;
 
 /// A repository name.

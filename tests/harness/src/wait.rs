@@ -15,6 +15,7 @@ pub async fn wait_for<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
 /// # Panics
 ///
 /// If the condition does not come true in time.
+#[expect(clippy::panic, reason = "it is for tests alone, and this is how they fail")]
 pub async fn wait_for_within<T>(give_up: Duration, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let answer = tokio::time::timeout(give_up, async {
         loop {

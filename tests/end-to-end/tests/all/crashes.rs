@@ -7,7 +7,7 @@ use portolan_doubles::{Content, RegistryDouble};
 use portolan_harness::{Registered, Scene, wait_for};
 use serde_json::{Value, json};
 
-/// A run that is stopped in its middle: everything but the repositories of `acme/platform` has gone through.
+/// A run that is held up after so many requests to the registry.
 struct Halfway {
     scene: Scene,
     registry: RegistryDouble,
@@ -17,16 +17,15 @@ struct Halfway {
 }
 
 impl Halfway {
-    async fn start() -> anyhow::Result<Self> {
+    async fn start(requests: u64) -> anyhow::Result<Self> {
         let mut scene = Scene::start().await?;
         let registry = scene.registry_double(Content::demo()).await?;
         let gate = Gate::new();
         scene.enrol(&[registry.address()]).await?;
         let gitlab = scene.add_registry("gitlab", &registry.url(), &[])?;
-        // A thousand requests pass; the rest waits.
         registry
             .faults()
-            .add(Rule::all().after(1_000), Fault::Hold(gate.clone()));
+            .add(Rule::all().after(requests), Fault::Hold(gate.clone()));
         let run = scene.queue(&gitlab).await?;
         gate.arrived(1).await;
         let halfway = Self {
@@ -36,11 +35,21 @@ impl Halfway {
             gitlab,
             run,
         };
-        wait_for("something to be committed", async || {
-            (!halfway.committed().await.ok()?.is_empty()).then_some(())
-        })
-        .await;
+        halfway.settled().await?;
         Ok(halfway)
+    }
+
+    /// Waits until nothing more is committed: everything that can go on without the registry has.
+    async fn settled(&self) -> anyhow::Result<()> {
+        let mut before = self.committed().await?;
+        loop {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let now = self.committed().await?;
+            if now == before {
+                return Ok(());
+            }
+            before = now;
+        }
     }
 
     /// Repositories that are in the inventory with tags.
@@ -77,13 +86,37 @@ impl Halfway {
             assert_eq!(again, 0, "{repository} was committed and is read again");
         }
         assert!(self.registry.log().fetched_again().is_empty());
+        let stored = undisturbed().await?["content_stored"].clone();
+        assert_eq!(
+            run["content_stored"], stored,
+            "all attempts together store what an undisturbed one does"
+        );
+        let again = self.scene.sync(&self.gitlab).await?;
+        assert_eq!(
+            again["coverage"]["unchanged"],
+            json!(self.registry.content().repositories().len()),
+            "{again:#}"
+        );
         Ok(run)
     }
 }
 
+/// The same run without any disturbance.
+async fn undisturbed() -> anyhow::Result<&'static Value> {
+    static RUN: tokio::sync::OnceCell<Value> = tokio::sync::OnceCell::const_new();
+    RUN.get_or_try_init(async || {
+        let mut scene = Scene::start().await?;
+        let registry = scene.registry_double(Content::demo()).await?;
+        scene.enrol(&[registry.address()]).await?;
+        let gitlab = scene.add_registry("gitlab", &registry.url(), &[])?;
+        scene.sync(&gitlab).await
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_is_killed_and_started_again_goes_on_where_it_was() -> anyhow::Result<()> {
-    let mut halfway = Halfway::start().await?;
+    let mut halfway = Halfway::start(1_000).await?;
     halfway.scene.agent.kill();
     let committed = halfway.committed().await?;
     halfway.scene.agent.start()?;
@@ -98,7 +131,7 @@ async fn an_agent_that_is_killed_and_started_again_goes_on_where_it_was() -> any
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_control_plane_that_is_killed_and_started_again_keeps_the_attempt() -> anyhow::Result<()> {
-    let mut halfway = Halfway::start().await?;
+    let mut halfway = Halfway::start(1_000).await?;
     let committed = halfway.committed().await?;
     halfway.scene.control_plane.kill();
     halfway.scene.control_plane.restart().await?;
@@ -114,7 +147,7 @@ async fn a_control_plane_that_is_killed_and_started_again_keeps_the_attempt() ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_halves_can_die() -> anyhow::Result<()> {
-    let mut halfway = Halfway::start().await?;
+    let mut halfway = Halfway::start(1_000).await?;
     halfway.scene.agent.kill();
     let committed = halfway.committed().await?;
     halfway.scene.control_plane.kill();
@@ -127,7 +160,7 @@ async fn both_halves_can_die() -> anyhow::Result<()> {
 /// With one sensor: nobody else can take over, so the run waits in the queue.
 #[tokio::test(flavor = "multi_thread")]
 async fn t26_the_attempt_of_a_sensor_that_does_not_come_back_returns_to_the_queue() -> anyhow::Result<()> {
-    let mut halfway = Halfway::start().await?;
+    let mut halfway = Halfway::start(1_000).await?;
     let leased = tokio::time::Instant::now();
     halfway.scene.agent.kill();
     let api = halfway.scene.control_plane.api()?;

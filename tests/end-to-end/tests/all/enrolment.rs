@@ -107,21 +107,36 @@ async fn without_consent_nothing_is_contacted() -> anyhow::Result<()> {
 
 /// The whole of what was presented, and what is missing, where the operator looks.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_registry_behind_an_unknown_authority_is_described_certificate_by_certificate() -> anyhow::Result<()> {
+async fn a_registry_behind_an_unknown_authority_is_described_certificate_by_certificate() -> anyhow::Result<()>
+{
     let mut scene = portolan_harness::Scene::start().await?;
     let registry = scene.registry_double(portolan_doubles::Content::demo()).await?;
     scene.enrol(&[registry.address()]).await?;
     let control_plane = &scene.control_plane;
-    let added = control_plane.cli(&["registry", "add", "unknown", &registry.url(), "--sensor", "office"])?;
+    let added = control_plane.cli(&[
+        "registry",
+        "add",
+        "unknown",
+        &registry.url(),
+        "--sensor",
+        "office",
+    ])?;
     assert!(added.status.success(), "{}", added.errors);
     let synced = control_plane.cli(&["sync", "unknown", "--wait"])?;
     assert!(!synced.status.success());
-    let run = scene.queue(&portolan_harness::Registered { name: "unknown" }).await?;
+    let run = scene
+        .queue(&portolan_harness::Registered { name: "unknown" })
+        .await?;
     let run = scene.ended(&run).await?;
     assert_eq!(run["finding"]["code"], json!("registry.tls_untrusted"), "{run:#}");
-    let shown = control_plane.cli(&["run", "show", run["id"].as_str().unwrap_or_default()])?.output;
+    let shown = control_plane
+        .cli(&["run", "show", run["id"].as_str().unwrap_or_default()])?
+        .output;
     for part in ["127.0.0.1", "Acme", "issuer", "valid", "sha256", "--ca-file"] {
-        assert!(shown.to_lowercase().contains(&part.to_lowercase()), "{part} is missing in:\n{shown}");
+        assert!(
+            shown.to_lowercase().contains(&part.to_lowercase()),
+            "{part} is missing in:\n{shown}"
+        );
     }
     Ok(())
 }

@@ -82,6 +82,7 @@ async fn t32_an_upload_that_is_cut_anywhere_ends_as_an_undisturbed_one() -> anyh
             })
             .await;
             wire.cut();
+            // Each loss makes the sensor more patient, so a wire that is cut at a steady pace would be a test of that instead.
             step = step * 2 + 777;
         }
     };
