@@ -10,7 +10,7 @@ use portolan_shared::process::{Clock as _, Shutdown, SystemClock, SystemRng, Tas
 use portolan_shared::secret::Secret;
 
 use crate::keyring::KeyringError;
-use crate::policy::{Allowance, Allowed, HostPort, Policy};
+use crate::policy::{Allowance, Allowed, CredentialPattern, HostPort, Policy};
 use crate::settings::{DEFAULT_DATA_DIR, Environment, Flags, Settings};
 use crate::uplink::EnrolError;
 use crate::wiring::{
@@ -98,6 +98,9 @@ enum Command {
         /// Other host that downloads of every --allow may come from; may be repeated
         #[arg(long, value_name = "HOST[:PORT]", requires = "allow")]
         storage: Vec<HostPort>,
+        /// Credential of this machine that the control plane may name for every --allow, such as `file:/opt/gitlab-login`; may be repeated
+        #[arg(long, value_name = "REF", requires = "allow")]
+        credential: Vec<CredentialPattern>,
     },
     /// Connect to the control plane and do what it asks, within the local policy
     #[command(
@@ -200,12 +203,14 @@ fn dispatch(cli: Cli, environment: &Environment) -> Result<u8, Failed> {
             allow,
             realm,
             storage,
+            credential,
         } => {
             let token = read_token(token.as_deref(), environment)?;
             let allow = Allowed {
                 registries: allow,
                 realms: realm,
                 storage,
+                credentials: credential,
             };
             block_on(enroll(settings, token, allow))?
         }
@@ -315,6 +320,7 @@ fn keyring_code(error: &KeyringError) -> u8 {
         | KeyringError::File(_)
         | KeyringError::Damaged { .. }
         | KeyringError::IdentityLost { .. }
+        | KeyringError::TrustUnrelated { .. }
         | KeyringError::Key(_) => FAILED,
     }
 }

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod ca;
 pub mod cli;
+mod fair;
 pub mod grpc;
 pub mod settings;
 pub mod web;

@@ -3,14 +3,17 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use portolan::cli::{Cli, Command, Environment, Exit, Terminal, operate};
+use clap::FromArgMatches as _;
+use portolan::cli::{Cli, Command, Environment, Exit, Terminal, command_line, operate};
 use portolan::settings::SettingsError;
 use portolan::wiring;
 use portolan_shared::process::SystemClock;
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
+    let command = match Cli::from_arg_matches(&command_line().get_matches()) {
+        Ok(cli) => cli.command,
+        Err(error) => error.exit(),
+    };
     let mut runtime = match &command {
         Command::Server(_) => tokio::runtime::Builder::new_multi_thread(),
         Command::Operator(_) => tokio::runtime::Builder::new_current_thread(),

@@ -187,6 +187,11 @@ fn described(code: Option<&ErrorCode>) -> String {
 }
 
 impl Fault {
+    /// Whether the server says that the repository itself is unknown, and not that a page, tag or cursor is.
+    pub(crate) fn is_name_unknown(&self) -> bool {
+        matches!(self, Self::Missing { code: Some(code), .. } if code.as_str() == "NAME_UNKNOWN")
+    }
+
     /// Whether the same request may succeed a moment later.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(
@@ -306,6 +311,13 @@ impl RegistryError {
         matches!(self.0.fault, Fault::Missing { .. })
     }
 
+    /// Whether tags were asked for and the registry says outright that it knows no such repository, by the code `NAME_UNKNOWN`
+    /// (distribution-spec 1.1, "Error Codes"). A bare 404 may come from anything on the way.
+    #[must_use]
+    pub fn is_unknown_repository(&self) -> bool {
+        matches!(self.0.subject, Subject::Tags(_)) && self.0.fault.is_name_unknown()
+    }
+
     /// Whether the registry knows us but grants no right to it. A credential that was refused altogether is something else.
     #[must_use]
     pub fn is_denied(&self) -> bool {
@@ -347,7 +359,10 @@ impl RegistryError {
         // What to act on comes first: the line is cut at its bound.
         let seen = match fault {
             Fault::Chain(refused) => format!("{registry}: {}", refused.reason),
-            Fault::Credential(error) => format!("{registry}: {error}"),
+            // Neither whether a file is there nor what is in it: whoever names references must not learn that. The local log says it.
+            Fault::Credential(_) => {
+                format!("{registry}: the credential could not be read; the agent's log says why")
+            }
             Fault::Trust(error) => format!("{registry}: {error}"),
             _ => format!("{registry}: {fault}, reading {subject}"),
         };

@@ -179,16 +179,11 @@ impl Run<'_> {
     }
 
     async fn fetch_claimed(&self, place: &Place, wanted: &Wanted, mut held: Held, work: Work) -> Fetched {
-        let Named { digest, size, .. } = &wanted.named;
+        // The size is somebody's word: the client reads up to its bound, and what is larger shows then.
+        let digest = &wanted.named.digest;
         if !below::is_verifiable(digest) {
             let standing = self
                 .give_up(place, wanted, FindingCode::DigestMismatch, true)
-                .await;
-            return Fetched::Everywhere(standing);
-        }
-        if *size > limits::MANIFEST_BYTES as u64 {
-            let standing = self
-                .give_up(place, wanted, FindingCode::ManifestTooLarge, true)
                 .await;
             return Fetched::Everywhere(standing);
         }
@@ -283,7 +278,7 @@ impl Run<'_> {
 
     async fn not_served(&self, place: &Place, wanted: &Wanted, error: &SourceError) -> Fetched {
         match error.failure {
-            Failure::Missing if wanted.branch.depth > 0 => Fetched::Here(
+            Failure::Missing | Failure::UnknownRepository if wanted.branch.depth > 0 => Fetched::Here(
                 self.give_up(place, wanted, FindingCode::ManifestChildMissing, true)
                     .await,
             ),
@@ -292,7 +287,11 @@ impl Run<'_> {
                     .await,
             ),
             Failure::Everywhere => Fetched::Here(Standing::Short),
-            Failure::Missing | Failure::Denied | Failure::Passing | Failure::Lasting => {
+            Failure::Missing
+            | Failure::UnknownRepository
+            | Failure::Denied
+            | Failure::Passing
+            | Failure::Lasting => {
                 place.note(&error.finding);
                 Fetched::Here(self.give_up(place, wanted, error.finding.code, false).await)
             }

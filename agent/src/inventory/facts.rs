@@ -55,9 +55,6 @@ impl Run<'_> {
         work: Work,
     ) -> Result<(), Standing> {
         let read = async {
-            if config.size > limits::CONFIG_BYTES as u64 {
-                return Err((FindingCode::TooLarge, None));
-            }
             let blob = self
                 .reader
                 .read(|source| source.config(&place.name, &config.digest, limits::CONFIG_BYTES))

@@ -1,5 +1,6 @@
 //! Listing a repository: its tags, and what each points to.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
@@ -26,8 +27,8 @@ pub(super) struct Listing {
 /// What comes out of the listing while it is under way.
 enum Seen {
     Tag(TagObservation),
-    /// The tag was deleted meanwhile.
-    Gone,
+    /// There is no manifest behind it: deleted meanwhile, or broken.
+    Gone(TagName),
     Unresolved(SourceError),
     Malformed(u64),
     /// The listing ended before its end.
@@ -65,9 +66,37 @@ impl Run<'_> {
             while let Some(seen) = seen.next().await {
                 found.take(seen);
             }
+            drop(seen);
+            if !found.gone.is_empty() && found.broken.is_none() {
+                match self.still_listed(repository, &found.gone).await {
+                    Ok(dangling) => found.dangling = dangling,
+                    Err(error) => found.broken = Some(error),
+                }
+            }
             found.into_listing(repository)
         }
         .boxed()
+    }
+
+    /// Of tags without a manifest, how many are listed if one asks again. Only a tag that is no longer listed is known to be gone: a
+    /// registry that has lost a manifest, or hides it, still lists the tag.
+    async fn still_listed(
+        &self,
+        repository: &RepositoryName,
+        gone: &HashSet<TagName>,
+    ) -> Result<usize, SourceError> {
+        let mut pages = self.reader.source.tags(repository);
+        let mut still = HashSet::new();
+        let mut listed = 0;
+        while let Some(page) = self.reader.page(&mut *pages).await? {
+            listed += page.names.len();
+            if listed > limits::TAGS_PER_REPOSITORY {
+                // Not read to its end: none of them is known to be gone.
+                return Ok(gone.len());
+            }
+            still.extend(page.names.into_iter().filter(|tag| gone.contains(tag)));
+        }
+        Ok(still.len())
     }
 
     fn next_page<'l>(
@@ -128,7 +157,7 @@ impl Run<'_> {
                     pushed_at: None,
                 })
             }
-            Err(error) if error.failure == Failure::Missing => Seen::Gone,
+            Err(error) if error.failure == Failure::Missing => Seen::Gone(tag),
             Err(error) => Seen::Unresolved(error),
         }
     }
@@ -138,7 +167,9 @@ impl Run<'_> {
 #[derive(Default)]
 struct Found {
     tags: Vec<TagObservation>,
-    gone: u64,
+    gone: HashSet<TagName>,
+    /// How many of `gone` are still listed.
+    dangling: usize,
     malformed: u64,
     unresolved: u64,
     first_unresolved: Option<SourceError>,
@@ -150,7 +181,9 @@ impl Found {
     fn take(&mut self, seen: Seen) {
         match seen {
             Seen::Tag(tag) => self.tags.push(tag),
-            Seen::Gone => self.gone += 1,
+            Seen::Gone(tag) => {
+                self.gone.insert(tag);
+            }
             Seen::Malformed(count) => self.malformed += count,
             Seen::Unresolved(error) => {
                 self.unresolved += 1;
@@ -162,8 +195,9 @@ impl Found {
     }
 
     fn into_listing(mut self, repository: &RepositoryName) -> Result<Listing, SourceError> {
-        if self.gone > 0 {
-            tracing::debug!(%repository, tags = self.gone, "tags were deleted while they were being read");
+        let deleted = self.gone.len() - self.dangling;
+        if deleted > 0 {
+            tracing::debug!(%repository, tags = deleted, "tags were deleted while they were being read");
         }
         self.tags.sort_unstable_by(|a, b| a.tag.cmp(&b.tag));
         self.tags.dedup_by(|a, b| a.tag == b.tag);
@@ -181,9 +215,13 @@ impl Found {
         let cut = match broken {
             Some(error) if self.tags.is_empty() => return Err(error),
             Some(error) => Some(error.finding),
-            None => self.too_many.then(|| {
+            None if self.too_many => {
                 let seen = format!("{repository} has more than {} tags", limits::TAGS_PER_REPOSITORY);
-                Finding::new(FindingCode::RepositoryTruncated, &seen)
+                Some(Finding::new(FindingCode::RepositoryTruncated, &seen))
+            }
+            None => (self.dangling > 0).then(|| {
+                let seen = format!("{repository} lists {} tags that have no manifest", self.dangling);
+                Finding::new(FindingCode::ManifestMissing, &seen)
             }),
         };
         let note = (self.malformed > 0).then(|| {

@@ -30,6 +30,9 @@ pub struct Pace {
     pub remembered: usize,
     /// How long an offer waits for company, and a batch of content that somebody waits for. Nobody waits who could do something else.
     pub linger: Duration,
+    /// How long the offer of a repository waits for company. Longer, because each offer costs as much as half a repository in it, and there are
+    /// other repositories in hand meanwhile.
+    pub repository_linger: Duration,
     /// How long a batch of content waits for company while nobody waits for it.
     pub batch_linger: Duration,
     /// Repositories, and digests, that are company enough.
@@ -65,6 +68,7 @@ impl Default for Pace {
             // Seven eighths of a power of two: a hash table of this many entries does not grow again.
             remembered: 57_344,
             linger: Duration::from_millis(10),
+            repository_linger: Duration::from_millis(150),
             batch_linger: Duration::from_millis(100),
             company: 100,
             batch_bytes: 1024 * 1024,

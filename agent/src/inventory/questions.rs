@@ -4,6 +4,7 @@
 //! While an offer is on its way the next one gathers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -32,14 +33,17 @@ pub(super) struct Gathering<T> {
     receiver: mpsc::Receiver<Question<T>>,
     offer: Offer<T>,
     bound: usize,
-    pace: Pace,
+    company: usize,
+    linger: Duration,
 }
 
-/// `bound` is the most items that one offer may have, and that one caller may ask about.
+/// `bound` is the most items that one offer may have, and that one caller may ask about; `linger` is how long an offer waits
+/// for company.
 pub(super) fn questions<T: Send + Sync>(
     offer: Offer<T>,
     bound: usize,
-    pace: Pace,
+    linger: Duration,
+    pace: &Pace,
     pool: &Arc<Pool>,
 ) -> (Questions<T>, Gathering<T>) {
     let (sender, receiver) = mpsc::channel(QUEUE);
@@ -51,7 +55,8 @@ pub(super) fn questions<T: Send + Sync>(
         receiver,
         offer,
         bound,
-        pace,
+        company: pace.company,
+        linger,
     };
     (questions, gathering)
 }
@@ -87,14 +92,14 @@ impl<T: Send + Sync> Gathering<T> {
             };
             let (mut items, mut replies) = (Vec::new(), Vec::new());
             take_up(first, &mut items, &mut replies);
-            let enough = lingered(self.pace.linger);
+            let enough = lingered(self.linger);
             tokio::pin!(enough);
             while items.len() < self.bound {
                 let next = tokio::select! {
                     biased;
                     next = self.receiver.recv() => next,
-                    () = &mut enough, if items.len() < self.pace.company => None,
-                    () = std::future::ready(()), if items.len() >= self.pace.company => None,
+                    () = &mut enough, if items.len() < self.company => None,
+                    () = std::future::ready(()), if items.len() >= self.company => None,
                 };
                 match next {
                     Some(question) if items.len() + question.0.len() > self.bound => {

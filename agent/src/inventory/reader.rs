@@ -92,7 +92,11 @@ impl<'s> Reader<'s> {
                         self.halt(error.finding.clone());
                     }
                 }
-                Failure::Missing | Failure::Denied | Failure::TooLarge | Failure::Lasting => {
+                Failure::Missing
+                | Failure::UnknownRepository
+                | Failure::Denied
+                | Failure::TooLarge
+                | Failure::Lasting => {
                     self.failures.store(0, Ordering::Relaxed);
                 }
             },

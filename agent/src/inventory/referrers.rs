@@ -28,7 +28,10 @@ impl Run<'_> {
                     Err(error)
                         if matches!(
                             error.failure,
-                            Failure::Missing | Failure::Denied | Failure::Lasting
+                            Failure::Missing
+                                | Failure::UnknownRepository
+                                | Failure::Denied
+                                | Failure::Lasting
                         ) =>
                     {
                         tracing::debug!(finding = %error.finding, "the registry has no referrers API");

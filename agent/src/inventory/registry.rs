@@ -27,6 +27,7 @@ impl From<RegistryError> for SourceError {
     fn from(error: RegistryError) -> Self {
         let failure = match error.fault() {
             _ if error.concerns_whole_registry() => Failure::Everywhere,
+            _ if error.is_unknown_repository() => Failure::UnknownRepository,
             _ if error.is_missing() => Failure::Missing,
             _ if error.is_denied() => Failure::Denied,
             Fault::TooLarge { .. } => Failure::TooLarge,

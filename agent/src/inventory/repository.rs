@@ -38,7 +38,8 @@ impl Run<'_> {
         let listing = match listed {
             Ok(listing) => listing,
             // Every registry keeps a repository in its catalog for a while after its last tag is gone, CNCF Distribution for ever.
-            Err(error) if from_catalog && error.failure == Failure::Missing => Listing {
+            // Only its own word counts: a 404 of something in between would make tags vanish.
+            Err(error) if from_catalog && error.failure == Failure::UnknownRepository => Listing {
                 tags: Vec::new(),
                 cut: None,
                 note: None,
@@ -97,7 +98,7 @@ fn outcome(error: &SourceError) -> RepositoryOutcome {
         return RepositoryOutcome::Refused;
     }
     match error.failure {
-        Failure::Missing => RepositoryOutcome::Missing,
+        Failure::Missing | Failure::UnknownRepository => RepositoryOutcome::Missing,
         Failure::Denied => RepositoryOutcome::Denied,
         Failure::TooLarge | Failure::Passing | Failure::Lasting | Failure::Everywhere => {
             RepositoryOutcome::Failed

@@ -9,6 +9,8 @@ use portolan_shared::model::{Digest, Finding, MediaType, RepositoryName, TagName
 pub enum Failure {
     /// It is not there, or hidden.
     Missing,
+    /// Tags were asked for, and the registry says outright that it knows no such repository (`NAME_UNKNOWN`).
+    UnknownRepository,
     /// The credential has no right to it.
     Denied,
     /// It is larger than its bound.

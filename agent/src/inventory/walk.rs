@@ -89,19 +89,22 @@ impl Walk {
         let (repository_questions, repositories) = questions(
             |upload, offered| upload.offer_repositories(offered),
             limits::REPOSITORIES_PER_OFFER,
-            pace,
+            pace.repository_linger,
+            &pace,
             &pool,
         );
         let (manifest_questions, manifests) = questions(
             |upload, digests| upload.offer_digests(ContentKind::Manifest, digests),
             limits::DIGESTS_PER_OFFER,
-            pace,
+            pace.linger,
+            &pace,
             &pool,
         );
         let (facts_questions, facts) = questions(
             |upload, digests| upload.offer_digests(ContentKind::ImageFacts, digests),
             limits::DIGESTS_PER_OFFER,
-            pace,
+            pace.linger,
+            &pace,
             &pool,
         );
         let (puts, sending) = puts(pace, &pool);
@@ -146,7 +149,7 @@ impl Run<'_> {
         if let Err(error) = self.reader.read(Source::ping).await {
             match error.failure {
                 // A credential for some repositories need not open the API's root.
-                Failure::Missing | Failure::Denied => {}
+                Failure::Missing | Failure::UnknownRepository | Failure::Denied => {}
                 Failure::TooLarge | Failure::Passing | Failure::Lasting | Failure::Everywhere => {
                     self.reader.halt(error.finding);
                 }

@@ -48,6 +48,13 @@ impl RegistryJobs {
 
     fn client(&self, target: &RegistryTarget, lease: Lease) -> Result<RegistryClient, Finding> {
         let access = &self.0;
+        // Asked when the job was offered; the policy may have changed since.
+        if let Some(reference) = &target.credential {
+            let policy = access.policy.current();
+            policy
+                .allows_credential(&target.url, reference)
+                .map_err(|refused| Finding::new(FindingCode::PolicyRefused, &refused.to_string()))?;
+        }
         let trust = RegistryTrust::new(access.system_roots.clone(), &target.ca, access.certs_dir.clone())
             .map_err(|error| {
                 let seen = format!("{}: {error}", target.url.authority());
@@ -117,14 +124,17 @@ impl RegistryJobs {
 #[async_trait]
 impl Jobs for RegistryJobs {
     fn admit(&self, job: &SyncJob) -> Result<(), JobRefusal> {
-        match self.0.policy.current().allows_registry(&job.target.url) {
-            Ok(_) => Ok(()),
-            Err(refused) => Err(JobRefusal {
-                reason: Reason::Policy,
-                finding: Finding::new(FindingCode::PolicyRefused, &refused.to_string()),
-                rule: refused.rule,
-            }),
-        }
+        let policy = self.0.policy.current();
+        let RegistryTarget { url, credential, .. } = &job.target;
+        let allowed = match credential {
+            Some(reference) => policy.allows_credential(url, reference),
+            None => policy.allows_registry(url),
+        };
+        allowed.map(drop).map_err(|refused| JobRefusal {
+            reason: Reason::Policy,
+            finding: Finding::new(FindingCode::PolicyRefused, &refused.to_string()),
+            rule: refused.rule,
+        })
     }
 
     async fn run(&self, job: SyncJob, upload: Arc<dyn Upload>, control: JobControl) -> JobEnd {

@@ -161,6 +161,26 @@ async fn what_the_policy_does_not_allow_is_not_admitted_and_not_contacted() {
     let mut job = scene.job();
     job.target.url = "https://127.0.0.1:1".parse().unwrap();
     let refusal = scene.jobs.admit(&job).unwrap_err();
+    let mut reaching = scene.job();
+    reaching.target.credential = Some("file:/etc/shadow".parse().unwrap());
+    let reached = scene.jobs.admit(&reaching).unwrap_err();
+    assert_eq!(
+        (reached.reason, reached.rule.as_str()),
+        (Reason::Policy, "policy:allow[1]")
+    );
+    assert_eq!(reached.finding.code, FindingCode::PolicyRefused);
+    assert!(
+        reached.finding.seen.contains("file:/etc/shadow") && reached.finding.seen.contains("policy.toml")
+    );
+    reaching.target.credential = Some("file:/run/secrets/gitlab".parse().unwrap());
+    scene.jobs.admit(&reaching).unwrap();
+    reaching.target.credential = Some("file:/etc/hostname".parse().unwrap());
+    assert_eq!(
+        scene.run(reaching, CancellationToken::new()).await,
+        JobEnd::Closed(RunState::Failed)
+    );
+    assert_eq!(scene.failure(), Some(FindingCode::PolicyRefused));
+    assert_eq!(scene.registry.connections(), 0);
     assert_eq!(
         (refusal.reason, refusal.finding.code),
         (Reason::Policy, FindingCode::PolicyRefused)

@@ -64,6 +64,14 @@ pub enum KeyringError {
         /// When this sensor was told.
         at: Timestamp,
     },
+    /// A new trust bundle has nothing in common with the one in use.
+    #[error("trust bundle {version} shares no root with bundle {current}, which is in use")]
+    TrustUnrelated {
+        /// The version that was refused.
+        version: u64,
+        /// The version in use.
+        current: u64,
+    },
     /// A key could not be made or used.
     #[error("a key could not be {0}")]
     Key(&'static str),

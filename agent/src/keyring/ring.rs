@@ -209,10 +209,21 @@ impl Keyring {
     }
 
     /// Stores a new trust bundle if it is newer than the one in use, and says which version is in use then.
+    ///
+    /// # Errors
+    /// [`KeyringError::TrustUnrelated`] if it shares no root with the one in use: roots are replaced one after another, so that no single
+    /// message can hand a sensor over to somebody else, or cut it off.
     pub fn store_trust(&self, trust: TrustBundle) -> Result<u64, KeyringError> {
-        let current = self.trust().version;
-        if trust.version <= current {
-            return Ok(current);
+        let current = self.trust();
+        if trust.version <= current.version {
+            return Ok(current.version);
+        }
+        let pins = current.pins();
+        if !trust.pins().iter().any(|pin| pins.contains(pin)) {
+            return Err(KeyringError::TrustUnrelated {
+                version: trust.version,
+                current: current.version,
+            });
         }
         let version = trust.version;
         self.dir.write_generation(TRUST, &trust.to_bytes())?;

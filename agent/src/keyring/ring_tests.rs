@@ -46,11 +46,12 @@ fn enrol(path: &Path) -> Keyring {
         identity: HEXLOWER.encode(new.identity.public_key()),
         at: at(1_000),
     };
-    let trust = TrustBundle::new(1, vec![root()]).unwrap();
+    let first = root();
+    let trust = TrustBundle::new(1, vec![first.clone()]).unwrap();
     new.complete(&dir, &enrolled, &certificate(1), &trust).unwrap();
     let ring = Keyring::open(dir).unwrap();
     ring.store_certificate(certificate(2)).unwrap();
-    ring.store_trust(TrustBundle::new(2, vec![root()]).unwrap())
+    ring.store_trust(TrustBundle::new(2, vec![first, root()]).unwrap())
         .unwrap();
     ring.count_start().unwrap();
     ring
@@ -136,6 +137,30 @@ fn an_older_trust_bundle_never_replaces_a_newer_one() {
         2
     );
     assert_eq!(ring.trust(), before);
+}
+
+#[test]
+fn a_trust_bundle_without_a_root_in_common_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let ring = enrol(folder.path());
+    let before = ring.trust();
+    let refused = ring.store_trust(TrustBundle::new(3, vec![root()]).unwrap());
+    assert!(matches!(
+        refused,
+        Err(KeyringError::TrustUnrelated {
+            version: 3,
+            current: 2
+        })
+    ));
+    assert_eq!(ring.trust(), before);
+    let related = vec![root(), before.roots[1].clone()];
+    assert_eq!(
+        ring.store_trust(TrustBundle::new(3, related).unwrap()).unwrap(),
+        3
+    );
+    drop(ring);
+    let ring = Keyring::open(StateDir::open(folder.path()).unwrap()).unwrap();
+    assert_eq!(ring.trust().version, 3, "it is on disk");
 }
 
 proptest! {

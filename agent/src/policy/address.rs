@@ -1,8 +1,10 @@
 //! Addresses: which are never contacted, which are private, and ranges of them.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
+
+use portolan_shared::model::{meanings_of_address, never_contacted};
 
 /// A block of addresses in CIDR form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +17,13 @@ impl AddressRange {
     /// Whether the address is in it. An IPv4 address written as an IPv6 one is judged as what it stands for.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.first, plain(address)) {
+        meanings_of_address(address)
+            .into_iter()
+            .all(|meaning| self.contains_exactly(meaning))
+    }
+
+    fn contains_exactly(&self, address: IpAddr) -> bool {
+        match (self.first, address) {
             (IpAddr::V4(first), IpAddr::V4(address)) => {
                 let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
                 first.to_bits() & mask == address.to_bits() & mask
@@ -78,13 +86,18 @@ impl AddressSet {
         if let Some(never) = never_contacted(address) {
             return Err(never);
         }
-        if self.ranges.iter().any(|range| range.contains(address)) {
+        meanings_of_address(address)
+            .into_iter()
+            .try_for_each(|meaning| self.check_exactly(meaning))
+    }
+
+    fn check_exactly(&self, address: IpAddr) -> Result<(), &'static str> {
+        if self.ranges.iter().any(|range| range.contains_exactly(address)) {
             return Ok(());
         }
-        let plain = plain(address);
-        let (allowed, rule) = if plain.is_loopback() {
+        let (allowed, rule) = if address.is_loopback() {
             (self.loopback, "address.loopback")
-        } else if is_private(plain) {
+        } else if is_private(address) {
             (self.private, "address.private")
         } else {
             (self.public, "address.public")
@@ -116,26 +129,6 @@ impl fmt::Display for AddressSet {
     }
 }
 
-/// The rule that forbids an address whatever the file says.
-pub(super) fn never_contacted(address: IpAddr) -> Option<&'static str> {
-    match plain(address) {
-        IpAddr::V4(v4) if v4.octets()[0] == 0 => Some("address.unspecified"),
-        // Cloud metadata services answer on 169.254.169.254 and its neighbours.
-        IpAddr::V4(v4) if v4.is_link_local() => Some("address.link_local"),
-        IpAddr::V4(v4) if v4.is_multicast() || v4.is_broadcast() => Some("address.multicast"),
-        // Alibaba Cloud's metadata service.
-        IpAddr::V4(v4) if v4 == Ipv4Addr::new(100, 100, 100, 200) => Some("address.metadata"),
-        IpAddr::V6(v6) if v6.is_unspecified() => Some("address.unspecified"),
-        IpAddr::V6(v6) if v6.is_unicast_link_local() => Some("address.link_local"),
-        IpAddr::V6(v6) if v6.is_multicast() => Some("address.multicast"),
-        // Amazon EC2's metadata service over IPv6.
-        IpAddr::V6(v6) if v6 == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254) => {
-            Some("address.metadata")
-        }
-        IpAddr::V4(_) | IpAddr::V6(_) => None,
-    }
-}
-
 fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
@@ -147,22 +140,10 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address that an IPv6 one stands for: mapped and compatible (RFC 4291), NAT64 (RFC 6052), 6to4 (RFC 3056).
-fn plain(address: IpAddr) -> IpAddr {
-    let IpAddr::V6(v6) = address else {
-        return address;
-    };
-    let v4 = |high: u16, low: u16| IpAddr::V4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
-    match v6.segments() {
-        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low),
-        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => v4(high, low),
-        [0x2002, high, low, ..] => v4(high, low),
-        _ => address,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -195,6 +176,10 @@ mod tests {
             "ff02::1",
             "255.255.255.255",
             "100.100.100.200",
+            "168.63.129.16",
+            "192.0.0.192",
+            "fd20:ce::254",
+            "64:ff9b:1::a9fe:a9fe",
         ] {
             assert!(all.check(ip(never)).is_err(), "{never}");
         }
@@ -212,6 +197,8 @@ mod tests {
             ("127.0.0.1", "address.loopback"),
             ("::1", "address.loopback"),
             ("::ffff:127.0.0.1", "address.loopback"),
+            ("64:ff9b:1::a01:203", "address.private"),
+            ("64:ff9b:1:a01:2:300:808:808", "address.private"),
         ] {
             assert_eq!(public.check(ip(address)), Err(rule), "{address}");
         }

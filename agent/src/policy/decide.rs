@@ -3,9 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use portolan_shared::model::{RegistryUrl, printable};
+use portolan_shared::model::{CredentialReference, RegistryUrl, never_contacted, printable};
 
-use super::address::{AddressSet, never_contacted};
+use super::address::AddressSet;
+use super::credentials::CredentialPattern;
 use super::host::{HostPattern, HostPort, literal};
 
 /// Why a host is contacted.
@@ -39,6 +40,7 @@ pub(super) struct Rule {
     pub(super) addresses: AddressSet,
     pub(super) realms: Vec<HostPort>,
     pub(super) storage: Vec<HostPort>,
+    pub(super) credentials: Vec<CredentialPattern>,
     pub(super) plaintext: bool,
 }
 
@@ -93,6 +95,23 @@ impl Policy {
     /// Whether this registry may be read. Gives the id of the rule that allows it.
     pub fn allows_registry(&self, registry: &RegistryUrl) -> Result<&str, PolicyRefusal> {
         self.rule_for(registry).map(|rule| rule.id.as_str())
+    }
+
+    /// Whether this registry may be read with this credential.
+    pub fn allows_credential(
+        &self,
+        registry: &RegistryUrl,
+        reference: &CredentialReference,
+    ) -> Result<&str, PolicyRefusal> {
+        let rule = self.rule_for(registry)?;
+        let allowed = rule.credentials.iter().any(|pattern| pattern.matches(reference));
+        if allowed {
+            Ok(rule.id.as_str())
+        } else {
+            Err(rule.refusal(format!(
+                "the entry's credentials lack {reference}: this machine's administrator can add it to policy.toml"
+            )))
+        }
     }
 
     /// Whether reading this registry may lead to this host. Nothing is resolved; a host that is written as an address is judged as one.

@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::address::AddressSet;
+use super::credentials::default_credentials;
 use super::decide::{Policy, Rule, hash};
 use super::faults::{Notes, PolicyFaults};
 
@@ -118,14 +119,16 @@ fn read_rule(number: usize, at: usize, table: &DeTable<'_>, notes: &mut Notes<'_
         loopback: false,
     };
     let (mut realms, mut storage) = (Vec::new(), Vec::new());
+    let mut credentials = default_credentials();
     let mut plaintext = false;
     for (key, value) in table {
         match key.get_ref().as_ref() {
             "host" => host = one(value, notes),
             "ports" => ports = read_ports(value, notes),
             "addresses" => addresses = read_addresses(value, notes),
-            "realms" => realms = many(value, notes),
-            "storage" => storage = many(value, notes),
+            "realms" => realms = many(value, "a list of hosts", notes),
+            "storage" => storage = many(value, "a list of hosts", notes),
+            "credentials" => credentials = many(value, "a list of credential references", notes),
             "plaintext" => match value.get_ref().as_bool() {
                 Some(on) => plaintext = on,
                 None => notes.add(value.span().start, "plaintext must be true or false"),
@@ -133,7 +136,7 @@ fn read_rule(number: usize, at: usize, table: &DeTable<'_>, notes: &mut Notes<'_
             other => notes.add(
                 key.span().start,
                 format!(
-                    "unknown key {other:?}: expected host, ports, addresses, realms, storage or plaintext"
+                    "unknown key {other:?}: expected host, ports, addresses, realms, storage, credentials or plaintext"
                 ),
             ),
         }
@@ -157,6 +160,7 @@ fn read_rule(number: usize, at: usize, table: &DeTable<'_>, notes: &mut Notes<'_
         addresses,
         realms,
         storage,
+        credentials,
         plaintext,
     })
 }
@@ -196,8 +200,12 @@ fn read_addresses(value: &Value<'_>, notes: &mut Notes<'_>) -> AddressSet {
     set
 }
 
-fn many<T: std::str::FromStr<Err = String>>(value: &Value<'_>, notes: &mut Notes<'_>) -> Vec<T> {
-    items(value, "a list of hosts", notes)
+fn many<T: std::str::FromStr<Err = String>>(
+    value: &Value<'_>,
+    expected: &str,
+    notes: &mut Notes<'_>,
+) -> Vec<T> {
+    items(value, expected, notes)
         .iter()
         .filter_map(|item| one(item, notes))
         .collect()

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use portolan_shared::process::{FileError, create_private_dir, write_atomically};
 
+use super::credentials::{CredentialPattern, DEFAULT_CREDENTIALS};
 use super::host::{HostPattern, HostPort};
 
 /// `HOST[:PORT]` of a registry, https unless `http://` stands in front.
@@ -20,7 +21,7 @@ pub struct Allowance {
 #[derive(Debug, thiserror::Error)]
 pub enum AllowanceError {
     /// There is one already.
-    #[error("{} exists and was left as it is: add to it by hand what --allow, --realm and --storage should have allowed", path.display())]
+    #[error("{} exists and was left as it is: add to it by hand what --allow, --realm, --storage and --credential should have allowed", path.display())]
     Exists {
         /// Where.
         path: PathBuf,
@@ -58,6 +59,8 @@ pub struct Allowed {
     pub realms: Vec<HostPort>,
     /// For each of them: other hosts that its downloads may come from.
     pub storage: Vec<HostPort>,
+    /// For each of them: credentials that the control plane may name, beside [`DEFAULT_CREDENTIALS`].
+    pub credentials: Vec<CredentialPattern>,
 }
 
 /// A policy that allows these registries and what they resolve to, private addresses included: naming a host on the command line of
@@ -84,6 +87,16 @@ pub fn first_policy(allowed: &Allowed) -> String {
                 let hosts: Vec<String> = hosts.iter().map(|host| format!("\"{host}\"")).collect();
                 let _ = writeln!(text, "{key} = [{}]", hosts.join(", "));
             }
+        }
+        if !allowed.credentials.is_empty() {
+            let given = allowed.credentials.iter().map(ToString::to_string);
+            // References hold no control characters.
+            let quoted = |text: String| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+            let all: Vec<String> = given
+                .chain(DEFAULT_CREDENTIALS.map(str::to_owned))
+                .map(quoted)
+                .collect();
+            let _ = writeln!(text, "credentials = [{}]", all.join(", "));
         }
         if *plaintext {
             text.push_str("plaintext = true\n");
@@ -207,6 +220,31 @@ mod tests {
                 .allows_registry(&"https://sso.example.com".parse().unwrap())
                 .unwrap_err();
         }
+    }
+
+    #[test]
+    fn credentials_are_added_to_those_that_are_always_allowed() {
+        let registry = "https://h".parse().unwrap();
+        let may = |allowed: &Allowed, reference: &str| {
+            let policy = parse(&first_policy(allowed)).unwrap();
+            policy
+                .allows_credential(&registry, &reference.parse().unwrap())
+                .is_ok()
+        };
+        let plain = registries(&["h"]);
+        let odd = r#"file:/opt/a "b" \c"#;
+        let given = Allowed {
+            credentials: vec!["file:/opt/login".parse().unwrap(), odd.parse().unwrap()],
+            ..registries(&["h"])
+        };
+        for reference in ["file:/opt/login", odd] {
+            assert!(!may(&plain, reference) && may(&given, reference), "{reference}");
+        }
+        for reference in DEFAULT_CREDENTIALS.map(|text| text.replace('*', "x")) {
+            assert!(may(&plain, &reference) && may(&given, &reference), "{reference}");
+        }
+        assert!(!may(&given, "file:/etc/shadow"));
+        assert!(!may(&given, "file:/opt/other"));
     }
 
     #[test]

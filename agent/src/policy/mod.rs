@@ -10,14 +10,19 @@
 //! addresses = ["public", "10.0.0.0/8"] # what the host may resolve to: "public", "private", ranges; ["public"] if absent
 //! realms = ["login.example.com"]       # token services on other hosts that get this registry's credential
 //! storage = ["s3.example.com:9000"]    # other hosts that its downloads may come from
+//! credentials = ["file:/etc/portolan/*", "env:GITLAB"] # which references the control plane may name for it; see below if absent
 //! plaintext = false                    # http instead of https
 //! ```
+//!
+//! Without `credentials`, an entry allows [`DEFAULT_CREDENTIALS`]: files where credentials are kept, `env:*`, and `docker-config`
+//! without a path. What else the agent can read is nobody's business but this machine's.
 //!
 //! A request is judged in this order: the registry by its host, port and scheme; each hop (token service, redirect) by the rule of the
 //! registry it belongs to; each address that a host resolves to. Link-local addresses, cloud metadata services, multicast and
 //! the like are never contacted; loopback only where the file names it literally. Pure: nothing here resolves or connects.
 
 mod address;
+mod credentials;
 mod decide;
 mod faults;
 mod file;
@@ -26,6 +31,7 @@ mod host;
 mod live;
 
 pub use address::{AddressRange, AddressSet};
+pub use credentials::{CredentialPattern, DEFAULT_CREDENTIALS};
 pub use decide::{HopPurpose, Policy, PolicyRefusal};
 pub use faults::{PolicyFault, PolicyFaults};
 pub use file::{POLICY_BYTES, PolicyError};

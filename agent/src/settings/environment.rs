@@ -12,7 +12,10 @@ pub struct Environment(BTreeMap<String, Secret>);
 impl Environment {
     /// Reads the environment. Called once, in the binary.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place where the agent reads its environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the agent reads its environment"
+    )]
     pub fn of_process() -> Self {
         std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

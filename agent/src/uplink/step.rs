@@ -148,11 +148,11 @@ impl Uplink {
         let stored = issued::trust(bundle)
             .map_err(|failure| failure.with_causes())
             .and_then(|trust| keyring.store_trust(trust).map_err(|error| error.to_string()));
-        let version = stored.unwrap_or_else(|why| {
-            tracing::error!(why, "a trust bundle was not stored");
-            keyring.trust().version
-        });
-        self.reply(Up::TrustBundleAck(v1::TrustBundleAck { version }));
+        match stored {
+            Ok(version) => self.reply(Up::TrustBundleAck(v1::TrustBundleAck { version })),
+            // Not acknowledged: the control plane must see that its new roots are not trusted here.
+            Err(why) => tracing::error!(why, "a trust bundle was refused"),
+        }
     }
 
     /// The open session is over.

@@ -71,7 +71,17 @@ impl Dispatcher {
         }
         let now = self.app.clock.now();
         for leasable in self.app.store.leasable_runs(now, &free, QUEUE).await? {
-            self.offer(&leasable).await?;
+            match self.offer(&leasable).await {
+                Ok(()) => {}
+                // It would be the same with every other run.
+                Err(error @ StoreError::Unavailable { .. }) => return Err(error),
+                Err(error) => tracing::error!(
+                    tenant = %leasable.tenant,
+                    run = %leasable.run,
+                    error = &error as &dyn std::error::Error,
+                    "a run was not leased; the others are"
+                ),
+            }
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What a use case answers when it does not do what it was asked.
 
-use portolan_shared::model::{RunId, RunState};
+use jiff::Timestamp;
+use portolan_shared::model::{InvitationId, RegistryName, RunId, RunState};
 use portolan_store::{Role, StoreError};
 
 /// Why a use case was not carried out. Every variant has a stable code ([`AppError::code`]); a code never changes its meaning.
@@ -32,6 +33,43 @@ pub enum AppError {
         what: &'static str,
         /// The name.
         name: String,
+    },
+    /// A sensor's name is promised to whoever uses an open invitation.
+    #[error(
+        "an open invitation for {name:?} exists until {expires_at}: use its token, or withdraw it, or wait"
+    )]
+    InvitedAlready {
+        /// The name.
+        name: String,
+        /// The invitation.
+        invitation: InvitationId,
+        /// When it ends.
+        expires_at: Timestamp,
+    },
+    /// A sensor's name was that of a sensor which is shut out.
+    #[error("sensor {name:?} was revoked; its name stays taken: choose another one")]
+    NameOfRevoked {
+        /// The name.
+        name: String,
+    },
+    /// Repositories were asked for that the registry's globs leave out.
+    #[error(
+        "the globs of registry {registry} leave out {repositories}: they are {globs}; name other repositories, or widen the globs",
+        repositories = list(repositories), globs = list(globs)
+    )]
+    OutsideGlobs {
+        /// The registry.
+        registry: RegistryName,
+        /// Those that no glob matches, at most [`AppError::CANDIDATES`].
+        repositories: Vec<String>,
+        /// The registry's globs, at most [`AppError::CANDIDATES`].
+        globs: Vec<String>,
+    },
+    /// No sensor is left that could carry out a run.
+    #[error("every sensor of registry {registry} is revoked: give it another one")]
+    NoSensor {
+        /// The registry.
+        registry: RegistryName,
     },
     /// A value is not acceptable.
     #[error("{field}: {why}")]
@@ -88,7 +126,7 @@ pub enum AppError {
 }
 
 impl AppError {
-    /// Most candidates that an ambiguous reference lists.
+    /// Most candidates that an ambiguous reference lists, and most of anything else that an error lists.
     pub const CANDIDATES: usize = 20;
 
     /// The code by which programs tell errors apart.
@@ -98,7 +136,9 @@ impl AppError {
             Self::Unauthenticated => "unauthenticated",
             Self::Forbidden { .. } => "forbidden",
             Self::NotFound { .. } => "not_found",
-            Self::Taken { .. } => "taken",
+            Self::Taken { .. } | Self::InvitedAlready { .. } | Self::NameOfRevoked { .. } => "taken",
+            Self::OutsideGlobs { .. } => "outside_globs",
+            Self::NoSensor { .. } => "no_sensor",
             Self::Invalid { .. } => "invalid",
             Self::UnknownReference { .. } => "unknown_reference",
             Self::Ambiguous { .. } => "ambiguous_reference",
@@ -145,4 +185,9 @@ impl From<StoreError> for AppError {
             }
         }
     }
+}
+
+/// What a list has, for a sentence.
+fn list(names: &[String]) -> String {
+    names.join(", ")
 }

@@ -1,8 +1,11 @@
 //! Runs: asking for one, watching it, stopping it.
 
-use portolan_shared::model::{CoverageEntry, RepositoryName, RunId, RunState, RunTrigger, Scope, limits};
+use portolan_shared::model::{
+    CoverageEntry, RepositoryName, RunId, RunState, RunTrigger, Scope, SensorState, limits,
+};
 use portolan_store::{
-    AuditSeverity, CancelOutcome, NewRun, Page, PageRequest, QueueOutcome, Role, RunFilter, RunRecord,
+    AuditSeverity, CancelOutcome, NewRegistry, NewRun, Page, PageRequest, QueueOutcome, Role, RunFilter,
+    RunRecord,
 };
 use serde_json::json;
 
@@ -58,6 +61,10 @@ impl App {
     }
 
     /// Asks for a run of a registry, or of some of its repositories. Takes an operator.
+    ///
+    /// # Errors
+    /// [`AppError::OutsideGlobs`] if the registry's globs leave out one of the repositories, [`AppError::NoSensor`] if all its sensors are
+    /// revoked: such a run would see nothing, and say so only at its end.
     pub async fn queue_run(
         &self,
         caller: &Caller,
@@ -74,6 +81,8 @@ impl App {
         repositories.sort();
         repositories.dedup();
         let registry = self.registry(caller, registry).await?.registry;
+        check_scope(&registry, &repositories)?;
+        self.check_sensors(caller, &registry).await?;
         let new = NewRun {
             id: RunId::generate(&*self.clock, &*self.rng),
             tenant: caller.tenant,
@@ -94,6 +103,19 @@ impl App {
         self.signals.runs.notify_one();
         let run = self.run(caller, id).await?;
         Ok(QueuedRun { run, joined })
+    }
+
+    /// That one of the registry's sensors may still come and take a run.
+    async fn check_sensors(&self, caller: &Caller, registry: &NewRegistry) -> Result<(), AppError> {
+        for &id in &registry.sensors {
+            let sensor = self.store.sensor(caller.tenant, id).await?;
+            if sensor.is_some_and(|sensor| sensor.state != SensorState::Revoked) {
+                return Ok(());
+            }
+        }
+        Err(AppError::NoSensor {
+            registry: registry.name.clone(),
+        })
     }
 
     /// Cancels a run. Cancelling a cancelled one changes nothing. Takes an operator.
@@ -117,4 +139,23 @@ impl App {
         }
         self.run(caller, id).await
     }
+}
+
+fn check_scope(registry: &NewRegistry, repositories: &[RepositoryName]) -> Result<(), AppError> {
+    let globs = &registry.repositories;
+    let outside: Vec<_> = repositories
+        .iter()
+        .filter(|name| !globs.matches(name))
+        .take(AppError::CANDIDATES)
+        .map(ToString::to_string)
+        .collect();
+    if outside.is_empty() {
+        return Ok(());
+    }
+    let globs = globs.as_slice().iter().take(AppError::CANDIDATES);
+    Err(AppError::OutsideGlobs {
+        registry: registry.name.clone(),
+        repositories: outside,
+        globs: globs.cloned().collect(),
+    })
 }

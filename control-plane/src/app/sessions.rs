@@ -43,6 +43,8 @@ pub struct LiveSession {
     pub sensor: SensorId,
     /// The session's number.
     pub epoch: u64,
+    /// The certificate that it was opened with.
+    pub serial: [u8; 16],
     commands: mpsc::Sender<SessionCommand>,
     /// Slots that the sensor has free, offers that wait in `commands` not counted.
     free: AtomicU32,
@@ -72,6 +74,7 @@ impl LiveSession {
         tenant: TenantId,
         sensor: SensorId,
         epoch: u64,
+        serial: [u8; 16],
         now: Timestamp,
     ) -> (Arc<Self>, mpsc::Receiver<SessionCommand>) {
         let (commands, received) = mpsc::channel(WAITING_COMMANDS);
@@ -79,6 +82,7 @@ impl LiveSession {
             tenant,
             sensor,
             epoch,
+            serial,
             commands,
             free: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
@@ -314,7 +318,7 @@ mod tests {
     fn session(epoch: u64) -> (Arc<LiveSession>, mpsc::Receiver<SessionCommand>) {
         let rng = SeededRng::new(3);
         let (tenant, sensor) = (TenantId::random(&rng), SensorId::random(&rng));
-        LiveSession::new(tenant, sensor, epoch, Timestamp::UNIX_EPOCH)
+        LiveSession::new(tenant, sensor, epoch, [1; 16], Timestamp::UNIX_EPOCH)
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use crate::web::api::audit::AuditLine;
 #[derive(Debug, clap::Subcommand)]
 pub enum AuditCommand {
     /// List what was done, newest first
+    #[command(after_help = "Example:\n  portolan audit list --limit 20")]
     List(ListArgs),
 }
 

@@ -21,7 +21,7 @@ Results go to standard output, everything else to standard error. Exit codes:
    3  not logged in, token not valid, or its role too small
    4  what was named does not exist
    5  the control plane cannot be reached, or failed
-   6  conflict: a name is taken, a reference is ambiguous, a run has ended
+   6  conflict with what is there: a name is taken, a reference is ambiguous, a run has ended
   10  the run ended, but could not see everything
   11  the run failed
   12  the run was cancelled
@@ -60,6 +60,7 @@ pub enum OperatorCommand {
     /// Store where the control plane is, and a token for it
     Login(LoginArgs),
     /// Show whose token this is
+    #[command(after_help = "Example:\n  portolan whoami")]
     Whoami(ShowArgs),
     /// Invite, list, show and revoke sensors
     #[command(subcommand)]

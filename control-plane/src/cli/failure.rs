@@ -12,6 +12,24 @@ use crate::web::api::ErrorBody;
 /// Longest line of an error that is printed, in bytes; it is cut above.
 const LINE: usize = 4_096;
 
+/// Names of values in the API, and what the command line has for them.
+const FLAGS: [(&str, &str); 14] = [
+    ("ca_bundle_pem", "--ca-file"),
+    ("concurrency", "--concurrency"),
+    ("contains", "--contains"),
+    ("credential_reference", "--credential-ref"),
+    ("digest", "DIGEST"),
+    ("expires_at", "--days"),
+    ("limit", "--limit"),
+    ("only_ca_bundle", "--only-ca-file"),
+    ("platform", "--platform"),
+    ("repositories", "--repository"),
+    ("role", "--role"),
+    ("sensors", "--sensor"),
+    ("state", "--state"),
+    ("ttl_seconds", "--ttl"),
+];
+
 /// Exit codes. They are part of the interface: a code never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -57,6 +75,25 @@ impl Exit {
             Self::Detached => 130,
         }
     }
+
+    /// What it says, in the words of the help.
+    pub(super) fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "something failed on this machine",
+            Self::Usage => "the command line, or a value in it, is not acceptable",
+            Self::Denied => "not logged in, token not valid, or its role too small",
+            Self::NotFound => "what was named does not exist",
+            Self::Unavailable => "the control plane cannot be reached, or failed",
+            Self::Conflict => {
+                "conflict with what is there: a name is taken, a reference is ambiguous, a run has ended"
+            }
+            Self::RunPartial => "the run ended, but could not see everything",
+            Self::RunFailed => "the run failed",
+            Self::RunCancelled => "the run was cancelled",
+            Self::Detached => "interrupted while waiting; the run goes on",
+        }
+    }
 }
 
 /// Why a command did not do what it was asked.
@@ -69,7 +106,7 @@ pub(super) enum CliError {
     #[error("{0}")]
     Usage(String),
     /// The control plane refused, in the form that it has for that.
-    #[error("{}", .0.message)]
+    #[error("{}", in_flags(.0))]
     Refused(ErrorBody),
     /// No answer.
     #[error("cannot reach the control plane at {url}")]
@@ -91,6 +128,9 @@ pub(super) enum CliError {
     /// Trust in the control plane cannot be set up.
     #[error("the CA file cannot be used")]
     Trust(#[source] TrustError),
+    /// The person did not say yes.
+    #[error("not confirmed: nothing was changed")]
+    NotConfirmed,
     /// A file.
     #[error(transparent)]
     File(#[from] FileError),
@@ -106,15 +146,16 @@ impl CliError {
             Self::NotLoggedIn(_) => Exit::Denied,
             Self::Usage(_) => Exit::Usage,
             Self::Unreachable { .. } | Self::Protocol { .. } => Exit::Unavailable,
-            Self::Trust(_) | Self::File(_) => Exit::Failed,
+            Self::NotConfirmed | Self::Trust(_) | Self::File(_) => Exit::Failed,
             // Whoever reads has seen enough (`| head`).
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_) => Exit::Failed,
             Self::Refused(body) => match body.code.as_str() {
                 "unauthenticated" | "forbidden" => Exit::Denied,
                 "not_found" | "content_unavailable" => Exit::NotFound,
-                "taken" | "ambiguous_reference" | "run_ended" | "out_of_date" => Exit::Conflict,
-                "invalid" | "unknown_reference" | "malformed_request" | "body_too_large" => Exit::Usage,
+                "taken" | "no_sensor" | "ambiguous_reference" | "run_ended" | "out_of_date" => Exit::Conflict,
+                "invalid" | "outside_globs" | "unknown_reference" | "malformed_request"
+                | "body_too_large" => Exit::Usage,
                 _ => Exit::Unavailable,
             },
         }
@@ -150,6 +191,15 @@ impl CliError {
                         .to_owned(),
                 ],
                 "ambiguous_reference" => candidates(body),
+                "taken" => taken(body),
+                "outside_globs" => vec![format!(
+                    "  `portolan registry set {} --repository GLOB …` replaces the globs by those that it names",
+                    detail(body, "registry")
+                )],
+                "no_sensor" => vec![format!(
+                    "  give it one that is not: `portolan registry set {} --sensor SENSOR`",
+                    detail(body, "registry")
+                )],
                 "internal" | "unavailable" | "timeout" => vec![format!("  request id: {}", body.request_id)],
                 _ => Vec::new(),
             },
@@ -162,10 +212,36 @@ impl CliError {
             Self::NotLoggedIn(_)
             | Self::Usage(_)
             | Self::Protocol { .. }
+            | Self::NotConfirmed
             | Self::Trust(_)
             | Self::File(_)
             | Self::Output(_) => Vec::new(),
         }
+    }
+}
+
+/// The message, with the flag in place of the API's name for the value.
+fn in_flags(body: &ErrorBody) -> String {
+    let field = detail(body, "field");
+    let flag = FLAGS.iter().find(|(name, _)| *name == field);
+    match (flag, body.message.strip_prefix(field)) {
+        (Some((_, flag)), Some(rest)) => format!("{flag}{rest}"),
+        _ => body.message.clone(),
+    }
+}
+
+/// A detail that is a text; empty if there is none.
+fn detail<'b>(body: &'b ErrorBody, name: &str) -> &'b str {
+    let details = body.details.as_ref();
+    details
+        .and_then(|details| details[name].as_str())
+        .unwrap_or_default()
+}
+
+fn taken(body: &ErrorBody) -> Vec<String> {
+    match detail(body, "invitation") {
+        "" => Vec::new(),
+        id => vec![format!("  withdraw it: `portolan sensor invitation revoke {id}`")],
     }
 }
 

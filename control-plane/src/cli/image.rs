@@ -3,7 +3,7 @@
 use super::Exit;
 use super::failure::CliError;
 use super::operate::Desk;
-use super::output::{Sheet, ShowArgs, bytes, moment, print_one, short};
+use super::output::{DigestArgs, Sheet, ShowArgs, bytes, moment, print_one};
 use crate::web::api::images::{Facts, Image};
 
 /// What can be done with images.
@@ -25,6 +25,8 @@ Examples:
         #[arg(long, conflicts_with = "output")]
         raw: bool,
         #[command(flatten)]
+        digests: DigestArgs,
+        #[command(flatten)]
         show: ShowArgs,
     },
 }
@@ -34,6 +36,7 @@ pub(super) async fn run(desk: Desk<'_>, command: ImageCommand) -> Result<Exit, C
         reference,
         platform,
         raw,
+        digests,
         show,
     } = command;
     let query = [
@@ -49,24 +52,28 @@ pub(super) async fn run(desk: Desk<'_>, command: ImageCommand) -> Result<Exit, C
     let value = desk.client.get(&["images"], &query).await?;
     print_one(desk.terminal, show.output, &value, || {
         let image: Image = desk.client.view(&value)?;
-        Ok(sheet(image))
+        Ok(sheet(image, digests))
     })?;
     Ok(Exit::Done)
 }
 
-fn sheet(image: Image) -> Sheet {
+fn sheet(image: Image, digests: DigestArgs) -> Sheet {
     let mut sheet = Sheet::new();
     let place = format!("{}/{}", image.registry, image.repository);
     let reference = match &image.tag {
         Some(tag) => format!("{place}:{tag}"),
         None => place,
     };
+    // Of a plain image it is the media type of its config, which says nothing more.
+    let artifact_type = image
+        .artifact_type
+        .filter(|_| image.kind.as_deref() != Some("image"));
     sheet
         .add("reference", reference)
         .add("digest", image.digest)
         .add("kind", image.kind)
         .add("media type", image.media_type)
-        .add("artifact type", image.artifact_type);
+        .add("artifact type", artifact_type);
     if !image.held {
         let why = image.unavailable.unwrap_or_else(|| "not fetched yet".to_owned());
         sheet.add("content", format!("not held: {why}"));
@@ -91,7 +98,11 @@ fn sheet(image: Image) -> Sheet {
                     format!(", {count} layers")
                 }
             });
-            format!("{:<16} {}  {size}{layers}", shown.platform, short(&shown.digest))
+            format!(
+                "{:<16} {}  {size}{layers}",
+                shown.platform,
+                digests.digest(&shown.digest)
+            )
         }),
     );
     if image.platforms_cut {
@@ -123,6 +134,9 @@ fn sheet(image: Image) -> Sheet {
             .into_iter()
             .map(|referrer| format!("{:<20} {}", referrer.kind, referrer.digest)),
     );
+    if image.referrers_cut {
+        sheet.add("", "and more".to_owned());
+    }
     sheet
 }
 

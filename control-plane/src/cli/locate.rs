@@ -9,6 +9,8 @@ use crate::web::api::placements::PlacementView;
 /// Flags of `portolan where`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Nothing is printed for a digest that is known but that no tag reaches any more; one of which nothing is known is an error.
+
 Example:
   portolan where sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a")]
 pub struct LocateArgs {

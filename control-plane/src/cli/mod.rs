@@ -5,14 +5,17 @@
 //!
 //! Results go to standard output, everything else (progress, notes, errors) to standard error. The exit codes are [`Exit`].
 
+mod assigned;
 mod audit;
 mod client;
 mod command;
 mod completion;
 mod environment;
 mod failure;
+mod help;
 mod history;
 mod image;
+mod invitation;
 mod locate;
 mod login;
 mod operate;
@@ -31,6 +34,7 @@ mod whoami;
 pub use command::{Cli, Command, OperatorCommand};
 pub use environment::Environment;
 pub use failure::Exit;
+pub use help::command_line;
 pub use operate::operate;
 pub use terminal::Terminal;
 

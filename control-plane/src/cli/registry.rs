@@ -7,10 +7,12 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::Exit;
+use super::assigned::assigned;
 use super::client::read_pem;
 use super::failure::CliError;
 use super::operate::Desk;
 use super::output::{Format, ListArgs, Sheet, ShowArgs, Table, moment, print_items, print_one};
+use super::terminal::ConfirmArgs;
 use crate::web::api::registries::{ChangeRegistry, CreateRegistry, Registry};
 
 /// What can be done with registries.
@@ -30,8 +32,10 @@ Examples:
       --repository 'library/*' --repository 'acme/**'")]
     Add(Box<AddArgs>),
     /// List registries
+    #[command(after_help = "Example:\n  portolan registry list")]
     List(ListArgs),
-    /// Show a registry
+    /// Show a registry, and how its sensors are
+    #[command(after_help = "Example:\n  portolan registry show gitlab")]
     Show {
         /// Name or id
         registry: String,
@@ -46,9 +50,16 @@ Examples:
   portolan registry set gitlab --all-repositories")]
     Set(Box<SetArgs>),
     /// Remove a registry with its inventory, history and runs
+    #[command(after_help = "\
+On a terminal it asks first.
+
+Example:
+  portolan registry remove gitlab")]
     Remove {
         /// Name or id
         registry: String,
+        #[command(flatten)]
+        confirm: ConfirmArgs,
     },
 }
 
@@ -134,7 +145,7 @@ pub(super) async fn run(mut desk: Desk<'_>, command: RegistryCommand) -> Result<
                 .client
                 .put(Method::POST, &["registries"], &args.body()?)
                 .await?;
-            print(&mut desk, format, &value)
+            show_registry(&mut desk, format, &value).await
         }
         RegistryCommand::Set(args) => {
             let (format, registry) = (args.show.output, args.registry.clone());
@@ -143,14 +154,16 @@ pub(super) async fn run(mut desk: Desk<'_>, command: RegistryCommand) -> Result<
                 .client
                 .put(Method::PATCH, &["registries", &registry], &body)
                 .await?;
-            print(&mut desk, format, &value)
+            show_registry(&mut desk, format, &value).await
         }
         RegistryCommand::List(args) => list(desk, &args).await,
         RegistryCommand::Show { registry, show } => {
             let value = desk.client.get(&["registries", &registry], &[]).await?;
-            print(&mut desk, show.output, &value)
+            show_registry(&mut desk, show.output, &value).await
         }
-        RegistryCommand::Remove { registry } => {
+        RegistryCommand::Remove { registry, confirm } => {
+            let question = format!("Remove registry {registry} with its inventory, history and runs?");
+            confirm.ask(desk.terminal, &question)?;
             desk.client.delete(&["registries", &registry]).await?;
             writeln!(desk.terminal.err, "removed {registry}")?;
             Ok(Exit::Done)
@@ -228,9 +241,14 @@ async fn list(desk: Desk<'_>, args: &ListArgs) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn print(desk: &mut Desk<'_>, format: Format, value: &Value) -> Result<Exit, CliError> {
+async fn show_registry(desk: &mut Desk<'_>, format: Format, value: &Value) -> Result<Exit, CliError> {
+    let registry: Registry = desk.client.view(value)?;
+    let sensors = match format {
+        Format::Table => assigned(&desk.client, &registry).await?,
+        Format::Json | Format::Yaml => Vec::new(),
+    };
+    let now = desk.clock.now();
     print_one(desk.terminal, format, value, || {
-        let registry: Registry = desk.client.view(value)?;
         let trust = match (registry.ca_certificates, registry.only_ca_bundle) {
             (0, _) => "the sensor's system store".to_owned(),
             (count, true) => format!("{count} given, nothing else"),
@@ -248,8 +266,8 @@ fn print(desk: &mut Desk<'_>, format: Format, value: &Value) -> Result<Exit, Cli
                     .credential_reference
                     .clone()
                     .unwrap_or_else(|| "none: anonymous".to_owned()),
-            )
-            .add("sensors", sensors(&registry));
+            );
+        sheet.add_all("sensors", sensors.iter().map(|sensor| sensor.tell(now)));
         if registry.repositories.is_empty() {
             sheet.add("repositories", "all".to_owned());
         } else {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Exit;
+use super::assigned::awaited;
 use super::failure::CliError;
 use super::operate::Desk;
 use super::output::{Format, ListArgs, Sheet, Table, account, moment, print_items, print_one};
@@ -13,6 +14,7 @@ use crate::web::api::runs::{CoverageLine, Run};
 #[derive(Debug, clap::Subcommand)]
 pub enum RunCommand {
     /// List runs, newest first
+    #[command(after_help = "Example:\n  portolan run list --registry gitlab --state partial")]
     List {
         /// Only of this registry
         #[arg(long)]
@@ -24,6 +26,11 @@ pub enum RunCommand {
         list: ListArgs,
     },
     /// Show what a run saw, and what it could not see
+    #[command(after_help = "\
+Of a run that is queued it says which sensors it waits for.
+
+Example:
+  portolan run show 01890a5d-ac96-774b-bcce-b302099a8057")]
     Show {
         /// Id
         run: String,
@@ -31,9 +38,7 @@ pub enum RunCommand {
         list: ListArgs,
     },
     /// Follow a run to its end
-    #[command(
-        after_help = "The exit code tells how it ended: 0 complete, 10 partial, 11 failed, 12 cancelled."
-    )]
+    #[command(after_help = "Example:\n  portolan run watch 01890a5d-ac96-774b-bcce-b302099a8057")]
     Watch {
         /// Id
         run: String,
@@ -41,6 +46,7 @@ pub enum RunCommand {
         list: ListArgs,
     },
     /// Cancel a run; what was committed stays
+    #[command(after_help = "Example:\n  portolan run cancel 01890a5d-ac96-774b-bcce-b302099a8057")]
     Cancel {
         /// Id
         run: String,
@@ -90,7 +96,11 @@ pub(super) async fn print_run(desk: &mut Desk<'_>, value: &Value, list: &ListArg
             .iter()
             .map(|item| desk.client.view(item))
             .collect::<Result<_, _>>()?;
-        let text = account(&run, &lines, listing.more);
+        let awaited = match run.state.as_str() {
+            "queued" => Some(awaited(&desk.client, &run.registry.id, desk.clock.now()).await?),
+            _ => None,
+        };
+        let text = account(&run, &lines, listing.more, awaited.as_deref());
         desk.terminal.out.write_all(text.as_bytes())?;
         return Ok(desk.terminal.out.flush()?);
     }

@@ -8,8 +8,10 @@ use serde_json::Value;
 
 use super::Exit;
 use super::failure::CliError;
+use super::invitation::{self, InvitationCommand};
 use super::operate::Desk;
 use super::output::{Format, ListArgs, Sheet, ShowArgs, Table, ago, moment, print_items, print_one};
+use super::terminal::ConfirmArgs;
 use crate::web::api::invitations::{CreateInvitation, CreatedInvitation};
 use crate::web::api::sensors::Sensor;
 
@@ -34,24 +36,37 @@ Example:
         show: ShowArgs,
     },
     /// List sensors
+    #[command(after_help = "Example:\n  portolan sensor list")]
     List(ListArgs),
     /// Show a sensor
+    #[command(after_help = "Example:\n  portolan sensor show berlin-1")]
     Show {
         /// Name or id
         sensor: String,
         #[command(flatten)]
         show: ShowArgs,
     },
+    /// List and withdraw enrolment tokens
+    #[command(subcommand)]
+    Invitation(InvitationCommand),
     /// Shut a sensor out for good
     #[command(after_help = "\
-Its session is cut within a second, its certificate opens nothing any more, and its work goes to another sensor. There is no way back: to use the machine again, invite and enrol it anew.")]
+Its session is cut within a second, its certificate opens nothing any more, and its work goes to another sensor. There is no way back: to use the machine again, invite and enrol it anew, under another name. On a terminal it asks first.
+
+Example:
+  portolan sensor revoke berlin-1")]
     Revoke {
         /// Name or id
         sensor: String,
         #[command(flatten)]
+        confirm: ConfirmArgs,
+        #[command(flatten)]
         show: ShowArgs,
     },
 }
+
+/// The state of a sensor that is shut out.
+pub(super) const REVOKED: &str = "revoked";
 
 pub(super) async fn run(mut desk: Desk<'_>, command: SensorCommand) -> Result<Exit, CliError> {
     match command {
@@ -61,7 +76,14 @@ pub(super) async fn run(mut desk: Desk<'_>, command: SensorCommand) -> Result<Ex
             let value = desk.client.get(&["sensors", &sensor], &[]).await?;
             print(&mut desk, show.output, &value)
         }
-        SensorCommand::Revoke { sensor, show } => {
+        SensorCommand::Invitation(command) => invitation::run(desk, command).await,
+        SensorCommand::Revoke {
+            sensor,
+            confirm,
+            show,
+        } => {
+            let question = format!("Shut sensor {sensor} out for good?");
+            confirm.ask(desk.terminal, &question)?;
             let value = desk.client.act(&["sensors", &sensor, "revoke"]).await?;
             print(&mut desk, show.output, &value)
         }

@@ -15,7 +15,7 @@ use crate::web::api::runs::{CreateRun, QueuedRunView};
 /// Flags of `portolan sync`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-With --wait, progress goes to standard error (moving on a terminal, a line now and then otherwise) and the account of the run to standard output. The exit code is 0 only if the run is complete; 10 partial, 11 failed, 12 cancelled. Ctrl-C stops waiting, not the run.
+With --wait, progress goes to standard error (moving on a terminal, a line now and then otherwise) and the account of the run to standard output. The exit code is 0 only if the run is complete. Ctrl-C stops waiting, not the run.
 
 Examples:
   portolan sync gitlab --wait

@@ -1,6 +1,13 @@
 //! Where output goes and input comes from.
 
-use std::io::{self, BufRead, IsTerminal as _, Write};
+use std::io::{self, BufRead, IsTerminal as _, Read as _, Write};
+
+use portolan_shared::model::printable;
+
+use super::failure::CliError;
+
+/// Longest question and longest answer to it, in bytes; both are cut above.
+const LINE: usize = 1_024;
 
 /// Standard output, error and input, or what a test puts in their place.
 pub struct Terminal {
@@ -8,7 +15,7 @@ pub struct Terminal {
     pub out: Box<dyn Write + Send>,
     /// For everything else.
     pub err: Box<dyn Write + Send>,
-    /// For a token.
+    /// For a token, and for an answer to a question.
     pub input: Box<dyn BufRead + Send>,
     /// Columns that results are fitted to; none if they do not go to a terminal.
     pub width: Option<usize>,
@@ -16,6 +23,31 @@ pub struct Terminal {
     pub progress: bool,
     /// Whether a person types the input, and must be asked for it.
     pub asks: bool,
+}
+
+/// Flag of commands that destroy.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct ConfirmArgs {
+    /// Do not ask, on a terminal
+    #[arg(short, long)]
+    yes: bool,
+}
+
+impl ConfirmArgs {
+    /// Asks whether to go on, if a person sits there: input and standard error are both terminals. Scripts are not asked.
+    pub(super) fn ask(self, terminal: &mut Terminal, question: &str) -> Result<(), CliError> {
+        if self.yes || !(terminal.asks && terminal.progress) {
+            return Ok(());
+        }
+        write!(terminal.err, "{} [y/N] ", printable(question, LINE))?;
+        terminal.err.flush()?;
+        let mut line = String::new();
+        (&mut terminal.input).take(LINE as u64).read_line(&mut line)?;
+        match line.trim() {
+            "y" | "Y" | "yes" => Ok(()),
+            _ => Err(CliError::NotConfirmed),
+        }
+    }
 }
 
 impl Terminal {

@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory as _, Parser as _};
 
-use super::{Cli, Exit};
+use super::{Cli, Exit, command_line};
 
 #[test]
 fn the_definition_is_sound() {
@@ -16,20 +16,22 @@ fn takes_what_the_design_names() {
         "sensor invite berlin-1",
         "sensor list -o json",
         "sensor show berlin-1",
-        "sensor revoke berlin-1",
+        "sensor revoke berlin-1 --yes",
+        "sensor invitation list",
+        "sensor invitation revoke berlin-1",
         "registry add gl https://h --sensor s --credential-ref file:/x --ca-file ca.pem --only-ca-file --repository a/* --repository b",
         "registry list -o yaml",
         "registry show gl",
         "registry set gl --anonymous --only-ca-file=false",
         "registry set gl --ca-file ca.pem --only-ca-file --all-repositories",
-        "registry remove gl",
+        "registry remove gl -y",
         "sync gl --repository a --repository b --wait",
         "run list --registry gl --state partial",
         "run show 01890a5d-ac96-774b-bcce-b302099a8057",
         "run watch 01890a5d-ac96-774b-bcce-b302099a8057",
         "run cancel 01890a5d-ac96-774b-bcce-b302099a8057",
         "repository list --contains shop --vanished",
-        "tag list gl/acme/shop",
+        "tag list gl/acme/shop --no-trunc",
         "image show gl/acme/shop:1.0",
         "image show gl/acme/shop:1.0 --raw",
         "history gl/acme/shop:1.0",
@@ -77,6 +79,7 @@ fn help() {
         let names: Vec<String> = command
             .get_subcommands()
             .map(|inner| inner.get_name().to_owned())
+            // What a variable of the environment is set to stands in the server's.
             .filter(|inner| !matches!(inner.as_str(), "help" | "server"))
             .collect();
         for inner in names {
@@ -86,12 +89,39 @@ fn help() {
         }
     }
     let mut text = String::new();
-    let mut command = Cli::command();
+    let mut command = command_line();
     command.build();
     collect(&mut command, "portolan", &mut text);
     let width = text.lines().map(|line| line.chars().count()).max();
     assert!(width <= Some(125), "a line of help has {width:?} columns");
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn every_commands_help_has_an_example_and_its_exit_codes() {
+    fn check(command: &mut clap::Command, name: &str) {
+        let names: Vec<String> = command
+            .get_subcommands()
+            .map(|inner| inner.get_name().to_owned())
+            .filter(|inner| inner != "help")
+            .collect();
+        if names.is_empty() {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Example"), "{name} has no example");
+            assert!(
+                help.contains("Exit codes:"),
+                "{name} does not tell its exit codes"
+            );
+        }
+        for inner in names {
+            if let Some(found) = command.find_subcommand_mut(&inner) {
+                check(found, &format!("{name} {inner}"));
+            }
+        }
+    }
+    let mut command = command_line();
+    command.build();
+    check(&mut command, "portolan");
 }
 
 #[test]
@@ -117,5 +147,9 @@ fn exit_codes_are_distinct_and_those_of_the_help() {
             help.contains(&format!("{code:>4}  ")),
             "{code} is not in the help"
         );
+    }
+    for exit in all {
+        let line = format!("{:>4}  {}", exit.code(), exit.meaning());
+        assert!(help.contains(&line), "the help says something else than {line:?}");
     }
 }

@@ -33,8 +33,10 @@ Example:
         show: ShowArgs,
     },
     /// List API tokens, without their texts
+    #[command(after_help = "Example:\n  portolan token list")]
     List(ListArgs),
     /// Revoke an API token
+    #[command(after_help = "Example:\n  portolan token revoke 01890a5d-ac96-774b-bcce-b302099a8057")]
     Revoke {
         /// Id
         token: String,

@@ -15,9 +15,9 @@ use portolan_shared::process::{Tasks, Uptime};
 use portolan_shared::tls::{
     DeniedSensors, PeerIdentity, SensorVerifier, SwappableCertificate, sensor_server,
 };
-use portolan_store::Denial;
+use portolan_store::{Denial, StoreError};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
@@ -29,7 +29,7 @@ use super::gate::{Call, GateLayer};
 use super::rate::{Bucket, Buckets};
 use super::refusal::Refuser;
 use super::session::SessionService;
-use super::upload::UploadService;
+use super::upload::{Rooms, UploadService};
 use crate::app::{App, Denials, Meters, Sessions};
 use crate::ca::Authority;
 use crate::settings::{DoorLimits, RateLimit};
@@ -40,8 +40,8 @@ const CERTIFICATE_GRACE: SignedDuration = SignedDuration::from_mins(5);
 const FAREWELL: Duration = Duration::from_millis(100);
 /// Accepted connections that wait to be served.
 const ACCEPTED: usize = 64;
-/// Streams of the upload service at once, in the whole process: further ones wait. Bounds the memory for batches and tag sets.
-const UPLOADS: usize = 32;
+/// How long a call of the upload service waits for room: refused after.
+const UPLOAD_WAIT: Duration = Duration::from_secs(30);
 /// Streams on one connection: refused above.
 const STREAMS: u32 = 16;
 /// Headers of one call, in bytes: refused above.
@@ -83,7 +83,7 @@ pub struct Door {
     pub(super) tasks: Tasks,
     pub(super) limits: DoorLimits,
     pub(super) connections: Arc<Connections>,
-    pub(super) uploads: Arc<Semaphore>,
+    pub(super) uploads: Rooms,
     enrol_all: Mutex<Bucket>,
     enrol_address: Buckets<IpAddr>,
     enrol_invitation: Buckets<InvitationId>,
@@ -109,9 +109,9 @@ impl Door {
             denials: parts.denials,
             meters: parts.meters,
             tasks: parts.tasks,
+            uploads: Rooms::new(parts.limits.uploads, UPLOAD_WAIT),
             limits: parts.limits,
             connections: Arc::new(Connections::new()),
-            uploads: Arc::new(Semaphore::new(UPLOADS)),
         })
     }
 
@@ -212,6 +212,20 @@ impl Door {
             return Err(Reason::CertificateExpired);
         }
         self.denials.reason(identity.sensor).map_or(Ok(()), Err)
+    }
+
+    /// Whether a certificate is that of the sensor's session, or one that a session could be opened with. The first use of another voids it,
+    /// long before it ends.
+    pub(super) async fn is_current(&self, identity: &PeerIdentity) -> Result<bool, StoreError> {
+        if let Some(session) = self.sessions.of(identity.sensor) {
+            return Ok(session.serial == identity.serial);
+        }
+        let held = self.app.store.sensor(identity.tenant, identity.sensor).await?;
+        // A sensor that is not there has no fence that holds: that says so.
+        Ok(held.is_none_or(|held| {
+            let mut good = std::iter::once(&held.current).chain(&held.new);
+            good.any(|certificate| certificate.serial == identity.serial)
+        }))
     }
 
     /// When a certificate is no longer honoured, on the clock that does not jump.

@@ -14,7 +14,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::connection::{Connection, Purpose};
+use super::connection::{Connection, Purpose, Unclaimed};
 use super::door::Door;
 use super::refusal::request_id;
 
@@ -88,13 +88,20 @@ impl Door {
             let text = "the control plane stops";
             return Err(refuse.later(Reason::Draining, text, Duration::from_secs(1)));
         }
-        if let Some(purpose) = purpose
-            && !self.connections.claim(&call.connection, purpose)
-        {
-            let text = "the sensor has two such connections already";
-            return Err(refuse.later(Reason::Overloaded, text, Duration::from_secs(5)));
+        let Some(purpose) = purpose else {
+            return Ok(());
+        };
+        match self.connections.claim(&call.connection, purpose) {
+            Ok(()) => Ok(()),
+            Err(Unclaimed::OtherPurpose) => {
+                let text = "a connection is for a session or for uploads, not for both";
+                Err(refuse.with(Reason::ProtocolViolation, text))
+            }
+            Err(Unclaimed::TooMany) => {
+                let text = "the sensor has two such connections already";
+                Err(refuse.later(Reason::Overloaded, text, Duration::from_secs(5)))
+            }
         }
-        Ok(())
     }
 
     fn count_refused(&self, reason: Reason) {

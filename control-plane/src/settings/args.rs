@@ -5,6 +5,22 @@ use std::path::PathBuf;
 /// Flags of `portolan server`. Each has an environment variable, and, but for `--config`, a key in the settings file; a flag wins over the
 /// environment, which wins over the file.
 #[derive(Debug, Clone, Default, clap::Args)]
+#[command(after_help = "\
+The settings file has the same in tables:
+  data-dir = \"/var/lib/portolan\"
+  [sensors]  listen, url
+  [http]     listen, tls-certificate, tls-key
+  [metrics]  listen
+  [log]      format, filter
+
+Example:
+  portolan server --data-dir /var/lib/portolan --listen-sensors 0.0.0.0:7443 \\
+      --sensor-url https://portolan.example.com:7443
+
+Exit codes:
+   0  stopped, as it was told
+   1  it could not start, or failed
+   2  the command line or the settings are not acceptable")]
 pub struct ServerArgs {
     /// Folder for everything that is kept: the database, the CAs, the admin token. Made on first start
     #[arg(long, env = "PORTOLAN_DATA_DIR", value_name = "DIR")]

@@ -24,9 +24,10 @@ impl RateLimit {
 pub struct DoorLimits {
     /// Time for a TLS handshake: the connection is dropped after.
     pub handshake: Duration,
-    /// Handshakes at the same time: further connections wait in the listener's queue.
+    /// Handshakes at the same time, a quarter of them from one source: further connections wait, four times as many in all. A source
+    /// that has a quarter of those is dropped; when there are so many of all sources, they wait in the listener's queue.
     pub handshakes: usize,
-    /// Connections without a certificate at the same time: dropped above.
+    /// Connections without a certificate at the same time, a quarter of them from one source: dropped above.
     pub strangers: usize,
     /// Life of a connection without a certificate: dropped after.
     pub stranger_life: Duration,
@@ -42,6 +43,10 @@ pub struct DoorLimits {
     pub sessions_all: RateLimit,
     /// New sessions from one address; many sensors may share one.
     pub sessions_address: RateLimit,
+    /// Calls of the upload service at the same time, half of them of one tenant: further ones wait.
+    pub uploads: usize,
+    /// Time for all messages of one stream of the upload service: refused after.
+    pub upload_deadline: Duration,
     /// How long sessions are given to go elsewhere when the control plane stops.
     pub drain: Duration,
 }
@@ -59,6 +64,8 @@ impl Default for DoorLimits {
             enrol_all: RateLimit::new(50.0, 50.0),
             sessions_all: RateLimit::new(100.0, 50.0),
             sessions_address: RateLimit::new(20.0, 60.0),
+            uploads: 32,
+            upload_deadline: Duration::from_secs(120),
             drain: Duration::from_secs(5),
         }
     }

@@ -88,14 +88,10 @@ impl Settings {
     /// Reads the settings file, if one is named, and checks everything. Reports every fault at once.
     pub fn read(args: ServerArgs) -> Result<Self, SettingsError> {
         let mut faults = Vec::new();
-        let file = match args.config.as_deref().map(file::read) {
-            None => File::default(),
-            Some(Ok(file)) => file,
-            Some(Err(fault)) => {
-                faults.push(fault);
-                File::default()
-            }
-        };
+        let file = args
+            .config
+            .as_deref()
+            .map_or_else(File::default, |path| file::read(path, &mut faults));
         let settings = Self::check(args, file, &mut faults);
         match settings {
             Some(settings) if faults.is_empty() => Ok(settings),

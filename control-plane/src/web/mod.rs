@@ -5,6 +5,7 @@
 
 pub mod api;
 mod envelope;
+mod first_bytes;
 mod health;
 mod router;
 mod serve;

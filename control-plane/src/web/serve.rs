@@ -1,6 +1,7 @@
 //! Connections of the people's listener.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,16 +16,48 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-/// Connections at the same time; more wait to be accepted.
-const CONNECTIONS: usize = 1_024;
+use super::first_bytes::FirstBytes;
+use crate::fair::{Shares, Source};
+
 /// Requests at the same time on one HTTP/2 connection; more wait at the client.
 const STREAMS: u32 = 64;
-/// Time for a TLS handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Time for the head of a request, the time between two requests included.
-const HEAD: Duration = Duration::from_secs(60);
+/// Time for what goes on at a connection of the greatest age to end: cut after.
+const GRACE: Duration = Duration::from_secs(60);
 /// Pause after a failed accept: out of file descriptors, mostly.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// What the listener gives to its peers.
+#[derive(Debug, Clone)]
+struct Bounds {
+    /// Connections at the same time; more wait to be accepted.
+    connections: usize,
+    /// Connections from one source at the same time: dropped above. A proxy in front is one source.
+    of_source: usize,
+    /// Time for a TLS handshake, and for the first bytes of the first request.
+    first: Duration,
+    /// Time for the head of a request, the time between two requests included.
+    head: Duration,
+    /// How often an HTTP/2 peer is asked whether it is there.
+    ping: Duration,
+    /// How long its answer may take.
+    pong: Duration,
+    /// Age at which a connection takes no more requests.
+    age: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connections: 1_024,
+            of_source: 256,
+            first: Duration::from_secs(10),
+            head: Duration::from_secs(60),
+            ping: Duration::from_secs(30),
+            pong: Duration::from_secs(10),
+            age: Duration::from_secs(600),
+        }
+    }
+}
 
 /// Serves `router` until `shutdown`: on drain nothing new is accepted and requests at hand are finished, on cut every connection is
 /// closed. No connection outlives the returned future. Without `tls` it is plain HTTP; whether that may be is the caller's to decide.
@@ -34,29 +67,39 @@ pub async fn serve(
     router: Router,
     shutdown: Shutdown,
 ) {
-    serve_at_most(CONNECTIONS, listener, tls, router, shutdown).await;
+    serve_within(Bounds::default(), listener, tls, router, shutdown).await;
 }
 
-async fn serve_at_most(
-    bound: usize,
+async fn serve_within(
+    bounds: Bounds,
     listener: TcpListener,
     tls: Option<rustls::ServerConfig>,
     router: Router,
     shutdown: Shutdown,
 ) {
     let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
-    let slots = Arc::new(Semaphore::new(bound));
+    let slots = Arc::new(Semaphore::new(bounds.connections));
+    let sources = Shares::new(bounds.of_source, bounds.of_source);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             () = shutdown.draining() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = accept(&listener, &slots) => match accepted {
-                Ok((stream, slot)) => {
-                    let connection = connection(stream, tls.clone(), router.clone(), shutdown.clone());
+                Ok((stream, remote, slot)) => {
+                    let Some(place) = sources.enter(Source::of(remote.ip())) else {
+                        tracing::debug!(%remote, "too many connections from one source");
+                        continue;
+                    };
+                    let connection = Connection {
+                        bounds: bounds.clone(),
+                        router: router.clone(),
+                        shutdown: shutdown.clone(),
+                    };
+                    let connection = connection.run(stream, tls.clone());
                     connections.spawn(async move {
                         connection.await;
-                        drop(slot);
+                        drop((slot, place));
                     });
                 }
                 Err(error) => {
@@ -77,99 +120,79 @@ async fn serve_at_most(
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots)
         .acquire_owned()
         .await
         .map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, remote) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, slot))
+    Ok((stream, remote, slot))
 }
 
-async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router, shutdown: Shutdown) {
-    let Some(tls) = tls else {
-        return answer(stream, router, shutdown).await;
-    };
-    match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => answer(stream, router, shutdown).await,
-        Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "TLS handshake failed"),
-        Err(_) => tracing::debug!("TLS handshake took too long"),
-    }
-}
-
-async fn answer(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+/// What one connection is served with.
+struct Connection {
+    bounds: Bounds,
     router: Router,
     shutdown: Shutdown,
-) {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .keep_alive_interval(HEAD)
-        .keep_alive_timeout(HANDSHAKE);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = shutdown.draining() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        let Some(tls) = tls else {
+            return self.answer(stream).await;
+        };
+        match tokio::time::timeout(self.bounds.first, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.answer(stream).await,
+            Ok(Err(error)) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "TLS handshake failed");
+            }
+            Err(_) => tracing::debug!("TLS handshake took too long"),
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(
-            error = &*error as &dyn std::error::Error,
-            "a connection ended early"
-        );
+    }
+
+    async fn answer(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let Self {
+            bounds,
+            router,
+            shutdown,
+        } = self;
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(bounds.head);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS)
+            .keep_alive_interval(bounds.ping)
+            .keep_alive_timeout(bounds.pong);
+        let stream = TokioIo::new(FirstBytes::within(stream, bounds.first));
+        let connection = builder.serve_connection(stream, TowerToHyperService::new(router));
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = shutdown.draining() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            () = tokio::time::sleep(bounds.age) => {
+                connection.as_mut().graceful_shutdown();
+                match tokio::time::timeout(GRACE, connection).await {
+                    Ok(ended) => ended,
+                    Err(_) => return tracing::debug!("a connection was cut because of its age"),
+                }
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(
+                error = &*error as &dyn std::error::Error,
+                "a connection ended early"
+            );
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::routing::get;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
-    async fn ask(stream: &mut TcpStream) {
-        stream
-            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-            .await
-            .unwrap();
-    }
-
-    async fn answered(stream: &mut TcpStream) {
-        let mut some = [0; 512];
-        let read = stream.read(&mut some).await.unwrap();
-        assert!(some[..read].starts_with(b"HTTP/1.1 200"));
-    }
-
-    #[tokio::test]
-    #[expect(clippy::disallowed_methods, reason = "a test owns its task by its handle")]
-    async fn connections_above_the_bound_wait_until_one_ends() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let router = Router::new().route("/", get(async || "here"));
-        let shutdown = Shutdown::new();
-        let server = tokio::spawn(serve_at_most(1, listener, None, router, shutdown.clone()));
-        let mut first = TcpStream::connect(address).await.unwrap();
-        ask(&mut first).await;
-        answered(&mut first).await;
-        let mut second = TcpStream::connect(address).await.unwrap();
-        ask(&mut second).await;
-        for _ in 0..20 {
-            ask(&mut first).await;
-            answered(&mut first).await;
-        }
-        let early = second.try_read(&mut [0; 1]);
-        assert_eq!(early.unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        drop(first);
-        answered(&mut second).await;
-        drop(second);
-        shutdown.start_drain();
-        server.await.unwrap();
-    }
-}
+mod tests;

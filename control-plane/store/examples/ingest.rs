@@ -227,7 +227,7 @@ async fn pages(store: &SqliteStore, site: &Site, many: &[RepositoryCommit], larg
         let start = SystemClock.uptime();
         let places = store.placements(site.tenant, &seen.digest, &page).await.unwrap();
         times[2].push(SystemClock.uptime().since(start));
-        assert_eq!(places.items.len(), 1);
+        assert_eq!(places.page.items.len(), 1);
         let start = SystemClock.uptime();
         store.repositories(site.tenant, &all, &page).await.unwrap();
         times[3].push(SystemClock.uptime().since(start));

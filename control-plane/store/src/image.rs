@@ -169,6 +169,24 @@ pub struct InventoryTotals {
     pub manifests: u64,
 }
 
+/// What refers to a manifest.
+#[derive(Debug, Clone)]
+pub struct Referrers {
+    /// The oldest of it.
+    pub items: Vec<Referrer>,
+    /// There is more than that.
+    pub cut: bool,
+}
+
+/// A page of the places where a digest is.
+#[derive(Debug, Clone)]
+pub struct Placements {
+    /// The page.
+    pub page: Page<Placement>,
+    /// More lists the digest, or is listed by what does, than is followed: there may be places that are on no page.
+    pub cut: bool,
+}
+
 /// Queries over the inventory.
 #[async_trait]
 pub trait Images {
@@ -217,7 +235,7 @@ pub trait Images {
     async fn image_facts(&self, tenant: TenantId, config: &Digest) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// What refers to a manifest, oldest first, at most [`REFERRERS`](portolan_shared::model::limits::REFERRERS).
-    async fn referrers(&self, tenant: TenantId, subject: &Digest) -> Result<Vec<Referrer>, StoreError>;
+    async fn referrers(&self, tenant: TenantId, subject: &Digest) -> Result<Referrers, StoreError>;
 
     /// The ledger of a repository, or of one tag in it, newest first.
     async fn history(
@@ -235,7 +253,7 @@ pub trait Images {
         tenant: TenantId,
         digest: &Digest,
         page: &PageRequest,
-    ) -> Result<Page<Placement>, StoreError>;
+    ) -> Result<Placements, StoreError>;
 
     /// How much there is.
     async fn totals(&self, tenant: TenantId) -> Result<InventoryTotals, StoreError>;

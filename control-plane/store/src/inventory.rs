@@ -95,6 +95,9 @@ pub struct RepositoryCommitted {
 /// Storage of what sensors send. Every method checks the fence.
 #[async_trait]
 pub trait Inventory {
+    /// Whether the fence is current. Only reads: for whoever wants to know before it takes in what is to be stored.
+    async fn check_fence(&self, fence: &Fence) -> Result<(), StoreError>;
+
     /// For each repository, whether the run has yet to commit it.
     async fn pending_repositories(
         &self,

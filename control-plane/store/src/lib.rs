@@ -20,8 +20,8 @@ pub use enrolment::{
 };
 pub use error::{StaleFence, StoreError};
 pub use image::{
-    Images, InventoryTotals, LedgerChange, LedgerRow, ManifestSummary, Placement, PlacementVia, Referrer,
-    RepositoryFilter, RepositoryRecord, TagRecord,
+    Images, InventoryTotals, LedgerChange, LedgerRow, ManifestSummary, Placement, PlacementVia, Placements,
+    Referrer, Referrers, RepositoryFilter, RepositoryRecord, TagRecord,
 };
 pub use inventory::{
     Content, ContentKind, Inventory, ManifestContent, OfferedRepository, RepositoryCommit,

@@ -224,7 +224,7 @@ pub trait Runs {
         page: &PageRequest,
     ) -> Result<Page<CoverageEntry>, StoreError>;
 
-    /// Runs that wait and whose time has come, oldest first, of which at least one of `sensors` may have the lease; each with those of
+    /// Runs that wait and whose time has come, of registries of which no run is leased, oldest first, of which at least one of `sensors` may have the lease; each with those of
     /// `sensors` that may, as its registry ranks them. Runs that nobody of `sensors` may have do not count towards `limit`. Of all tenants:
     /// this is for the dispatcher.
     async fn leasable_runs(
@@ -238,7 +238,8 @@ pub trait Runs {
     /// or gone with their registry. In whichever session the sensor works. One statement, which only reads: asked twice a second.
     async fn withdrawn_leases(&self, held: &[HeldAttempt]) -> Result<Vec<WithdrawnLease>, StoreError>;
 
-    /// Leases a queued run to a sensor whose session is current: the next attempt begins. `None` if it was not to be had.
+    /// Leases a queued run to a sensor whose session is current: the next attempt begins. `None` if it was not to be had, or another run of
+    /// the registry is leased: two at a time would commit over each other.
     async fn lease_run(
         &self,
         tenant: TenantId,
@@ -267,7 +268,8 @@ pub trait Runs {
     ) -> Result<Vec<AttemptRef>, StoreError>;
 
     /// Takes leases away that ran out [`LEASE_GRACE_SECONDS`](portolan_shared::model::limits::LEASE_GRACE_SECONDS) ago: the run is queued
-    /// again, or fails after [`FRUITLESS_ATTEMPTS`](portolan_shared::model::limits::FRUITLESS_ATTEMPTS) attempts without a commit.
+    /// again, or fails after [`FRUITLESS_ATTEMPTS`](portolan_shared::model::limits::FRUITLESS_ATTEMPTS) attempts without a commit. One that
+    /// cannot be read stays as it is, and is logged.
     async fn requeue_expired(&self, now: Timestamp) -> Result<Vec<LostLease>, StoreError>;
 
     /// Notes how far an attempt is. A stale fence is not an error here: nothing happens.
@@ -293,7 +295,7 @@ pub trait Runs {
     ) -> Result<CancelOutcome, StoreError>;
 
     /// Closes a run. Its coverage is counted from what was committed and reported by all of its attempts. Only when discovery was complete,
-    /// and the scope was the whole registry, are repositories within the registry's globs that were not found recorded as vanished, with
+    /// the scope was the whole registry, and its definition is as it was when the attempt was leased, are repositories within the registry's globs that were not found recorded as vanished, with
     /// their tags. Last success moves only if the run is complete. Repeating it gives the stored outcome.
     async fn close_run(
         &self,

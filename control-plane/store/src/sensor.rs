@@ -149,12 +149,13 @@ pub trait Sensors {
     /// sensor active, and gives the session a number.
     async fn open_session(&self, opening: &SessionOpening) -> Result<SessionOutcome, StoreError>;
 
-    /// Stores a certificate that is about to be issued as the sensor's new one, replacing an unused one, and the entry with it. At most
-    /// six an hour.
+    /// Stores a certificate that is about to be issued as the sensor's new one, replacing an unused one, and the entry with it. Refused if
+    /// the certificate that was shown for it, by its `serial`, is neither the current nor the new one. At most six an hour.
     async fn store_renewal(
         &self,
         tenant: TenantId,
         sensor: SensorId,
+        serial: [u8; 16],
         certificate: &Certificate,
         now: Timestamp,
         entry: &AuditEntry,

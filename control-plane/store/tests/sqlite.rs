@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use portolan_shared::model::{RepositoryOutcome, SensorState};
+use portolan_shared::model::{CoverageEntry, RepositoryOutcome, SensorState};
 use portolan_store::sqlite::SqliteStore;
 use portolan_store::{
     Audit as _, Images as _, Inventory as _, PageRequest, Runs as _, Sensors as _, Store as _, StoreError,
@@ -264,4 +264,56 @@ async fn a_credential_in_clear_does_not_fit_into_the_column() {
             "{clear}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_registry_holds_at_its_bound_of_repositories_and_refuses_above() {
+    let (store, _folder) = open().await;
+    let store = store.with_repositories_per_registry(2);
+    let site = Site::new(&store).await;
+    let fence = site.start(&store, 10).await;
+    let refused = |outcome: Result<(), StoreError>| matches!(outcome, Err(StoreError::Refused { .. }));
+    let commit = async |name: &str| {
+        let commit = commit_of(name, &[("1", "one")], RepositoryOutcome::Listed);
+        store.commit_repository(&fence, &commit, at(11)).await.map(drop)
+    };
+    for name in ["a", "b", "a", "b"] {
+        commit(name).await.unwrap();
+    }
+    assert!(refused(commit("c").await));
+    let other = site.beside(&store, "other").await.start(&store, 12).await;
+    let elsewhere = commit_of("c", &[("1", "one")], RepositoryOutcome::Listed);
+    store.commit_repository(&other, &elsewhere, at(12)).await.unwrap();
+
+    let report = async |names: &[&str]| {
+        let entry = |name: &&str| CoverageEntry {
+            repository: name.parse().unwrap(),
+            outcome: RepositoryOutcome::Denied,
+            finding: None,
+        };
+        let entries: Vec<_> = names.iter().map(entry).collect();
+        store.report_coverage(&fence, &entries, at(13)).await
+    };
+    report(&["a", "b"]).await.unwrap();
+    for _ in 0..2 {
+        report(&["c", "c", "d"]).await.unwrap();
+    }
+    assert!(refused(report(&["d", "e"]).await));
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_read_does_not_keep_other_leases_from_being_taken_away() {
+    let (store, folder) = open().await;
+    let site = Site::new(&store).await;
+    let bad = site.start(&store, 10).await;
+    let good = site.beside(&store, "other").await.start(&store, 11).await;
+    let mut connection = raw(&folder.path().join("portolan.db")).await;
+    sqlx::query("UPDATE run SET attempt_fruitful = 0, fruitless_attempts = -5 WHERE run_id = ?1")
+        .bind(bad.attempt.run.as_bytes().as_slice())
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let lost = store.requeue_expired(at(1_000)).await.unwrap();
+    let lost: Vec<_> = lost.iter().map(|lost| lost.attempt).collect();
+    assert_eq!(lost, [good.attempt]);
 }

@@ -1,111 +1,14 @@
 //! The operators' commands against the real listener: what they print, and their exit codes.
 
-use std::io::{self, Cursor, Write};
-use std::sync::{Arc, Mutex};
-
-use clap::Parser as _;
-use portolan::cli::{Cli, Command, Environment, Exit, Terminal, operate};
-use portolan::web;
+use portolan::cli::{Environment, Exit};
 use portolan_shared::model::{CoverageEntry, Finding, FindingCode, RepositoryOutcome};
-use portolan_shared::process::{ManualClock, Shutdown};
 use portolan_shared::secret::Secret;
 use tokio::net::TcpListener;
 
+use crate::desk::{Desk, settled};
 use crate::serving::self_signed;
 use crate::shop::{Shop, close, commit};
 use crate::world::World;
-
-#[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Paper {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Paper {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-struct Said {
-    exit: Exit,
-    out: String,
-    err: String,
-}
-
-struct Desk {
-    environment: Environment,
-    shutdown: Shutdown,
-    clock: Arc<ManualClock>,
-}
-
-impl Desk {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the test's server ends with its runtime"
-    )]
-    async fn open_with(world: &World, tls: Option<rustls::ServerConfig>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
-        let shutdown = Shutdown::new();
-        tokio::spawn(web::serve(listener, tls, world.router.clone(), shutdown.clone()));
-        let environment = Environment {
-            url: Some(url),
-            token: Some(Secret::new(world.admin.clone())),
-            ..Environment::default()
-        };
-        Self {
-            environment,
-            shutdown,
-            clock: Arc::clone(&world.clock),
-        }
-    }
-
-    async fn open(world: &World) -> Self {
-        Self::open_with(world, None).await
-    }
-
-    async fn say(&self, line: &str) -> Said {
-        self.say_with(line, "", &self.environment).await
-    }
-
-    async fn say_with(&self, line: &str, input: &str, environment: &Environment) -> Said {
-        let cli = Cli::try_parse_from(std::iter::once("portolan").chain(line.split(' '))).unwrap();
-        let (out, err) = (Paper::default(), Paper::default());
-        let mut terminal = Terminal {
-            out: Box::new(out.clone()),
-            err: Box::new(err.clone()),
-            input: Box::new(Cursor::new(input.to_owned())),
-            width: Some(160),
-            progress: false,
-            asks: false,
-        };
-        let Command::Operator(command) = cli.command else {
-            panic!("not a command of an operator: {line}");
-        };
-        let exit = operate(command, environment, &mut terminal, &*self.clock).await;
-        Said {
-            exit,
-            out: out.text(),
-            err: err.text(),
-        }
-    }
-}
-
-/// Ids that differ from run to run, made equal.
-fn settled(text: &str) -> String {
-    let ids = regex::Regex::new("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").unwrap();
-    ids.replace_all(text, "00000000-0000-0000-0000-000000000000")
-        .into_owned()
-}
 
 #[tokio::test]
 async fn an_operator_finds_everything() {

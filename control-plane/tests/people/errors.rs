@@ -120,6 +120,32 @@ async fn every_error_has_code_message_and_request_id() {
 }
 
 #[tokio::test]
+async fn a_limit_that_is_none_is_answered_by_its_bounds_everywhere() {
+    let world = World::new().await;
+    for list in [
+        "sensors?",
+        "runs?",
+        "repositories?",
+        "tags?repository=x&",
+        "history?reference=x&",
+        "placements?digest=x&",
+    ] {
+        for limit in ["abc", "-1", "0", "1001", "100000", ""] {
+            let path = format!("/api/v1/{list}limit={limit}");
+            let answer = world.get(&path).await;
+            assert_eq!(answer.refusal(), (422, "invalid".to_owned()), "{path}");
+            let bounds = json!({"field": "limit", "minimum": 1, "maximum": 1_000});
+            assert_eq!(answer.json()["details"], bounds, "{path}");
+            assert_eq!(answer.json()["message"], "limit: expected 1 to 1000", "{path}");
+        }
+    }
+    for limit in [1, 1_000] {
+        let answer = world.get(&format!("/api/v1/sensors?limit={limit}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{limit}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_id_is_taken_over_only_if_it_is_harmless() {
     let world = World::new().await;
     for (given, kept) in [("abc-1.2_3", true), ("a b", false), ("{evil}", false)] {

@@ -3,9 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod access;
+mod closing;
 mod commands;
 mod conditions;
 mod conformity;
+mod dead_ends;
+mod desk;
 mod document;
 mod errors;
 mod interrupt;

@@ -53,7 +53,7 @@ fn table() -> Vec<Row> {
         row("show_image", "/images?reference=gl/acme/shop:1.0", 404),
         row("show_raw_manifest", "/images/raw?reference=gl/acme/shop:1.0", 404),
         row("list_history", "/history?reference=gl/acme/shop", 404),
-        row("list_placements", "/placements?digest={image}", 200),
+        row("list_placements", "/placements?digest={image}", 404),
         row("list_tokens", "/tokens", 200),
         row("list_audit", "/audit", 200),
         with(

@@ -8,6 +8,7 @@
 mod certificates;
 mod clock;
 mod enrolment;
+mod fairness;
 mod gate;
 mod jobs;
 mod memory;

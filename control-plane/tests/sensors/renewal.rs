@@ -38,14 +38,21 @@ async fn t18_the_old_certificate_works_until_the_new_one_is_used() {
     let lost = renew(&mut client, &old).await.unwrap();
     let new = renew(&mut client, &old).await.unwrap();
     open(&scene, &old).await.hello(hello(&[])).await;
-    open(&scene, &new).await.hello(hello(&[])).await;
+    let mut current = open(&scene, &new).await;
+    current.hello(hello(&[])).await;
+    let refused = old.can_call(&scene).await.unwrap_err();
+    assert_eq!(reason(&refused), Reason::CertificateNotCurrent, "in the session");
+    drop(current);
     for voided in [&old, &lost] {
         let mut session = open(&scene, voided).await;
         session.send(v1::sensor_message::Body::Hello(hello(&[]))).await;
         assert_eq!(session.end().await, Some(Reason::CertificateNotCurrent));
+        let refused = voided.can_call(&scene).await.unwrap_err();
+        assert_eq!(reason(&refused), Reason::CertificateNotCurrent, "uploads");
         let refused = renew(&mut voided.session(&scene).await, voided).await;
         assert_eq!(reason(&refused.err().unwrap()), Reason::CertificateNotCurrent);
     }
+    new.can_call(&scene).await.unwrap();
     renew(&mut new.session(&scene).await, &new).await.unwrap();
 }
 

@@ -1,5 +1,6 @@
 //! A raw client: keys, connections and messages of a sensor, without any of the agent's manners.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
@@ -14,7 +15,7 @@ use portolan_shared::tls::{ClientIdentity, ControlPlaneTrust, control_plane_clie
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::ClientConfig;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio_rustls::TlsConnector;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
@@ -155,12 +156,20 @@ pub(crate) fn stranger(scene: &Scene, token: &EnrolmentToken) -> ClientConfig {
 
 /// One connection to the sensors' listener.
 pub(crate) async fn connect(scene: &Scene, tls: ClientConfig) -> Result<Channel, Status> {
+    connect_from(scene, tls, "127.0.0.1").await
+}
+
+/// The same from an address of the loopback network.
+pub(crate) async fn connect_from(scene: &Scene, tls: ClientConfig, source: &str) -> Result<Channel, Status> {
+    let source = SocketAddr::new(source.parse().unwrap(), 0);
     let address = scene.control_plane().bound().sensors;
     let connector = TlsConnector::from(Arc::new(tls));
     let connect = tower::service_fn(move |_| {
         let connector = connector.clone();
         async move {
-            let tcp = TcpStream::connect(address).await?;
+            let socket = TcpSocket::new_v4()?;
+            socket.bind(source)?;
+            let tcp = socket.connect(address).await?;
             tcp.set_nodelay(true)?;
             let name = ServerName::from(address.ip());
             std::io::Result::Ok(TokioIo::new(connector.connect(name, tcp).await?))

@@ -148,10 +148,12 @@ pub async fn tell(options: &Options, stage: &mut Stage) -> anyhow::Result<bool> 
 
     screen.step(4, "A sensor: one token, then mutual TLS, outbound only");
     screen.command(&format!("portolan sensor invite {SENSOR}"));
+    let credential = target.allowed.credential.as_ref();
     screen.command(&format!(
-        "portolan-agent enroll TOKEN --data-dir {} --allow {}",
+        "portolan-agent enroll TOKEN --data-dir {} --allow {}{}",
         folder.join("agent").display(),
-        target.allowed.registry
+        target.allowed.registry,
+        credential.map_or(String::new(), |reference| format!(" --credential {reference}"))
     ));
     screen.command(&format!(
         "portolan-agent run --data-dir {}",
@@ -234,6 +236,7 @@ async fn open_registry(options: &Options, stage: &mut Stage) -> anyhow::Result<T
                 registry: format!("{scheme}{}", given.url.authority()),
                 realms: given.realms.clone(),
                 storage: given.storage.clone(),
+                credential: given.credential_reference.clone(),
             },
             ca_file,
             credential_reference: given.credential_reference.clone(),
@@ -252,6 +255,7 @@ async fn open_registry(options: &Options, stage: &mut Stage) -> anyhow::Result<T
         url: url.to_string(),
         allowed: Allowed {
             registry: url.authority(),
+            credential: Some(registry.credential_reference()),
             ..Allowed::default()
         },
         ca_file: Some(registry.ca_file().display().to_string()),

@@ -29,6 +29,8 @@ pub const IMAGE_FACTS_BYTES: usize = 256 * 1024;
 pub const INDEX_CHILDREN: usize = 2_000;
 /// Layers of one manifest: the manifest is recorded as malformed above.
 pub const LAYERS: usize = 2_000;
+/// Annotations of one manifest: further ones are dropped.
+pub const ANNOTATIONS: usize = 1_000;
 /// How deep indexes may nest below a tag: deeper children are recorded as not read.
 pub const INDEX_DEPTH: usize = 3;
 /// Referrers kept per subject: more are recorded as truncated.

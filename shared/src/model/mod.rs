@@ -3,6 +3,7 @@
 //! A value of one of these types is known to be well formed and within its bound ([`limits`]). Conversions from text or bytes
 //! are fallible and their errors name what was wrong.
 
+mod address;
 mod coverage;
 mod digest;
 mod finding;
@@ -20,6 +21,7 @@ mod sensor;
 mod text;
 mod words;
 
+pub use address::{meanings_of_address, never_contacted};
 pub use coverage::{Coverage, CoverageEntry, DiscoveryMethod, DiscoveryStep, RepositoryOutcome};
 pub use digest::{Digest, DigestError, DigestMismatch, StateHash, StateHasher};
 pub use finding::{Finding, FindingCode, Severity};

@@ -114,12 +114,12 @@ impl FromStr for RegistryUrl {
         if host.is_empty() || host.len() > limits::HOST_BYTES {
             return Err(RegistryUrlError::Host);
         }
-        let path = url.path().trim_end_matches('/');
-        let prefix = path
-            .strip_suffix("/v2")
-            .unwrap_or(path)
-            .trim_end_matches('/')
-            .to_owned();
+        // As often as it is there: what is shown must read as the same again.
+        let mut prefix = url.path().trim_end_matches('/');
+        while let Some(rest) = prefix.strip_suffix("/v2") {
+            prefix = rest.trim_end_matches('/');
+        }
+        let prefix = prefix.to_owned();
         let port = url.port().unwrap_or(default_port(https));
         Ok(Self {
             https,
@@ -286,6 +286,8 @@ mod tests {
             read("https://h/artifactory/api/docker/r/v2/").unwrap(),
             "https://h/artifactory/api/docker/r"
         );
+        assert_eq!(read("https://h/v2/v2").unwrap(), "https://h");
+        assert_eq!(read("https://h/a/v2//v2/").unwrap(), "https://h/a");
         assert_eq!(read("http://127.0.0.1:5000").unwrap(), "http://127.0.0.1:5000");
         assert_eq!(read("https://[::1]:5000").unwrap(), "https://[::1]:5000");
         assert_eq!(read("https://h:443").unwrap(), "https://h");
@@ -338,6 +340,13 @@ mod tests {
                 prop_assert_eq!(url.to_string().parse::<RegistryUrl>().unwrap(), url);
             }
             let _ = text.parse::<CredentialReference>();
+        }
+
+        #[test]
+        fn a_url_with_a_path_reads_back_as_itself(path in "(/|/v2|/v1|/[a-z0-9._~%-]{0,3}){0,6}") {
+            let url: RegistryUrl = format!("https://h:5000{path}").parse().unwrap();
+            prop_assert!(!url.prefix().ends_with("/v2") && !url.prefix().ends_with('/'));
+            prop_assert_eq!(url.to_string().parse::<RegistryUrl>().unwrap(), url);
         }
     }
 }

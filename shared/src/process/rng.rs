@@ -32,7 +32,10 @@ pub trait Rng: Send + Sync {
 pub struct SystemRng;
 
 impl Rng for SystemRng {
-    #[expect(clippy::disallowed_methods, reason = "the one place where randomness is drawn")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where randomness is drawn"
+    )]
     fn fill(&self, bytes: &mut [u8]) {
         aws_lc_rs::rand::SystemRandom::new()
             .fill(bytes)

@@ -58,11 +58,15 @@ impl Agent {
         )
     }
 
-    /// Enrols it; its policy allows these hosts.
+    /// Enrols it; its policy allows these hosts, with the credential in its file `login`.
     pub fn enroll(&self, token: &str, allow: &[&str]) -> anyhow::Result<Finished> {
         let mut arguments = vec!["enroll", token];
         for host in allow {
             arguments.extend(["--allow", host]);
+        }
+        let login = format!("file:{}", self.file("login").display());
+        if !allow.is_empty() {
+            arguments.extend(["--credential", &login]);
         }
         self.cli(&arguments)
     }

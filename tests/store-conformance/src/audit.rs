@@ -145,7 +145,14 @@ pub async fn enrolment_and_renewal_bring_their_entries(store: &dyn Store) {
     assert_eq!(entries(store, tenant).await, before + 2);
     for i in 0..7 {
         store
-            .store_renewal(tenant, claim.new_sensor, &certificate(), at(10 + i), &note())
+            .store_renewal(
+                tenant,
+                claim.new_sensor,
+                claim.certificate.serial,
+                &certificate(),
+                at(10 + i),
+                &note(),
+            )
             .await
             .unwrap();
     }

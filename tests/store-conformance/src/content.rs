@@ -143,7 +143,11 @@ pub async fn what_is_not_held_stays_wanted_whatever_was_said_of_it(store: &dyn S
             .unwrap();
         assert!(held.unavailable.is_none() && held.bytes.is_some());
         for kind in [ContentKind::Manifest, ContentKind::ImageFacts] {
-            assert_eq!(wanted(store, &fence, kind, &[digest(content)]).await, [false], "{code}");
+            assert_eq!(
+                wanted(store, &fence, kind, &[digest(content)]).await,
+                [false],
+                "{code}"
+            );
         }
     }
 }

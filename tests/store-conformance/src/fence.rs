@@ -33,6 +33,7 @@ async fn refusals(store: &dyn Store, fence: &Fence) -> Vec<(&'static str, Option
         finding: None,
     };
     vec![
+        ("check", of(store.check_fence(fence).await)),
         (
             "pending",
             of(store.pending_repositories(fence, &[name("x/late")]).await),

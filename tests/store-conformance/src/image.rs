@@ -139,7 +139,11 @@ pub async fn referrers_are_found_by_their_subject(store: &dyn Store) {
         .put_content(&fence, &[put(signature("first")), put(image_of("image"))], at(11))
         .await
         .unwrap();
-    let found = store.referrers(site.tenant, &digest("image")).await.unwrap();
+    let found = store
+        .referrers(site.tenant, &digest("image"))
+        .await
+        .unwrap()
+        .items;
     let digests: Vec<_> = found.iter().map(|referrer| referrer.digest.clone()).collect();
     assert_eq!(digests, [digest("first"), digest("second")]);
     assert_eq!((found[0].kind, found[0].size), (ArtifactKind::CosignSignature, 5));
@@ -148,17 +152,17 @@ pub async fn referrers_are_found_by_their_subject(store: &dyn Store) {
             .referrers(site.tenant, &digest("first"))
             .await
             .unwrap()
+            .items
             .is_empty()
     );
-    let many: Vec<_> = (0..limits::REFERRERS)
-        .map(|i| put(signature(&i.to_string())))
-        .collect();
-    store.put_content(&fence, &many, at(13)).await.unwrap();
-    let found = store.referrers(site.tenant, &digest("image")).await.unwrap();
-    assert_eq!(
-        (found.len(), &found[0].digest),
-        (limits::REFERRERS, &digest("first"))
-    );
+    // With the two that are there, as many as are given, then one more.
+    for (numbers, cut) in [(2..limits::REFERRERS, false), (0..1, true)] {
+        let more: Vec<_> = numbers.map(|i| put(signature(&i.to_string()))).collect();
+        store.put_content(&fence, &more, at(13)).await.unwrap();
+        let found = store.referrers(site.tenant, &digest("image")).await.unwrap();
+        assert_eq!((found.items.len(), found.cut), (limits::REFERRERS, cut));
+        assert_eq!(found.items[0].digest, digest("first"));
+    }
 }
 
 fn place(placement: &Placement) -> (&str, &str, PlacementVia) {
@@ -213,7 +217,8 @@ pub async fn a_digest_is_found_by_tag_index_config_and_subject(store: &dyn Store
         let found = store
             .placements(site.tenant, &digest(content), &PageRequest::first())
             .await
-            .unwrap();
+            .unwrap()
+            .page;
         assert_eq!(
             found.items.iter().map(place).collect::<Vec<_>>(),
             expected,
@@ -225,6 +230,24 @@ pub async fn a_digest_is_found_by_tag_index_config_and_subject(store: &dyn Store
                 .iter()
                 .all(|placement| placement.registry_name.as_str() == "gl")
         );
+    }
+}
+
+/// Not every one of very many indexes is followed; that there are more is said.
+pub async fn more_ways_to_a_digest_than_are_followed_are_told(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let fence = site.start(store, 10).await;
+    // With the digest itself, as many as are followed, then one more.
+    for (numbers, cut) in [(1..1_000, false), (0..1, true)] {
+        let indexes: Vec<_> = numbers
+            .map(|i| put(index_of(&format!("index {i}"), &["child"])))
+            .collect();
+        store.put_content(&fence, &indexes, at(11)).await.unwrap();
+        let found = store
+            .placements(site.tenant, &digest("child"), &PageRequest::first())
+            .await
+            .unwrap();
+        assert_eq!(found.cut, cut);
     }
 }
 
@@ -250,6 +273,8 @@ pub async fn placements_come_in_pages(store: &dyn Store) {
         let mut page = PageRequest { after: None, limit };
         loop {
             let found = store.placements(site.tenant, &digest("x"), &page).await.unwrap();
+            assert!(!found.cut);
+            let found = found.page;
             assert!(!found.items.is_empty() && found.items.len() <= usize::from(limit));
             seen.extend(
                 found
@@ -340,6 +365,7 @@ pub async fn another_tenant_sees_nothing(store: &dyn Store) {
             .placements(stranger, &digest("one"), &page)
             .await
             .unwrap()
+            .page
             .items
             .is_empty()
     );

@@ -6,7 +6,7 @@ use portolan_shared::model::{
 };
 use portolan_store::{Fence, HeldAttempt, LostLease, StaleFence, Store, StoreError, WithdrawnLease};
 
-use crate::site::{Site, at, commit_of, name, note, sensor, session};
+use crate::site::{Site, at, commit_of, name, note, sensor, session, whole};
 
 async fn state(store: &dyn Store, fence: &Fence) -> RunState {
     store
@@ -135,8 +135,7 @@ pub async fn t26_a_lost_lease_returns_to_the_queue_after_the_grace(store: &dyn S
 pub async fn t29_attempts_that_still_run_are_adopted_and_others_return(store: &dyn Store) {
     let mut site = Site::new(store).await;
     let kept = site.start(store, 10).await;
-    let run = site.queue_scope(store, &["a"], 10).await;
-    let dead = site.lease(store, run, 10).await;
+    let dead = site.beside(store, "other").await.start(store, 10).await;
     let old = site.epoch;
     site.reconnect(store).await;
     let stale = store.pending_repositories(&kept, &[name("a")]).await.unwrap_err();
@@ -317,14 +316,11 @@ pub async fn leases_that_were_withdrawn_are_found_and_those_that_closed_their_ru
     };
     assert!(store.withdrawn_leases(&[]).await.unwrap().is_empty());
     let closed = site.start(store, 10).await;
-    store
-        .close_run(&closed, &crate::site::whole(0), at(11))
-        .await
-        .unwrap();
+    store.close_run(&closed, &whole(0), at(11)).await.unwrap();
     let mut fences = Vec::new();
-    for scope in ["kept", "cancelled", "lost", "failed"] {
-        let run = site.queue_scope(store, &[scope], 12).await;
-        fences.push(site.lease(store, run, 13).await);
+    fences.push(site.start(store, 12).await);
+    for what in ["cancelled", "lost", "failed"] {
+        fences.push(site.beside(store, what).await.start(store, 12).await);
     }
     let [kept, cancelled, lost, failed] = fences[..] else {
         unreachable!("four were leased")
@@ -363,4 +359,21 @@ pub async fn leases_that_were_withdrawn_are_found_and_those_that_closed_their_ru
         .unwrap();
     let gone = store.withdrawn_leases(&[held(&kept)]).await.unwrap();
     assert_eq!(gone, [of(&kept, Reason::StaleAttempt)]);
+}
+
+/// Two at a time would commit over each other; the second waits in the queue for the first to end.
+pub async fn a_registry_has_one_leased_run_at_a_time(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let first = site.start(store, 10).await;
+    let run = site.queue_scope(store, &["a"], 11).await;
+    let leasable = async || {
+        let found = store.leasable_runs(at(12), &[site.sensor], 100).await.unwrap();
+        found.iter().map(|leasable| leasable.run).collect::<Vec<_>>()
+    };
+    let lease = || store.lease_run(site.tenant, run, site.sensor, site.epoch, at(12));
+    assert_eq!(leasable().await, []);
+    assert!(lease().await.unwrap().is_none());
+    store.close_run(&first, &whole(0), at(12)).await.unwrap();
+    assert_eq!(leasable().await, [run]);
+    assert!(lease().await.unwrap().is_some());
 }

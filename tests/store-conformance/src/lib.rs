@@ -92,6 +92,7 @@ macro_rules! suite {
                 a_failed_attempt_waits_until_its_time,
                 progress_of_a_stale_attempt_is_ignored,
                 leases_that_were_withdrawn_are_found_and_those_that_closed_their_runs_are_not,
+                a_registry_has_one_leased_run_at_a_time,
             }
             fence {
                 t30_every_effect_of_another_session_is_stale,
@@ -136,12 +137,14 @@ macro_rules! suite {
                 repositories_vanish_only_after_a_complete_listing_of_the_whole_registry,
                 repositories_outside_the_globs_do_not_vanish,
                 a_repository_that_comes_back_keeps_its_history,
+                nothing_vanishes_by_a_run_in_which_the_registry_was_changed,
             }
             image {
                 repositories_are_listed_by_registry_and_name,
                 tags_come_in_pages_with_what_is_known_of_their_manifests,
                 referrers_are_found_by_their_subject,
                 a_digest_is_found_by_tag_index_config_and_subject,
+                more_ways_to_a_digest_than_are_followed_are_told,
                 placements_come_in_pages,
                 totals_count_what_is_there,
                 another_tenant_sees_nothing,

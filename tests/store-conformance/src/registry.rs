@@ -223,7 +223,7 @@ pub async fn removal_takes_everything_of_the_registry_but_shared_content(store: 
         .placements(site.tenant, &digest("one"), &PageRequest::first())
         .await
         .unwrap();
-    assert_eq!(places.items.len(), 1);
+    assert_eq!(places.page.items.len(), 1);
     assert!(
         store
             .manifest(site.tenant, &digest("one"))

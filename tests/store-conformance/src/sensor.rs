@@ -44,7 +44,7 @@ pub async fn a_new_certificate_is_promoted_at_its_first_use(store: &dyn Store) {
     let (replaced, new) = (certificate(), certificate());
     for certificate in [&replaced, &new] {
         let outcome = store
-            .store_renewal(tenant, sensor, certificate, at(5), &note())
+            .store_renewal(tenant, sensor, old, certificate, at(5), &note())
             .await
             .unwrap();
         assert_eq!(outcome, RenewalOutcome::Stored);
@@ -62,6 +62,13 @@ pub async fn a_new_certificate_is_promoted_at_its_first_use(store: &dyn Store) {
         store.open_session(&opening(tenant, sensor, old)).await.unwrap(),
         refused
     );
+    for voided in [replaced.serial, old] {
+        let renewal = store
+            .store_renewal(tenant, sensor, voided, &certificate(), at(6), &note())
+            .await
+            .unwrap();
+        assert_eq!(renewal, RenewalOutcome::Refused(Reason::CertificateNotCurrent));
+    }
     let found = store.sensor(tenant, sensor).await.unwrap().unwrap();
     assert_eq!((found.current, found.new), (new, None));
 }
@@ -69,10 +76,10 @@ pub async fn a_new_certificate_is_promoted_at_its_first_use(store: &dyn Store) {
 /// And then no more until the hour is over.
 pub async fn six_renewals_an_hour(store: &dyn Store) {
     let tenant = tenant(store).await;
-    let (sensor, _) = sensor(store, tenant, "edge").await;
+    let (sensor, serial) = sensor(store, tenant, "edge").await;
     let renew = |seconds| async move {
         store
-            .store_renewal(tenant, sensor, &certificate(), at(seconds), &note())
+            .store_renewal(tenant, sensor, serial, &certificate(), at(seconds), &note())
             .await
             .unwrap()
     };
@@ -127,7 +134,14 @@ pub async fn revocation_denies_returns_leases_and_keeps_the_name(store: &dyn Sto
     let opening = opening(site.tenant, site.sensor, site.serial);
     assert_eq!(store.open_session(&opening).await.unwrap(), refused);
     let renewal = store
-        .store_renewal(site.tenant, site.sensor, &certificate(), at(13), &note())
+        .store_renewal(
+            site.tenant,
+            site.sensor,
+            site.serial,
+            &certificate(),
+            at(13),
+            &note(),
+        )
         .await
         .unwrap();
     assert_eq!(renewal, RenewalOutcome::Refused(Reason::SensorRevoked));

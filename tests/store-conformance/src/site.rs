@@ -67,10 +67,8 @@ pub fn state_hash(tags: &[TagObservation]) -> StateHash {
 /// A commit of tags, each with the content it points to.
 #[must_use]
 pub fn commit_of(repository: &str, tags: &[(&str, &str)], outcome: RepositoryOutcome) -> RepositoryCommit {
-    let mut tags: Vec<_> = tags
-        .iter()
-        .map(|(tag, content)| observation(tag, content))
-        .collect();
+    let tags = tags.iter().map(|(tag, content)| observation(tag, content));
+    let mut tags: Vec<_> = tags.collect();
     tags.sort_by(|left, right| left.tag.cmp(&right.tag));
     RepositoryCommit {
         repository: repository.parse().unwrap(),
@@ -269,6 +267,15 @@ impl Site {
             serial,
             registry: new.id,
         }
+    }
+
+    /// The same sensor with another registry: a registry has one leased run at a time.
+    pub async fn beside(&self, store: &dyn Store, registry_name: &str) -> Self {
+        let mut beside = self.clone();
+        let new = registry(self.tenant, registry_name, &[self.sensor]);
+        store.add_registry(&new, at(2), &note()).await.unwrap();
+        beside.registry = new.id;
+        beside
     }
 
     /// Queues a run of the whole registry.

@@ -41,13 +41,13 @@ pub async fn a_sensor_that_does_not_connect_is_marked_once(store: &dyn Store) {
 pub async fn a_sensor_that_never_connected_is_removed_when_its_certificates_have_ended(store: &dyn Store) {
     let tenant = tenant(store).await;
     let (unused, _) = sensor(store, tenant, "unused").await;
-    let (renewed, _) = sensor(store, tenant, "renewed").await;
+    let (renewed, shown) = sensor(store, tenant, "renewed").await;
     let longer = Certificate {
         not_after: at(90_000),
         ..certificate()
     };
     store
-        .store_renewal(tenant, renewed, &longer, at(5), &note())
+        .store_renewal(tenant, renewed, shown, &longer, at(5), &note())
         .await
         .unwrap();
     let (active, serial) = sensor(store, tenant, "active").await;

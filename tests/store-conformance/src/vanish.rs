@@ -183,3 +183,24 @@ pub async fn a_repository_that_comes_back_keeps_its_history(store: &dyn Store) {
         ]
     );
 }
+
+/// What was listed by other globs, or at another address, says nothing of what there is by the new ones.
+pub async fn nothing_vanishes_by_a_run_in_which_the_registry_was_changed(store: &dyn Store) {
+    let site = Site::new(store).await;
+    site.sync(store, &[("a", &[("1", "one")]), ("b", &[("1", "one")])], 10)
+        .await;
+    for (changed, vanished) in [(true, 0), (false, 1)] {
+        let fence = site.start(store, 20).await;
+        commit(store, &fence, "a", 21).await;
+        if changed {
+            let change = RegistryChange {
+                url: Some("https://other.example.com".parse().unwrap()),
+                ..RegistryChange::default()
+            };
+            site.set(store, change).await;
+        }
+        let closed = store.close_run(&fence, &whole(1), at(22)).await.unwrap();
+        assert_eq!(closed.repositories_vanished, vanished, "changed: {changed}");
+    }
+    assert_eq!(present(store, &site).await, ["a"]);
+}

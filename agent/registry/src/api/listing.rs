@@ -6,7 +6,7 @@ use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::str::FromStr;
 
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// Takes names in, each once, up to a bound.
 pub(super) struct Collector<T> {
@@ -43,7 +43,8 @@ impl<T: FromStr> Collector<T> {
         }
     }
 
-    /// Reads a page; `member` is the name of the list in it. `false` if the body is no such page.
+    /// Reads a page; `member` is the name of the list in it. `false` if the body is no such page. Nothing is read behind the bound:
+    /// neither names nor as many rows that are no new ones.
     pub(super) fn read(&mut self, body: &[u8], member: &'static str) -> bool {
         self.entries = 0;
         self.fresh = 0;
@@ -53,7 +54,8 @@ impl<T: FromStr> Collector<T> {
             member,
             collector: self,
         };
-        page.deserialize(&mut json).is_ok_and(|found| found) && json.end().is_ok()
+        let whole = page.deserialize(&mut json).is_ok_and(|found| found) && json.end().is_ok();
+        whole || self.over
     }
 
     /// The page's new names.
@@ -142,7 +144,12 @@ impl<'de, T: FromStr> Visitor<'de> for Names<'_, T> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element_seed(Name(self.0))?.is_some() {}
+        while list.next_element_seed(Name(self.0))?.is_some() {
+            self.0.over |= self.0.entries - self.0.fresh > self.0.bound;
+            if self.0.over {
+                return Err(A::Error::custom("more entries than are read"));
+            }
+        }
         Ok(())
     }
 }
@@ -291,6 +298,17 @@ mod tests {
             Vec::<String>::new()
         );
         assert!(collector.over);
+    }
+
+    #[test]
+    fn rows_that_are_no_names_are_not_read_behind_the_bound() {
+        for row in ["{}", "null", "\"a\""] {
+            let body = |rows: usize| format!(r#"{{"tags":[{}]}}"#, vec![row; rows].join(","));
+            let mut collector = Collector::new(100);
+            assert!(read(&mut collector, &body(100)).is_some() && !collector.over);
+            assert!(read(&mut collector, &body(5_000)).is_some() && collector.over);
+            assert_eq!(collector.entries - collector.fresh, 101, "{row}");
+        }
     }
 
     proptest! {

@@ -13,6 +13,7 @@ mod pager;
 mod ping;
 mod problem;
 mod referrers;
+mod referrers_page;
 mod tags;
 mod walk;
 

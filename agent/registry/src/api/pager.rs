@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 
 use url::form_urlencoded;
 
@@ -87,8 +88,10 @@ pub(super) struct Pager {
     /// The step that refusals, and not mere failures, have led to.
     refused_step: usize,
     cursor: Cursor,
-    /// Queries asked since the last start.
-    asked: HashSet<String>,
+    /// Of every query asked since the last start a hash: queries may have kilobytes. It is keyed, so that a server cannot make queries
+    /// collide.
+    asked: HashSet<u64>,
+    hasher: RandomState,
     pages: usize,
     most_pages: usize,
     restarts: u32,
@@ -127,6 +130,7 @@ impl Pager {
             refused_step: step,
             cursor: Cursor::Start,
             asked: HashSet::new(),
+            hasher: RandomState::new(),
             pages: 0,
             most_pages,
             restarts: 0,
@@ -172,7 +176,7 @@ impl Pager {
                 query.append_pair("last", name).finish()
             }
         };
-        self.asked.insert(query.clone());
+        self.asked.insert(self.hasher.hash_one(&query));
         Some(query)
     }
 
@@ -191,7 +195,9 @@ impl Pager {
         }
         let next = page.next.filter(|query| query.len() <= URL_BYTES);
         match next {
-            Some(next) if self.asked.contains(&next) || self.fruitless >= FRUITLESS => {
+            Some(next)
+                if self.asked.contains(&self.hasher.hash_one(&next)) || self.fruitless >= FRUITLESS =>
+            {
                 if page.entries == 0 {
                     self.end = Some(WalkEnd::Complete);
                 } else {

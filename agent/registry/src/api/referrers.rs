@@ -3,14 +3,15 @@
 //! Distribution-spec 1.1, "Listing Referrers" and "Referrers Tag Schema".
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 
 use ::http::HeaderValue;
 use portolan_shared::model::{Digest, MediaType, ReferenceTarget, RepositoryName, TagName};
-use serde::Deserialize;
 
 use super::link::next_query;
 use super::manifests::media_type;
 use super::problem::unexpected;
+use super::referrers_page::{Found, PageRead};
 use crate::auth::Scope;
 use crate::client::{RegistryClient, Request};
 use crate::error::{Fault, RegistryError, Subject};
@@ -51,20 +52,6 @@ pub struct Referrers {
     pub source: ReferrersSource,
     /// Whether these are all.
     pub complete: bool,
-}
-
-#[derive(Deserialize)]
-struct Wire {
-    manifests: Option<Vec<WireDescriptor>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireDescriptor {
-    media_type: Option<String>,
-    artifact_type: Option<String>,
-    digest: Option<String>,
-    size: Option<i64>,
 }
 
 /// The tag that stands in for the referrers API: `ALGORITHM-ENCODED`, cut to 32 and 64 characters.
@@ -128,7 +115,7 @@ impl RegistryClient {
         let bound = self.limits().manifest_bytes;
         let mut found = Found::new(self.limits().referrers);
         let mut query = None;
-        let mut asked = HashSet::new();
+        let (hasher, mut asked) = (RandomState::new(), HashSet::new());
         for page in 0..PAGES {
             let request = Request {
                 query: query.as_deref(),
@@ -146,8 +133,7 @@ impl RegistryClient {
                     _ => Err(super::fault_of(&reply)),
                 };
             }
-            let wire: Option<Wire> = serde_json::from_slice(&reply.body).ok();
-            let Some(manifests) = wire.and_then(|wire| wire.manifests) else {
+            let Some(read) = found.read(&reply.body, subject) else {
                 // A front end that answers everything with its own page.
                 return if page > 0 {
                     Ok(Some(found.finish(ReferrersSource::Api, false)))
@@ -157,13 +143,12 @@ impl RegistryClient {
                     Ok(None)
                 };
             };
-            let none = manifests.is_empty();
-            if !found.add(manifests, subject) {
+            if read == PageRead::Over {
                 return Ok(Some(found.finish(ReferrersSource::Api, false)));
             }
             match next_query(&reply.headers) {
-                Some(next) if !none => {
-                    if !asked.insert(next.clone()) {
+                Some(next) if read != PageRead::Empty => {
+                    if !asked.insert(hasher.hash_one(&next)) {
                         return Ok(Some(found.finish(ReferrersSource::Api, false)));
                     }
                     query = Some(next);
@@ -188,16 +173,14 @@ impl RegistryClient {
         let other_kind =
             |media_type: &MediaType| MediaType::MANIFESTS.contains(media_type) && !media_type.is_index();
         let is_index = !fetched.media_type.as_ref().is_some_and(other_kind);
-        let wire: Option<Wire> = serde_json::from_slice(&fetched.bytes).ok();
-        let manifests = wire.and_then(|wire| wire.manifests);
-        match manifests {
-            Some(manifests) if is_index && !is_subject => {
-                let mut found = Found::new(self.limits().referrers);
-                let all = found.add(manifests, subject);
-                Ok(found.finish(ReferrersSource::Tag, all))
-            }
-            _ => Ok(nowhere()),
+        if is_subject || !is_index {
+            return Ok(nowhere());
         }
+        let mut found = Found::new(self.limits().referrers);
+        Ok(match found.read(&fetched.bytes, subject) {
+            Some(read) => found.finish(ReferrersSource::Tag, read != PageRead::Over),
+            None => nowhere(),
+        })
     }
 }
 
@@ -206,57 +189,6 @@ fn nowhere() -> Referrers {
         referrers: Vec::new(),
         source: ReferrersSource::Nowhere,
         complete: true,
-    }
-}
-
-struct Found {
-    referrers: Vec<Referrer>,
-    known: HashSet<Digest>,
-    bound: usize,
-}
-
-impl Found {
-    fn new(bound: usize) -> Self {
-        Self {
-            referrers: Vec::new(),
-            known: HashSet::new(),
-            bound,
-        }
-    }
-
-    /// `false` once there are more than the bound.
-    fn add(&mut self, manifests: Vec<WireDescriptor>, subject: &Digest) -> bool {
-        for wire in manifests {
-            let Some(digest) = wire
-                .digest
-                .as_deref()
-                .and_then(|text| text.parse::<Digest>().ok())
-            else {
-                continue;
-            };
-            if digest == *subject || !self.known.insert(digest.clone()) {
-                continue;
-            }
-            if self.referrers.len() >= self.bound {
-                return false;
-            }
-            let read = |text: Option<String>| text.and_then(|text| text.parse().ok());
-            self.referrers.push(Referrer {
-                digest,
-                media_type: read(wire.media_type),
-                artifact_type: read(wire.artifact_type),
-                size: wire.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
-            });
-        }
-        true
-    }
-
-    fn finish(self, source: ReferrersSource, complete: bool) -> Referrers {
-        Referrers {
-            referrers: self.referrers,
-            source,
-            complete,
-        }
     }
 }
 

@@ -85,7 +85,7 @@ impl<T: FromStr> Walk<T> {
                 Ok(reply) => {
                     let fault = fault_of(&reply);
                     // No right to it, or no such list: a smaller page would not help.
-                    let hopeless = matches!(fault, Fault::Denied { .. }) || is_unknown(&fault);
+                    let hopeless = matches!(fault, Fault::Denied { .. }) || fault.is_name_unknown();
                     if hopeless || self.pager.refused(reply.status.as_u16()) == Refused::Fail {
                         return Err(fault);
                     }
@@ -151,9 +151,4 @@ impl<T: FromStr> Walk<T> {
             &format!("{registry}: {end}, reading {}", self.listing.subject),
         ))
     }
-}
-
-/// Whether the server says that the repository itself is unknown, and not that the cursor is.
-fn is_unknown(fault: &Fault) -> bool {
-    matches!(fault, Fault::Missing { code: Some(code), .. } if code.as_str() == "NAME_UNKNOWN")
 }

@@ -20,7 +20,7 @@ use super::helper;
 /// Bytes of a credential file: refused above.
 const FILE_BYTES: u64 = 16 * 1024;
 /// Bytes of a docker configuration: refused above.
-pub(super) const CONFIG_BYTES: u64 = 1024 * 1024;
+pub(super) const CONFIG_BYTES: u64 = 64 * 1024;
 /// How long what a helper said is kept.
 const HELPER_KEEPS: Duration = Duration::from_secs(300);
 
@@ -199,7 +199,10 @@ impl Credentials for CredentialSource {
             CredentialReference::Environment(prefix) => self.read_environment(prefix),
             CredentialReference::DockerConfig(path) => self.read_docker_config(path.as_deref()).await,
         };
-        found.map(Some)
+        // The one place that says what exactly was wrong: what is recorded of it goes to the control plane, which named the reference.
+        found
+            .inspect_err(|error| tracing::warn!(%error, reference = %self.reference, "no credential"))
+            .map(Some)
     }
 }
 
@@ -207,6 +210,7 @@ async fn stamp(path: &Path) -> Result<Stamp, CredentialError> {
     let metadata = tokio::fs::metadata(path)
         .await
         .map_err(|error| refused(path, &error))?;
+    must_be_regular(path, &metadata)?;
     Ok(Stamp {
         path: path.to_owned(),
         modified: (metadata.mtime(), metadata.mtime_nsec()),
@@ -217,9 +221,15 @@ async fn stamp(path: &Path) -> Result<Stamp, CredentialError> {
 }
 
 async fn read(path: &Path, bound: u64) -> Result<String, CredentialError> {
-    let file = tokio::fs::File::open(path)
+    let file = tokio::fs::OpenOptions::new()
+        .read(true)
+        // Opening a pipe or a device must not wait for anybody.
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
         .await
         .map_err(|error| refused(path, &error))?;
+    let metadata = file.metadata().await.map_err(|error| refused(path, &error))?;
+    must_be_regular(path, &metadata)?;
     let form = |problem| CredentialError::Form {
         path: path.to_owned(),
         problem,
@@ -233,6 +243,18 @@ async fn read(path: &Path, bound: u64) -> Result<String, CredentialError> {
         return Err(form("is too large"));
     }
     String::from_utf8(content).map_err(|_| form("is not text in UTF-8"))
+}
+
+/// Reading from pipes and devices has effects, and no end. Links are followed: that is how orchestrators mount secrets.
+fn must_be_regular(path: &Path, metadata: &std::fs::Metadata) -> Result<(), CredentialError> {
+    if metadata.is_file() {
+        Ok(())
+    } else {
+        Err(CredentialError::Form {
+            path: path.to_owned(),
+            problem: "is not a regular file",
+        })
+    }
 }
 
 fn refused(path: &Path, error: &std::io::Error) -> CredentialError {

@@ -66,6 +66,46 @@ async fn a_file_is_read_again_when_it_changes() {
 }
 
 #[tokio::test]
+async fn only_regular_files_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+    for path in [pipe.as_path(), Path::new("/dev/zero"), folder.path()] {
+        let text = path.display().to_string();
+        for reference in [
+            CredentialReference::File(text.clone()),
+            CredentialReference::DockerConfig(Some(text.clone())),
+        ] {
+            let (_, source) = source(reference, Environment::default());
+            let error = source.current().await.unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    CredentialError::Form {
+                        problem: "is not a regular file",
+                        ..
+                    }
+                ),
+                "{error}"
+            );
+        }
+        assert!(
+            read(path, FILE_BYTES).await.is_err(),
+            "nor after it was looked at"
+        );
+    }
+    let config = folder.path().join("config.json");
+    let entry = r#"{"auths":{"r.example.com:5050":{"auth":"YTpi"}}}"#;
+    let padded = |bytes: u64| format!("{entry}{}", " ".repeat(bytes as usize - entry.len()));
+    let reference = || CredentialReference::DockerConfig(Some(config.display().to_string()));
+    std::fs::write(&config, padded(CONFIG_BYTES)).unwrap();
+    let (_, at_bound) = source(reference(), Environment::default());
+    assert_eq!(at_bound.current().await.unwrap(), Some(login("a", "b")));
+    std::fs::write(&config, padded(CONFIG_BYTES + 1)).unwrap();
+    assert!(at_bound.current().await.is_err());
+}
+
+#[tokio::test]
 async fn variables_come_in_pairs() {
     let reference = || CredentialReference::Environment("GITLAB".into());
     let (_, both) = source(

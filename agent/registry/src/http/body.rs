@@ -11,17 +11,14 @@ use crate::error::Fault;
 /// Capacity that is set aside ahead of the bytes: a declared length is the server's word only.
 const AHEAD: usize = 64 * 1024;
 
-/// Reads the whole body; more than `bound` bytes is an error, and so is a pause longer than `idle`.
+/// Reads the whole body; more than `bound` bytes is an error, and so is a pause longer than `idle`. A declared length decides nothing:
+/// too large is what has been seen to be.
 pub(super) async fn read_whole(
     response: Response,
     bound: usize,
     idle: Duration,
     received: impl Fn(usize),
 ) -> Result<Bytes, Fault> {
-    let declared = response.content_length();
-    if declared.is_some_and(|length| length > bound as u64) {
-        return Err(Fault::TooLarge { bound });
-    }
     read(response, bound, idle, received)
         .await
         .and_then(|(body, whole)| {

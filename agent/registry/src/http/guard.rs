@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use portolan_shared::model::{meanings_of_address, never_contacted};
 
 /// Why a host is contacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -120,42 +121,18 @@ pub struct AddressRules {
 impl AddressRules {
     /// Checks one address. `loopback` is whether a gate permits loopback for this host.
     pub fn check(&self, address: IpAddr, loopback: bool) -> Result<(), Refusal> {
-        let address = embedded(address);
-        let rule = match address {
-            IpAddr::V4(v4) if v4.is_unspecified() || v4.octets()[0] == 0 => "address.unspecified",
-            IpAddr::V4(v4) if v4.is_link_local() => "address.link_local",
-            IpAddr::V4(v4) if v4.is_multicast() || v4.is_broadcast() => "address.multicast",
-            // Alibaba Cloud's metadata service; the others answer on link-local addresses.
-            IpAddr::V4(v4) if v4 == Ipv4Addr::new(100, 100, 100, 200) => "address.metadata",
-            IpAddr::V6(v6) if v6.is_unspecified() => "address.unspecified",
-            IpAddr::V6(v6) if v6.is_unicast_link_local() => "address.link_local",
-            IpAddr::V6(v6) if v6.is_multicast() => "address.multicast",
-            // The metadata service of Amazon EC2 over IPv6.
-            IpAddr::V6(v6) if v6 == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254) => "address.metadata",
-            _ if address.is_loopback() && !loopback && !self.registry_is_loopback => "address.loopback",
-            _ => return Ok(()),
-        };
-        Err(Refusal::by(rule))
+        if let Some(rule) = never_contacted(address) {
+            return Err(Refusal::by(rule));
+        }
+        if means_loopback(address) && !loopback && !self.registry_is_loopback {
+            return Err(Refusal::by("address.loopback"));
+        }
+        Ok(())
     }
 }
 
-/// The IPv4 address that an IPv6 address stands for, if it is one of the forms that do: mapped (RFC 4291), compatible (RFC 4291),
-/// NAT64 (RFC 6052), 6to4 (RFC 3056).
-fn embedded(address: IpAddr) -> IpAddr {
-    let IpAddr::V6(v6) = address else {
-        return address;
-    };
-    let [a, b, c, d, e, f, g, h] = v6.segments();
-    let v4 = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        IpAddr::V4(Ipv4Addr::new(a, b, c, d))
-    };
-    match [a, b, c, d, e, f] {
-        [0, 0, 0, 0, 0, 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0] => v4(g, h),
-        [0, 0, 0, 0, 0, 0] if g != 0 => v4(g, h),
-        [0x2002, ..] => v4(b, c),
-        _ => address,
-    }
+fn means_loopback(address: IpAddr) -> bool {
+    meanings_of_address(address).iter().any(IpAddr::is_loopback)
 }
 
 /// Ports of services that speak something else than HTTP: a token service or a storage host never listens there, so being sent to one
@@ -174,10 +151,7 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn new(gate: Arc<dyn Gate>, registry: &Hop<'_>) -> Self {
-        let loopback = registry.host == "localhost"
-            || registry
-                .literal()
-                .is_some_and(|address| embedded(address).is_loopback());
+        let loopback = registry.host == "localhost" || registry.literal().is_some_and(means_loopback);
         Self {
             gate,
             rules: AddressRules {
@@ -247,6 +221,10 @@ mod tests {
             ("febf::1", "address.link_local"),
             ("fd00:ec2::254", "address.metadata"),
             ("100.100.100.200", "address.metadata"),
+            ("168.63.129.16", "address.metadata"),
+            ("192.0.0.192", "address.metadata"),
+            ("fd20:ce::254", "address.metadata"),
+            ("64:ff9b:1::a9fe:a9fe", "address.link_local"),
             ("::ffff:100.100.100.200", "address.metadata"),
             ("224.0.0.1", "address.multicast"),
             ("255.255.255.255", "address.multicast"),

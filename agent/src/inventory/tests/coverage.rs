@@ -65,11 +65,30 @@ async fn a_repository_of_the_catalog_without_tags_is_empty_and_not_missing() {
         .insert("empty".into(), Default::default());
     scene.registry.fail(
         Request::Tags("empty".into(), 0),
-        Failure::Missing,
+        Failure::UnknownRepository,
         FindingCode::RepositoryMissing,
     );
     assert_eq!(scene.run().await.0, RunState::Complete);
     assert_eq!(scene.tag_sets(), scene.true_tag_sets());
+}
+
+#[tokio::test]
+async fn a_bare_404_for_the_tags_of_a_repository_of_the_catalog_empties_nothing() {
+    let scene = Scene::new();
+    scene.registry.image("r", "1", "image");
+    scene.run().await;
+    let before = scene.tag_sets();
+    scene.registry.fail(
+        Request::Tags("r".into(), 0),
+        Failure::Missing,
+        FindingCode::RepositoryMissing,
+    );
+    assert_eq!(scene.run().await.0, RunState::Partial);
+    assert_eq!(
+        scene.reported("r"),
+        Some((Outcome::Missing, Some(FindingCode::RepositoryMissing)))
+    );
+    assert_eq!(scene.tag_sets(), before);
 }
 
 #[tokio::test]

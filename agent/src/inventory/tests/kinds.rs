@@ -190,20 +190,23 @@ async fn what_cannot_be_read_for_good_is_recorded_and_no_shortfall() {
         b"not a manifest".to_vec(),
     );
     registry.tag("r", "odd", &odd);
-    let huge: Digest = Digest::sha256_of(b"huge");
+    let huge = Blob::new(
+        "application/vnd.oci.image.manifest.v1+json",
+        vec![b' '; limits::MANIFEST_BYTES + 1],
+    );
+    registry.add(&huge);
     let index = image::index_of(
-        &[json!({
-            "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": huge, "size": 5 * 1024 * 1024
-        })],
-        "names something huge",
+        &[json!({"mediaType": huge.media_type, "digest": huge.digest, "size": 7})],
+        "names something huge, and says that it is small",
     );
     registry.tag("r", "huge", &index);
     let private: Digest = "multihash+base58:QmRZxt2b1FVZPNqd8hsiykDL3TdBDeTSPX9Kv46HmX4Gx8"
         .parse()
         .unwrap();
     registry.tag_digest("r", "private", &private);
-    let big_config =
-        json!({"mediaType": image::OCI_CONFIG, "digest": Digest::sha256_of(b"big"), "size": 9 * 1024 * 1024});
+    let big = Blob::new(image::OCI_CONFIG, vec![b' '; limits::CONFIG_BYTES + 1]);
+    registry.add(&big);
+    let big_config = json!({"mediaType": image::OCI_CONFIG, "digest": big.digest, "size": 7});
     let manifest = Blob::new(
         "application/vnd.oci.image.manifest.v1+json",
         serde_json::to_vec(&json!({"schemaVersion": 2, "config": big_config, "layers": []})).unwrap(),
@@ -216,19 +219,40 @@ async fn what_cannot_be_read_for_good_is_recorded_and_no_shortfall() {
     assert_eq!(scene.committed("r"), Some((RepositoryOutcome::Listed, None)));
     for (digest, code) in [
         (&odd.digest, FindingCode::ManifestMalformed),
-        (&huge, FindingCode::ManifestTooLarge),
+        (&huge.digest, FindingCode::ManifestTooLarge),
         (&private, FindingCode::DigestMismatch),
     ] {
         assert_eq!(scene.manifest(digest), Some(Stored::Unavailable(code)));
     }
     assert_eq!(
-        scene.facts(&Digest::sha256_of(b"big")),
+        scene.facts(&big.digest),
         Some(Stored::Unavailable(FindingCode::TooLarge))
     );
     assert!(
-        !log.iter().any(
-            |request| matches!(request, Request::Manifest(_, digest) if *digest == huge || *digest == private)
-        ),
-        "what cannot be kept is not fetched"
+        !log.iter()
+            .any(|request| matches!(request, Request::Manifest(_, digest) if *digest == private)),
+        "what cannot be verified is not fetched"
     );
+}
+
+#[tokio::test]
+async fn a_claimed_size_makes_nothing_too_large() {
+    let scene = Scene::new();
+    let config = image::config("small");
+    let claimed = json!({"mediaType": image::OCI_CONFIG, "digest": config.digest, "size": u64::MAX >> 1});
+    let manifest = Blob::new(
+        "application/vnd.oci.image.manifest.v1+json",
+        serde_json::to_vec(&json!({"schemaVersion": 2, "config": claimed, "layers": []})).unwrap(),
+    );
+    let index = image::index_of(
+        &[json!({"mediaType": manifest.media_type, "digest": manifest.digest, "size": u64::MAX >> 1})],
+        "lies",
+    );
+    for blob in [&config, &manifest] {
+        scene.registry.add(blob);
+    }
+    scene.registry.tag("r", "1", &index);
+    assert_eq!(scene.run().await.0, RunState::Complete);
+    assert_eq!(scene.manifest(&manifest.digest), Some(Stored::Whole));
+    assert_eq!(scene.facts(&config.digest), Some(Stored::Whole));
 }

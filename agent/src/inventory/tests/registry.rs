@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use portolan_shared::model::{Digest, Finding, FindingCode, RepositoryName, TagName};
+use portolan_shared::model::{Digest, Finding, FindingCode, RepositoryName, TagName, limits};
 
 use super::image::Blob;
 use crate::inventory::{
@@ -36,6 +36,8 @@ pub(super) struct MemoryRegistry {
     pub(super) page: usize,
     /// Names that are listed and malformed, per listing.
     pub(super) malformed: u64,
+    /// Tags that go, by repository, once their manifest has been asked for.
+    pub(super) vanishing: Mutex<HashSet<(String, String)>>,
     pub(super) faults: Mutex<HashMap<Request, SourceError>>,
     pub(super) log: Mutex<Vec<Request>>,
 }
@@ -208,6 +210,12 @@ impl Source for MemoryRegistry {
     async fn resolve(&self, repository: &RepositoryName, tag: &TagName) -> Result<ResolvedTag, SourceError> {
         self.asked(Request::Resolve(repository.to_string(), tag.to_string()))
             .await?;
+        let name = (repository.to_string(), tag.to_string());
+        if self.vanishing.lock().unwrap().remove(&name) {
+            let mut repositories = self.repositories.lock().unwrap();
+            repositories.get_mut(&name.0).unwrap().remove(&name.1);
+            return Err(fault(Failure::Missing, FindingCode::ManifestMissing));
+        }
         let digest = self.repositories.lock().unwrap()[repository.as_str()][tag.as_str()].clone();
         let content = self.content.lock().unwrap();
         Ok(match content.get(&digest) {
@@ -232,6 +240,9 @@ impl Source for MemoryRegistry {
         self.asked(Request::Manifest(repository.to_string(), digest.clone()))
             .await?;
         let blob = self.served(repository.as_str(), digest)?;
+        if blob.bytes.len() > limits::MANIFEST_BYTES {
+            return Err(fault(Failure::TooLarge, FindingCode::ManifestTooLarge));
+        }
         Ok(ServedManifest {
             media_type: Some(blob.media_type),
             bytes: blob.bytes,

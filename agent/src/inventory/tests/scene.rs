@@ -45,6 +45,7 @@ impl Scene {
                 resumed: false,
                 pace: Pace {
                     linger: Duration::ZERO,
+                    repository_linger: Duration::ZERO,
                     batch_linger: Duration::ZERO,
                     ..Pace::default()
                 },

@@ -168,17 +168,59 @@ async fn a_tag_that_is_deleted_while_it_is_read_is_gone() {
     let scene = Scene::new();
     scene.registry.image("r", "stays", "stays");
     scene.registry.image("r", "goes", "goes");
-    scene.registry.fail(
-        Request::Resolve("r".into(), "goes".into()),
-        Failure::Missing,
-        FindingCode::ManifestMissing,
-    );
     assert_eq!(scene.run().await.0, RunState::Complete);
+    let goes = ("r".to_owned(), "goes".to_owned());
+    scene.registry.vanishing.lock().unwrap().insert(goes);
+    assert_eq!(scene.run().await.0, RunState::Complete);
+    assert_eq!(scene.committed("r"), Some((Outcome::Listed, None)));
     let sets = scene.tag_sets();
     assert_eq!(
         sets[0].1.iter().map(|(tag, _)| tag.as_str()).collect::<Vec<_>>(),
         ["stays"]
     );
+}
+
+#[tokio::test]
+async fn a_tag_that_is_listed_without_a_manifest_has_not_vanished() {
+    let scene = Scene::new();
+    scene.registry.image("r", "fine", "fine");
+    scene.registry.image("r", "broken", "broken");
+    scene.registry.image("only", "broken", "only broken");
+    assert_eq!(scene.run().await.0, RunState::Complete);
+    let before = scene.tag_sets();
+    for name in ["r", "only"] {
+        scene.registry.fail(
+            Request::Resolve(name.into(), "broken".into()),
+            Failure::Missing,
+            FindingCode::ManifestMissing,
+        );
+    }
+    let (state, log) = scene.run().await;
+    assert_eq!(state, RunState::Partial);
+    for name in ["r", "only"] {
+        assert_eq!(
+            scene.committed(name),
+            Some((Outcome::Truncated, Some(FindingCode::ManifestMissing)))
+        );
+        let listings = log
+            .iter()
+            .filter(|asked| **asked == Request::Tags(name.into(), 0));
+        assert_eq!(
+            listings.count(),
+            2,
+            "the tags are listed once more, and once only"
+        );
+    }
+    assert_eq!(scene.tag_sets(), before);
+    scene.registry.fail(
+        Request::Tags("r".into(), 1),
+        Failure::Passing,
+        FindingCode::Unavailable,
+    );
+    scene.run().await;
+    assert_eq!(scene.tag_sets(), before);
+    scene.registry.heal();
+    assert_eq!(scene.run().await.0, RunState::Complete);
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use portolan_shared::model::{InvitationId, RegistryName};
+use portolan_shared::model::{InvitationId, RegistryName, SensorState};
 use portolan_shared::secret::{EnrolmentToken, Secret, SecretBytes};
-use portolan_store::{AuditSeverity, NewInvitation, Role, TokenHash};
+use portolan_store::{
+    AuditSeverity, InvitationState, NewInvitation, PageRequest, Role, StoreError, TokenHash,
+};
 use serde_json::json;
 
 use crate::app::{App, AppError, Caller};
@@ -14,6 +16,8 @@ use crate::app::{App, AppError, Caller};
 pub const INVITATION_LIFE: Duration = Duration::from_secs(3_600);
 /// Longest life of an invitation: refused above.
 const INVITATION_LONGEST: Duration = Duration::from_secs(86_400);
+/// Pages of invitations among which the one that has a name is looked for; beyond them it is only told that the name is taken.
+const PAGES: usize = 20;
 /// Shortest life of an invitation: refused below.
 const INVITATION_SHORTEST: Duration = Duration::from_secs(60);
 
@@ -32,7 +36,8 @@ impl App {
     /// Makes an invitation for a sensor of this name. Takes an admin.
     ///
     /// # Errors
-    /// [`AppError::Invalid`] for a name or life out of bounds, [`AppError::Taken`] if the name is in use.
+    /// [`AppError::Invalid`] for a name or life out of bounds, [`AppError::Taken`], [`AppError::InvitedAlready`] or
+    /// [`AppError::NameOfRevoked`] if the name is in use.
     pub async fn invite_sensor(
         &self,
         caller: &Caller,
@@ -42,16 +47,19 @@ impl App {
         caller.require(Role::Admin)?;
         if !is_sensor_name(name) {
             let why = "expected at most 63 of lower-case letters, digits, '.', '_' and '-', starting with a letter or digit";
-            return Err(AppError::invalid("name", why));
+            return Err(AppError::invalid("sensor_name", why));
         }
         let life = life.unwrap_or(INVITATION_LIFE);
         if !(INVITATION_SHORTEST..=INVITATION_LONGEST).contains(&life) {
-            return Err(AppError::invalid("life", "must be from one minute to 24 hours"));
+            return Err(AppError::invalid(
+                "ttl_seconds",
+                "must be from one minute to 24 hours",
+            ));
         }
         let now = self.clock.now();
         let expires_at = now
             .checked_add(life)
-            .map_err(|_| AppError::invalid("life", "ends beyond all time"))?;
+            .map_err(|_| AppError::invalid("ttl_seconds", "ends beyond all time"))?;
         let id = InvitationId::random(self.rng.as_ref());
         let mut secret = vec![0; 32];
         self.rng.fill(&mut secret);
@@ -68,7 +76,10 @@ impl App {
         let object = format!("invitation:{id}");
         let details = json!({ "name": name, "expires_at": expires_at });
         let entry = caller.entry(now, "sensor.invite", object, AuditSeverity::Info, details);
-        self.store.add_invitation(&invitation, &entry).await?;
+        match self.store.add_invitation(&invitation, &entry).await {
+            Err(StoreError::Taken { .. }) => return Err(self.by_whom_taken(caller, name).await?),
+            added => added?,
+        }
         let token = EnrolmentToken {
             url: self.sensor_url.clone(),
             pins: self.server_pins.clone(),
@@ -81,6 +92,41 @@ impl App {
             token: token.encode(),
             expires_at,
         })
+    }
+
+    /// Says what has a sensor's name.
+    async fn by_whom_taken(&self, caller: &Caller, name: &str) -> Result<AppError, StoreError> {
+        let (tenant, name) = (caller.tenant, name.to_owned());
+        let taken = AppError::Taken {
+            what: "sensor",
+            name: name.clone(),
+        };
+        if let Some(sensor) = self.store.sensor_by_name(tenant, &name).await? {
+            return Ok(match sensor.state {
+                SensorState::Revoked => AppError::NameOfRevoked { name },
+                SensorState::Provisional | SensorState::Active => taken,
+            });
+        }
+        let mut request = PageRequest::first();
+        for _ in 0..PAGES {
+            let page = self.store.invitations(tenant, self.clock.now(), &request).await?;
+            let open = page
+                .items
+                .into_iter()
+                .find(|found| found.state == InvitationState::Open && found.invitation.sensor_name == name);
+            if let Some(open) = open {
+                return Ok(AppError::InvitedAlready {
+                    name,
+                    invitation: open.invitation.id,
+                    expires_at: open.invitation.expires_at,
+                });
+            }
+            match page.next {
+                Some(next) => request.after = Some(next),
+                None => break,
+            }
+        }
+        Ok(taken)
     }
 
     /// The hash under which the secret part of an enrolment token is stored.

@@ -1,6 +1,6 @@
 //! Renewal: the next certificate, while the present one is good.
 
-use portolan_shared::model::{Reason, SensorState};
+use portolan_shared::model::Reason;
 use portolan_shared::tls::PeerIdentity;
 use portolan_store::{AuditSeverity, Certificate, RenewalOutcome, StoreError};
 use serde_json::json;
@@ -40,11 +40,6 @@ impl App {
         let Some(held) = held else {
             return Err(RenewalError::Refused(Reason::IdentityUnknown));
         };
-        let current = held.current.serial == identity.serial
-            || held.new.as_ref().is_some_and(|new| new.serial == identity.serial);
-        if held.state != SensorState::Revoked && !current {
-            return Err(RenewalError::Refused(Reason::CertificateNotCurrent));
-        }
         let now = self.clock.now();
         let planned = authority.plan(now);
         let certificate = Certificate {
@@ -56,7 +51,7 @@ impl App {
         let entry = entry(now, actor, "sensor.renew", object, AuditSeverity::Info, details);
         match self
             .store
-            .store_renewal(tenant, sensor, &certificate, now, &entry)
+            .store_renewal(tenant, sensor, identity.serial, &certificate, now, &entry)
             .await?
         {
             RenewalOutcome::Stored => {}

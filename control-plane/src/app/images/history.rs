@@ -8,6 +8,9 @@ use crate::app::{App, AppError, Caller};
 
 impl App {
     /// The ledger, newest first: of one tag for `PATH:TAG`, of the whole repository for `PATH`.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for a tag that was never seen, and as for any reference.
     pub async fn history(
         &self,
         caller: &Caller,
@@ -40,6 +43,14 @@ impl App {
                 page,
             )
             .await?;
+        // Every tag that was ever seen has appeared once.
+        if let Some(tag) = tag
+            && rows.items.is_empty()
+            && page.after.is_none()
+        {
+            let place = format!("{}:{tag}", found.candidate());
+            return Err(AppError::not_found("tag", place));
+        }
         Ok((found, rows))
     }
 }

@@ -2,7 +2,7 @@
 
 use portolan_shared::model::{Digest, limits};
 use portolan_store::{
-    InventoryTotals, Page, PageRequest, Placement, RepositoryFilter, RepositoryRecord, Role, TagRecord,
+    InventoryTotals, Page, PageRequest, Placements, RepositoryFilter, RepositoryRecord, Role, TagRecord,
 };
 
 use super::RepositoryFound;
@@ -62,15 +62,27 @@ impl App {
         Ok((found, tags))
     }
 
-    /// Every place where a digest is, by registry, repository and tag.
+    /// Every place where a digest is, by registry, repository and tag. None if it is known but no tag reaches it any more.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`] for a digest that the tenant knows nothing of.
     pub async fn placements(
         &self,
         caller: &Caller,
         digest: &Digest,
         page: &PageRequest,
-    ) -> Result<Page<Placement>, AppError> {
+    ) -> Result<Placements, AppError> {
         caller.require(Role::Viewer)?;
-        Ok(self.store.placements(caller.tenant, digest, page).await?)
+        let tenant = caller.tenant;
+        let places = self.store.placements(tenant, digest, page).await?;
+        if places.page.items.is_empty()
+            && page.after.is_none()
+            && self.store.manifest(tenant, digest).await?.is_none()
+            && self.store.image_facts(tenant, digest).await?.is_none()
+        {
+            return Err(AppError::not_found("digest", digest));
+        }
+        Ok(places)
     }
 
     /// How much the tenant has.

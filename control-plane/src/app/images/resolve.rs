@@ -27,7 +27,7 @@ pub struct RepositoryFound {
 }
 
 impl RepositoryFound {
-    fn candidate(&self) -> String {
+    pub(super) fn candidate(&self) -> String {
         format!("{}/{}", self.registry.registry.name, self.repository.name)
     }
 }

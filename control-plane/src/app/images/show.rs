@@ -2,7 +2,7 @@
 
 use portolan_shared::model::manifest::{ImageFacts, Manifest};
 use portolan_shared::model::{Digest, ImageReference, MediaType, Platform, ReferenceTarget};
-use portolan_store::{ManifestSummary, Referrer, Role, TagRecord};
+use portolan_store::{ManifestSummary, Referrers, Role, TagRecord};
 
 use super::RepositoryFound;
 use crate::app::{App, AppError, Caller};
@@ -39,8 +39,8 @@ pub struct ImageShown {
     pub platforms_cut: bool,
     /// Facts of the image's config, if it has one and they are held.
     pub facts: Option<ImageFacts>,
-    /// What refers to it, oldest first.
-    pub referrers: Vec<Referrer>,
+    /// What refers to it, oldest first, and whether there is more.
+    pub referrers: Referrers,
 }
 
 /// A manifest as the registry served it.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use portolan_shared::model::{
     ContentKind, CoverageEntry, Digest, Finding, FindingCode, OfferedRepository, RepositoryName, RunProgress,
+    RunState,
 };
 use portolan_store::{
     ClosedRun, Fence, RepositoryCommit, RepositoryCommitted, RunClosing, StaleFence, StoreError,
@@ -35,6 +36,11 @@ pub enum IngestError {
 }
 
 impl App {
+    /// Whether an attempt is leased to its sensor in this session now: [`StoreError::Stale`] if not.
+    pub async fn check_fence(&self, fence: &Fence) -> Result<(), StoreError> {
+        self.watched(fence, self.store.check_fence(fence).await)
+    }
+
     /// For each repository, whether the run has yet to commit it.
     pub async fn pending_repositories(
         &self,
@@ -175,8 +181,28 @@ impl App {
                 self.store.close_run(fence, closing, now),
             )
             .await?;
-        tracing::info!(attempt = %fence.attempt, state = %closed.state, "run closed");
+        self.tell_of_closing(fence, &closed).await;
         Ok(closed)
+    }
+
+    /// Logs how a run ended: as a warning if something could not be seen.
+    async fn tell_of_closing(&self, fence: &Fence, closed: &ClosedRun) {
+        let (attempt, state) = (fence.attempt, closed.state);
+        // It is closed, whether or not it can be read again; then the line has no more than is known here.
+        let run = self.store.run(fence.tenant, attempt.run).await.ok().flatten();
+        let registry = run
+            .as_ref()
+            .map(|run| tracing::field::display(&run.registry_name));
+        let finding = run.as_ref().and_then(|run| run.finding.as_ref());
+        let (code, seen) = (
+            finding.map(|finding| tracing::field::display(finding.code)),
+            finding.map(|finding| finding.seen.as_str()),
+        );
+        if state == RunState::Complete {
+            tracing::info!(%attempt, %state, registry, again = closed.again, "run closed");
+        } else {
+            tracing::warn!(%attempt, %state, registry, finding = code, seen, again = closed.again, "run closed");
+        }
     }
 
     async fn metered<T>(

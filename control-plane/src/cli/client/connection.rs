@@ -112,14 +112,18 @@ pub(in crate::cli) fn base(text: &str) -> Result<Url, CliError> {
     if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none() || !plain {
         return Err(expected());
     }
+    if url.path() != "/" {
+        return Err(CliError::Usage(format!(
+            "the control plane's address must have no path, but this one has {}: expected https://HOST[:PORT]",
+            url.path()
+        )));
+    }
     if url.scheme() == "http" && !is_loopback(&url) {
         return Err(CliError::Usage(format!(
             "{url} would send the token in clear: use https, or http on a loopback address alone"
         )));
     }
     url.set_fragment(None);
-    let path = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&path);
     Ok(url)
 }
 
@@ -155,10 +159,17 @@ mod tests {
             "ftp://h",
             "h:1",
             "https://u:p@h",
+            "https://h/portolan",
+            "https://h/api/v1",
             "",
         ] {
             assert!(matches!(base(bad), Err(CliError::Usage(_))), "{bad}");
         }
+        let path = base("https://h/portolan").unwrap_err().to_string();
+        assert!(
+            path.contains("must have no path") && path.contains("/portolan"),
+            "{path}"
+        );
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Whole lists, page by page.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::Client;
 use super::send::Query;
 use crate::cli::failure::CliError;
-use crate::web::api::PageOf;
 
 /// Items asked for at once.
 const PAGE: usize = 1_000;
@@ -18,6 +18,16 @@ pub(in crate::cli) struct Listing {
     pub(in crate::cli) more: bool,
 }
 
+/// A page of any list.
+#[derive(Deserialize)]
+struct Fetched {
+    items: Vec<Value>,
+    next: Option<String>,
+    /// There is more that is on no page; only some lists have that.
+    #[serde(default)]
+    cut: bool,
+}
+
 impl Client {
     /// The first `limit` items of a list. Whether there are more is told, never hidden.
     pub(in crate::cli) async fn list(
@@ -28,19 +38,21 @@ impl Client {
     ) -> Result<Listing, CliError> {
         let mut items = Vec::new();
         let mut cursor: Option<String> = None;
+        let mut cut = false;
         loop {
             let wanted = (limit - items.len()).min(PAGE).to_string();
             let mut query = query.to_vec();
             query.push(("limit", Some(&wanted)));
             query.push(("cursor", cursor.as_deref()));
-            let page: PageOf<Value> = self.view(&self.get(path, &query).await?)?;
+            let page: Fetched = self.view(&self.get(path, &query).await?)?;
+            cut |= page.cut;
             if page.items.is_empty() && page.next.is_some() {
                 return Err(self.odd("a page without items that is not the last".to_owned()));
             }
             items.extend(page.items);
             if page.next.is_none() || items.len() >= limit {
                 return Ok(Listing {
-                    more: page.next.is_some(),
+                    more: cut || page.next.is_some(),
                     items,
                 });
             }

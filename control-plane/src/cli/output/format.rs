@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
+use super::table::short;
 use super::yaml::to_yaml;
 use super::{Sheet, Table};
 use crate::cli::Terminal;
@@ -36,6 +37,32 @@ pub struct ListArgs {
     /// Items to print at most; a note on standard error says if there are more
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) limit: u32,
+}
+
+/// Flag of commands whose tables have digests.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct DigestArgs {
+    /// Print digests whole, and cut nothing to the terminal's width
+    #[arg(long)]
+    no_trunc: bool,
+}
+
+impl DigestArgs {
+    /// A digest as these flags want it.
+    pub(in crate::cli) fn digest(self, digest: &str) -> String {
+        if self.no_trunc {
+            digest.to_owned()
+        } else {
+            short(digest)
+        }
+    }
+
+    /// Lets lines be as long as they are.
+    pub(in crate::cli) fn apply(self, terminal: &mut Terminal) {
+        if self.no_trunc {
+            terminal.width = None;
+        }
+    }
 }
 
 impl ListArgs {

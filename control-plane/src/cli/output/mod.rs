@@ -10,7 +10,7 @@ mod table;
 mod yaml;
 
 pub(super) use coverage::account;
-pub(super) use format::{Format, ListArgs, ShowArgs};
+pub(super) use format::{DigestArgs, Format, ListArgs, ShowArgs};
 pub(super) use format::{print_items, print_one};
 pub(super) use moment::{ago, bytes, moment};
-pub(super) use table::{Sheet, Table, short};
+pub(super) use table::{Sheet, Table};

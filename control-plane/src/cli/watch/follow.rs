@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::progress::Progress;
 use crate::cli::Exit;
+use crate::cli::assigned::awaited;
 use crate::cli::failure::CliError;
 use crate::cli::operate::Desk;
 use crate::cli::output::ListArgs;
@@ -16,6 +17,8 @@ use crate::web::api::runs::Run;
 
 /// Between two questions. An unchanged run costs the control plane an entity tag.
 const POLL: Duration = Duration::from_millis(400);
+/// Between two looks at the sensors that a queued run waits for.
+const LOOK: Duration = Duration::from_secs(30);
 /// How long the control plane may be out of reach before the command gives up: a restart must not end a wait.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -44,6 +47,8 @@ pub(in crate::cli) async fn watch(desk: &mut Desk<'_>, run: &str, list: &ListArg
 
 async fn follow(desk: &mut Desk<'_>, run: &str, progress: &mut Progress) -> Result<(Value, Run), CliError> {
     let mut tag = None;
+    // Of which registry a queued run is, and when it was last told what it waits for.
+    let mut waits: Option<(String, Option<Uptime>)> = None;
     let mut out_of_reach: Option<Uptime> = None;
     loop {
         match desk.client.get_changed(&["runs", run], tag.as_deref()).await {
@@ -56,6 +61,19 @@ async fn follow(desk: &mut Desk<'_>, run: &str, progress: &mut Progress) -> Resu
                         return Ok((value, view));
                     }
                     tag = new_tag;
+                    waits = (view.state == "queued").then_some((view.registry.id, None));
+                }
+                if let Some((registry, told)) = &mut waits {
+                    let now = desk.clock.uptime();
+                    if told.is_none_or(|told| now.since(told) >= LOOK) {
+                        *told = Some(now);
+                        match awaited(&desk.client, registry, desk.clock.now()).await {
+                            Ok(words) => progress.wait(&words, desk.terminal)?,
+                            // The next question for the run finds out, and is patient.
+                            Err(error) if error.exit() == Exit::Unavailable => {}
+                            Err(error) => return Err(error),
+                        }
+                    }
                 }
             }
             Err(error) if error.exit() == Exit::Unavailable => {

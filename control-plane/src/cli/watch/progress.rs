@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use portolan_shared::model::printable;
 use portolan_shared::process::Uptime;
 
 use crate::cli::Terminal;
@@ -12,6 +13,8 @@ use crate::web::api::runs::Run;
 
 /// At most one line in this time, unless the state changes.
 const LINES: Duration = Duration::from_secs(5);
+/// Longest text of what a run waits for, in bytes; it is cut above.
+const LINE: usize = 4_096;
 /// The bar turns this often.
 const TICK: Duration = Duration::from_millis(120);
 
@@ -42,6 +45,17 @@ impl Progress {
         if due {
             writeln!(terminal.err, "{}", line(run))?;
             self.shown = Some((run.state.clone(), now));
+        }
+        Ok(())
+    }
+
+    /// Says what a queued run waits for, whenever that changes.
+    pub(super) fn wait(&mut self, awaited: &str, terminal: &mut Terminal) -> Result<(), CliError> {
+        let awaited = printable(awaited, LINE);
+        if let Some(bar) = &self.bar {
+            bar.set_message(awaited);
+        } else {
+            writeln!(terminal.err, "{awaited}")?;
         }
         Ok(())
     }

@@ -13,14 +13,17 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 
 use super::io::SensorIo;
-use super::registry::Connections;
+use super::registry::{Connections, quarter};
 use crate::app::Meters;
+use crate::fair::{Shares, Source};
 use crate::settings::DoorLimits;
 
 /// Time without an answer from the peer's machine after which a connection is dead.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Idle time before the peer's machine is asked whether it is there.
 const KEEPALIVE: Duration = Duration::from_secs(20);
+/// Connections that are accepted and not yet through their handshake, for each handshake that may be under way.
+const WAITING: usize = 4;
 /// Pause after the operating system refused to accept: mostly it is out of file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -35,17 +38,21 @@ pub(in crate::grpc) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts until draining begins. No error ends this; at most so many handshakes are under way at once, and whoever comes then waits
-    /// in the operating system's queue.
+    /// Accepts until draining begins. No error ends this. At most so many handshakes are under way at once, and so many connections wait
+    /// for theirs; whoever comes then waits in the operating system's queue. One source has at most a quarter of both: what else comes
+    /// from there is dropped, so that the others' turn comes.
     pub(in crate::grpc) async fn run(
         self: Arc<Self>,
         listener: TcpListener,
         accepted: mpsc::Sender<Result<SensorIo, io::Error>>,
     ) {
+        let most = self.limits.handshakes.saturating_mul(WAITING);
+        let waiting = Arc::new(Semaphore::new(most));
         let handshakes = Arc::new(Semaphore::new(self.limits.handshakes));
+        let sources = Shares::new(quarter(self.limits.handshakes), quarter(most));
         let shutdown = self.tasks.shutdown().clone();
         loop {
-            let Ok(permit) = Arc::clone(&handshakes).acquire_owned().await else {
+            let Ok(permit) = Arc::clone(&waiting).acquire_owned().await else {
                 return;
             };
             let stream = tokio::select! {
@@ -54,13 +61,23 @@ impl Acceptor {
             };
             match stream {
                 Ok((stream, remote)) => {
+                    let Some(mut place) = sources.enter(Source::of(remote.ip())) else {
+                        tracing::debug!(%remote, "too many handshakes from one source");
+                        self.refused("source");
+                        continue;
+                    };
+                    let handshakes = Arc::clone(&handshakes);
                     let (acceptor, accepted) = (Arc::clone(&self), accepted.clone());
                     let cut = shutdown.clone();
                     self.tasks.spawn("handshake", async move {
                         let _permit = permit;
                         let io = tokio::select! {
                             () = cut.cutting() => return,
-                            io = acceptor.handshake(stream, remote) => io,
+                            io = async {
+                                place.turn().await;
+                                let _turn = handshakes.acquire().await.ok()?;
+                                acceptor.handshake(stream, remote).await
+                            } => io,
                         };
                         if let Some(io) = io {
                             // The receiver is gone only when the process stops.

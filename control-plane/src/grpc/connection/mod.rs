@@ -6,4 +6,4 @@ mod registry;
 
 pub(super) use acceptor::Acceptor;
 pub use registry::Connections;
-pub(super) use registry::{Connection, Purpose};
+pub(super) use registry::{Connection, Purpose, Unclaimed};

@@ -7,15 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portolan_shared::model::SensorId;
 use portolan_shared::tls::PeerIdentity;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+
+use crate::fair::Source;
 
 /// Connections of one sensor for each purpose, so that an old and a new one may overlap: the newest is refused above.
 const PER_PURPOSE: usize = 2;
 /// Connections of one sensor in all: dropped above.
 const PER_SENSOR: usize = 2 * PER_PURPOSE + 1;
-/// Calls of the upload service at once on one connection: further ones wait.
-const UPLOADS: usize = 4;
 
 /// What a connection is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +26,15 @@ pub(in crate::grpc) enum Purpose {
     Upload = 2,
 }
 
+/// Why a connection may not be used for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::grpc) enum Unclaimed {
+    /// It is used for something else: an upload would hold heartbeats up.
+    OtherPurpose,
+    /// The sensor has too many others for that.
+    TooMany,
+}
+
 /// One connection, for as long as it is open.
 #[derive(Debug)]
 pub(in crate::grpc) struct Connection {
@@ -35,7 +43,6 @@ pub(in crate::grpc) struct Connection {
     /// None for a stranger.
     pub(in crate::grpc) identity: Option<PeerIdentity>,
     pub(in crate::grpc) cut: CancellationToken,
-    pub(in crate::grpc) uploads: Arc<Semaphore>,
     purpose: AtomicU8,
 }
 
@@ -63,7 +70,7 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a connection in, unless there are too many of its kind.
+    /// Lets a connection in, unless there are too many of its kind: of strangers a quarter may come from one source.
     pub(super) fn enter(
         &self,
         remote: SocketAddr,
@@ -75,7 +82,6 @@ impl Connections {
             remote,
             identity,
             cut: CancellationToken::new(),
-            uploads: Arc::new(Semaphore::new(UPLOADS)),
             purpose: AtomicU8::new(0),
         });
         let mut open = self.open();
@@ -88,7 +94,11 @@ impl Connections {
                 held.push(Arc::clone(&connection));
             }
             None => {
-                if open.strangers.len() >= strangers {
+                let source = Source::of(remote.ip());
+                let beside = |other: &&Arc<Connection>| Source::of(other.remote.ip()) == source;
+                if open.strangers.len() >= strangers
+                    || open.strangers.values().filter(beside).count() >= quarter(strangers)
+                {
                     return None;
                 }
                 open.strangers.insert(connection.id, Arc::clone(&connection));
@@ -115,15 +125,17 @@ impl Connections {
         }
     }
 
-    /// Notes what a connection is used for, at its first call. `false` if the sensor has too many others for that.
-    pub(in crate::grpc) fn claim(&self, connection: &Connection, purpose: Purpose) -> bool {
-        if connection.purpose.load(Ordering::Acquire) != 0 {
-            return true;
-        }
+    /// Notes what a connection is used for, at its first call.
+    pub(in crate::grpc) fn claim(&self, connection: &Connection, purpose: Purpose) -> Result<(), Unclaimed> {
         let Some(identity) = connection.identity else {
-            return true;
+            return Ok(());
         };
         let open = self.open();
+        match connection.purpose.load(Ordering::Acquire) {
+            0 => {}
+            held if held == purpose as u8 => return Ok(()),
+            _ => return Err(Unclaimed::OtherPurpose),
+        }
         let others = open
             .sensors
             .get(&identity.sensor)
@@ -135,11 +147,11 @@ impl Connections {
                     && other.purpose.load(Ordering::Acquire) == purpose as u8
             })
             .count();
-        let fits = others < PER_PURPOSE;
-        if fits {
-            connection.purpose.store(purpose as u8, Ordering::Release);
+        if others >= PER_PURPOSE {
+            return Err(Unclaimed::TooMany);
         }
-        fits
+        connection.purpose.store(purpose as u8, Ordering::Release);
+        Ok(())
     }
 
     /// Notes that a connection is not used for its purpose any more: another one may take its place before it is closed.
@@ -183,6 +195,11 @@ impl Connections {
     }
 }
 
+/// What one source may have of something that there is so much of.
+pub(super) fn quarter(all: usize) -> usize {
+    (all / 4).max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,31 +225,41 @@ mod tests {
         let enter = || connections.enter(remote, Some(identity()), 0);
         let all: Vec<_> = (0..PER_SENSOR).map(|_| enter().unwrap()).collect();
         assert!(enter().is_none());
-        assert!(connections.claim(&all[0], Purpose::Session));
-        assert!(connections.claim(&all[1], Purpose::Session));
-        assert!(!connections.claim(&all[2], Purpose::Session));
-        assert!(connections.claim(&all[2], Purpose::Upload));
-        assert!(connections.claim(&all[0], Purpose::Session), "again");
+        let claim = |which: usize, purpose| connections.claim(&all[which], purpose);
+        assert_eq!(claim(0, Purpose::Session), Ok(()));
+        assert_eq!(claim(1, Purpose::Session), Ok(()));
+        assert_eq!(claim(2, Purpose::Session), Err(Unclaimed::TooMany));
+        assert_eq!(claim(2, Purpose::Upload), Ok(()));
+        assert_eq!(claim(0, Purpose::Session), Ok(()), "again");
+        assert_eq!(claim(0, Purpose::Upload), Err(Unclaimed::OtherPurpose));
+        assert_eq!(claim(2, Purpose::Session), Err(Unclaimed::OtherPurpose));
         all[0].cut.cancel();
-        assert!(
-            connections.claim(&all[3], Purpose::Session),
+        assert_eq!(
+            claim(3, Purpose::Session),
+            Ok(()),
             "one that is cut does not count"
         );
-        assert!(!connections.claim(&all[4], Purpose::Session));
+        assert_eq!(claim(4, Purpose::Session), Err(Unclaimed::TooMany));
         connections.release(&all[3]);
-        assert!(connections.claim(&all[4], Purpose::Session));
+        assert_eq!(claim(4, Purpose::Session), Ok(()));
         all.iter().for_each(|connection| connections.leave(connection));
         assert_eq!(connections.count(), 0);
     }
 
     #[test]
-    fn strangers_are_bounded() {
+    fn strangers_are_bounded_in_all_and_from_one_source() {
         let connections = Connections::new();
-        let remote = SocketAddr::from(([127, 0, 0, 1], 1));
-        let first = connections.enter(remote, None, 1).unwrap();
-        assert!(connections.enter(remote, None, 1).is_none());
+        let enter = |host: u8, port: u16| {
+            let remote = SocketAddr::from(([192, 0, 2, host], port));
+            connections.enter(remote, None, 4)
+        };
+        let first = enter(1, 1).unwrap();
+        assert!(enter(1, 2).is_none(), "a quarter is one");
+        let others: Vec<_> = (2..=4).map(|host| enter(host, 1).unwrap()).collect();
+        assert!(enter(5, 1).is_none(), "there are four");
         connections.leave(&first);
-        assert!(connections.enter(remote, None, 1).is_some());
+        assert!(enter(1, 2).is_some());
+        assert_eq!(connections.count(), others.len() + 1);
         connections.cut_all();
     }
 }

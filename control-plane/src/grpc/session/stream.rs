@@ -298,7 +298,7 @@ impl SessionStream {
             .await?;
         // Leases that were not carried over are in the queue again.
         door.app.signals.runs.notify_one();
-        let (session, commands) = LiveSession::new(tenant, sensor, opened.epoch, now);
+        let (session, commands) = LiveSession::new(tenant, sensor, opened.epoch, self.identity.serial, now);
         door.sessions.enter(&session);
         door.meters.sessions.inc();
         door.meters.sessions_opened.inc();

@@ -7,46 +7,57 @@ use portolan_proto::{convert, v1};
 use portolan_shared::model::Reason;
 use portolan_shared::tls::PeerIdentity;
 use portolan_store::Fence;
-use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::read;
-use super::streams::{self, Incoming, fence};
+use super::rooms::{NoRoom, Room};
+use super::streams::{self, Incoming, fence, no_room};
 use crate::app::SessionCommand;
 use crate::grpc::door::Door;
 use crate::grpc::gate::Call;
 
 pub(in crate::grpc) struct UploadService(pub(in crate::grpc) Arc<Door>);
 
-/// Room for one stream: on its connection, and in the process.
-struct Room {
-    _connection: OwnedSemaphorePermit,
-    _process: OwnedSemaphorePermit,
-}
-
 impl UploadService {
-    /// Who calls, and with which fence.
-    fn caller(&self, call: &Call, wire: Option<&v1::Fence>) -> Result<(PeerIdentity, Fence), Status> {
+    /// Who calls, if the certificate is the current one: a connection may have been made with it before another took its place.
+    async fn identity(&self, call: &Call) -> Result<PeerIdentity, Status> {
         let (_, identity) = self.0.sensor(call)?;
+        let refuse = self.0.refuser(call);
+        match self.0.is_current(&identity).await {
+            Ok(true) => Ok(identity),
+            Ok(false) => {
+                let text = "the sensor has another certificate now";
+                Err(refuse.with(Reason::CertificateNotCurrent, text).into_status())
+            }
+            Err(error) => Err(refuse.store(&error).into_status()),
+        }
+    }
+
+    /// Who calls, and with which fence.
+    async fn caller(&self, call: &Call, wire: Option<&v1::Fence>) -> Result<(PeerIdentity, Fence), Status> {
+        let identity = self.identity(call).await?;
         let fence =
             fence(&identity, wire).map_err(|error| self.0.refuser(call).field(&error).into_status())?;
         Ok((identity, fence))
     }
 
-    /// Waits for room. Whoever waits reads nothing, so that the peer stops sending.
-    async fn room(&self, call: &Call) -> Result<Room, Status> {
-        let closed = || {
-            let text = "the control plane stops";
-            self.0.refuser(call).with(Reason::Draining, text).into_status()
-        };
-        let connection = Arc::clone(&call.connection.uploads);
-        Ok(Room {
-            _connection: connection.acquire_owned().await.map_err(|_| closed())?,
-            _process: Arc::clone(&self.0.uploads)
-                .acquire_owned()
-                .await
-                .map_err(|_| closed())?,
-        })
+    /// Room for a call whose one message is there already.
+    async fn room(&self, call: &Call, identity: &PeerIdentity) -> Result<Room, Status> {
+        let room = self.0.uploads.at_once(identity).await;
+        room.map_err(|NoRoom| no_room(&self.0.refuser(call)).into_status())
+    }
+
+    /// A call whose request is a stream, from which nothing was read yet.
+    async fn incoming<'a, T>(
+        &'a self,
+        call: &'a Call,
+        request: Request<Streaming<T>>,
+    ) -> Result<Incoming<'a, T>, Status> {
+        let identity = self.identity(call).await?;
+        let anteroom = self.0.uploads.begin(identity.sensor).await;
+        let anteroom = anteroom.map_err(|NoRoom| no_room(&self.0.refuser(call)).into_status())?;
+        let stream = request.into_inner();
+        Ok(Incoming::new(&self.0, call, identity, stream, anteroom))
     }
 }
 
@@ -57,7 +68,8 @@ impl Upload for UploadService {
         request: Request<v1::PendingRepositoriesRequest>,
     ) -> Result<Response<v1::Bitmap>, Status> {
         let (call, door) = (Door::call(&request)?, &self.0);
-        let (_, fence) = self.caller(&call, request.get_ref().fence.as_ref())?;
+        let (identity, fence) = self.caller(&call, request.get_ref().fence.as_ref()).await?;
+        let _room = self.room(&call, &identity).await?;
         let refuse = door.refuser(&call);
         let repositories = read::repositories(&request.get_ref().repositories)
             .map_err(|error| refuse.field(&error).into_status())?;
@@ -74,7 +86,8 @@ impl Upload for UploadService {
         request: Request<v1::OfferRepositoriesRequest>,
     ) -> Result<Response<v1::Bitmap>, Status> {
         let (call, door) = (Door::call(&request)?, &self.0);
-        let (_, fence) = self.caller(&call, request.get_ref().fence.as_ref())?;
+        let (identity, fence) = self.caller(&call, request.get_ref().fence.as_ref()).await?;
+        let _room = self.room(&call, &identity).await?;
         let refuse = door.refuser(&call);
         let offered = read::offered(&request.get_ref().repositories)
             .map_err(|error| refuse.field(&error).into_status())?;
@@ -91,7 +104,8 @@ impl Upload for UploadService {
         request: Request<v1::OfferDigestsRequest>,
     ) -> Result<Response<v1::Bitmap>, Status> {
         let (call, door) = (Door::call(&request)?, &self.0);
-        let (_, fence) = self.caller(&call, request.get_ref().fence.as_ref())?;
+        let (identity, fence) = self.caller(&call, request.get_ref().fence.as_ref()).await?;
+        let _room = self.room(&call, &identity).await?;
         let refuse = door.refuser(&call);
         let field = |error| refuse.field(&error).into_status();
         let kind = convert::content_kind(request.get_ref().kind()).map_err(field)?;
@@ -109,15 +123,7 @@ impl Upload for UploadService {
         request: Request<Streaming<v1::PutContentRequest>>,
     ) -> Result<Response<v1::PutContentResponse>, Status> {
         let call = Door::call(&request)?;
-        let (_, identity) = self.0.sensor(&call)?;
-        let _room = self.room(&call).await?;
-        let incoming = Incoming {
-            door: &self.0,
-            call: &call,
-            identity,
-            stream: request.into_inner(),
-            messages: 0,
-        };
+        let incoming = self.incoming(&call, request).await?;
         streams::put_content(incoming).await.map(Response::new)
     }
 
@@ -126,15 +132,7 @@ impl Upload for UploadService {
         request: Request<Streaming<v1::CommitRepositoryRequest>>,
     ) -> Result<Response<v1::CommitRepositoryResponse>, Status> {
         let call = Door::call(&request)?;
-        let (_, identity) = self.0.sensor(&call)?;
-        let _room = self.room(&call).await?;
-        let incoming = Incoming {
-            door: &self.0,
-            call: &call,
-            identity,
-            stream: request.into_inner(),
-            messages: 0,
-        };
+        let incoming = self.incoming(&call, request).await?;
         streams::commit_repository(incoming).await.map(Response::new)
     }
 
@@ -143,7 +141,8 @@ impl Upload for UploadService {
         request: Request<v1::ReportCoverageRequest>,
     ) -> Result<Response<v1::Ack>, Status> {
         let (call, door) = (Door::call(&request)?, &self.0);
-        let (_, fence) = self.caller(&call, request.get_ref().fence.as_ref())?;
+        let (identity, fence) = self.caller(&call, request.get_ref().fence.as_ref()).await?;
+        let _room = self.room(&call, &identity).await?;
         let refuse = door.refuser(&call);
         let entries =
             read::coverage(&request.get_ref().entries).map_err(|error| refuse.field(&error).into_status())?;
@@ -159,7 +158,8 @@ impl Upload for UploadService {
         request: Request<v1::CloseRunRequest>,
     ) -> Result<Response<v1::CloseRunResponse>, Status> {
         let (call, door) = (Door::call(&request)?, &self.0);
-        let (identity, fence) = self.caller(&call, request.get_ref().fence.as_ref())?;
+        let (identity, fence) = self.caller(&call, request.get_ref().fence.as_ref()).await?;
+        let _room = self.room(&call, &identity).await?;
         let refuse = door.refuser(&call);
         let closing = read::closing(request.get_ref()).map_err(|error| refuse.field(&error).into_status())?;
         let progress = request.get_ref().progress.as_ref().map(convert::progress);

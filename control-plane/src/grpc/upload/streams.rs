@@ -11,6 +11,7 @@ use portolan_store::{Fence, RepositoryCommit};
 use tonic::{Code, Status, Streaming};
 
 use super::read;
+use super::rooms::{Anteroom, NoRoom, Room};
 use crate::app::{Batch, BatchError, IngestError, TagSet};
 use crate::grpc::door::Door;
 use crate::grpc::gate::Call;
@@ -23,14 +24,36 @@ const MESSAGES: u32 = 20_000;
 
 /// One call with a stream of requests.
 pub(super) struct Incoming<'a, T> {
-    pub(super) door: &'a Arc<Door>,
-    pub(super) call: &'a Call,
-    pub(super) identity: PeerIdentity,
-    pub(super) stream: Streaming<T>,
-    pub(super) messages: u32,
+    door: &'a Arc<Door>,
+    call: &'a Call,
+    identity: PeerIdentity,
+    stream: Streaming<T>,
+    messages: u32,
+    /// Until the first message has shown for which attempt this is.
+    anteroom: Option<Anteroom>,
+    /// From then on.
+    room: Option<Room>,
 }
 
-impl<T> Incoming<'_, T> {
+impl<'a, T> Incoming<'a, T> {
+    pub(super) fn new(
+        door: &'a Arc<Door>,
+        call: &'a Call,
+        identity: PeerIdentity,
+        stream: Streaming<T>,
+        anteroom: Anteroom,
+    ) -> Self {
+        Self {
+            door,
+            call,
+            identity,
+            stream,
+            messages: 0,
+            anteroom: Some(anteroom),
+            room: None,
+        }
+    }
+
     fn refuse(&self) -> Refuser<'_> {
         self.door.refuser(self.call)
     }
@@ -63,9 +86,30 @@ impl<T> Incoming<'_, T> {
         Ok(message)
     }
 
-    fn first_fence(&self, wire: Option<&v1::Fence>) -> Result<Fence, Refusal> {
-        fence(&self.identity, wire).map_err(|error| self.field(&error))
+    /// The fence of the first message. What comes after is taken in only for an attempt that is leased to this sensor now: without one,
+    /// a stream takes no room from others.
+    async fn admit(&mut self, wire: Option<&v1::Fence>) -> Result<Fence, Refusal> {
+        let fence = fence(&self.identity, wire).map_err(|error| self.field(&error))?;
+        let current = self.door.app.check_fence(&fence).await;
+        current.map_err(|error| self.refuse().store(&error))?;
+        if let Some(anteroom) = self.anteroom.take() {
+            let room = self.door.uploads.enter(fence.tenant, anteroom).await;
+            self.room = Some(room.map_err(|NoRoom| no_room(&self.refuse()))?);
+        }
+        Ok(fence)
     }
+
+    /// A stream that was not taken in within its deadline.
+    fn too_slow(&self) -> Status {
+        let text = "the stream took too long";
+        self.refuse().with(Reason::SlowConsumer, text).into_status()
+    }
+}
+
+/// Come back when others are done.
+pub(super) fn no_room(refuse: &Refuser<'_>) -> Refusal {
+    let text = "too many uploads at the same time";
+    refuse.later(Reason::Overloaded, text, Duration::from_secs(2))
 }
 
 /// The fence of a sensor's message: who it is comes from the certificate, never from the message.
@@ -83,7 +127,11 @@ pub(super) fn fence(identity: &PeerIdentity, wire: Option<&v1::Fence>) -> Result
 pub(super) async fn put_content(
     mut incoming: Incoming<'_, v1::PutContentRequest>,
 ) -> Result<v1::PutContentResponse, Status> {
-    let (fence, batch) = take_batch(&mut incoming).await.map_err(Refusal::into_status)?;
+    let deadline = incoming.door.limits.upload_deadline;
+    let (fence, batch) = match tokio::time::timeout(deadline, take_batch(&mut incoming)).await {
+        Ok(taken) => taken.map_err(Refusal::into_status)?,
+        Err(_) => return Err(incoming.too_slow()),
+    };
     let door = incoming.door;
     let stored = door
         .app
@@ -96,11 +144,16 @@ pub(super) async fn put_content(
 async fn take_batch(incoming: &mut Incoming<'_, v1::PutContentRequest>) -> Result<(Fence, Batch), Refusal> {
     let mut fence = None;
     let mut batch = Batch::new();
+    let mut empty = false;
     while let Some(message) = incoming.next().await? {
         let fence = match fence {
             Some(fence) => fence,
-            None => *fence.insert(incoming.first_fence(message.fence.as_ref())?),
+            None => *fence.insert(incoming.admit(message.fence.as_ref()).await?),
         };
+        if empty {
+            return Err(incoming.field(&carries_nothing("items")));
+        }
+        empty = message.items.is_empty();
         for item in message.items {
             let part = read::part(item).map_err(|error| incoming.field(&error))?;
             if let Err(error) = batch.push(part) {
@@ -116,11 +169,20 @@ async fn take_batch(incoming: &mut Incoming<'_, v1::PutContentRequest>) -> Resul
     Ok((fence, batch))
 }
 
+/// Every message but the last has to bring the upload further.
+fn carries_nothing(field: &'static str) -> FieldError {
+    FieldError::new(field, "is empty in a message that is not the last")
+}
+
 /// Takes a whole tag set in, then commits it.
 pub(super) async fn commit_repository(
     mut incoming: Incoming<'_, v1::CommitRepositoryRequest>,
 ) -> Result<v1::CommitRepositoryResponse, Status> {
-    let (fence, commit) = take_commit(&mut incoming).await.map_err(Refusal::into_status)?;
+    let deadline = incoming.door.limits.upload_deadline;
+    let (fence, commit) = match tokio::time::timeout(deadline, take_commit(&mut incoming)).await {
+        Ok(taken) => taken.map_err(Refusal::into_status)?,
+        Err(_) => return Err(incoming.too_slow()),
+    };
     let door = incoming.door;
     let committed = door
         .app
@@ -144,10 +206,13 @@ async fn take_commit(
             return Err(incoming.field(&FieldError::missing("end")));
         };
         if head.is_none() {
-            let fence = incoming.first_fence(message.fence.as_ref())?;
+            let fence = incoming.admit(message.fence.as_ref()).await?;
             let repository = convert::repository("repository", &message.repository)
                 .map_err(|error| incoming.field(&error))?;
             head = Some((fence, repository));
+        }
+        if message.tags.is_empty() && message.end.is_none() {
+            return Err(incoming.field(&carries_nothing("tags")));
         }
         if message.tags.len() > limits::TAGS_PER_PAGE {
             return Err(incoming.field(&FieldError::new("tags", "has more than 1,000 items")));

@@ -19,7 +19,7 @@ pub struct ErrorBody {
     pub message: String,
     /// The request's id, by which its log lines are found.
     pub request_id: String,
-    /// Further facts, depending on the code: `candidates` for `ambiguous_reference`, `field` for `invalid`.
+    /// Further facts, depending on the code: `candidates` for `ambiguous_reference`, `field` for `invalid`, and `maximum` if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub details: Option<Value>,
@@ -119,6 +119,13 @@ impl ApiError {
         .into()
     }
 
+    /// A number of the request is no number, or out of its bounds.
+    pub(super) fn out_of_bounds(field: &'static str, least: u64, most: u64) -> Self {
+        let mut error = Self::invalid(field, format!("expected {least} to {most}"));
+        error.parts.details = Some(json!({"field": field, "minimum": least, "maximum": most}));
+        error
+    }
+
     /// The request is well formed, but its members are not those of the operation.
     #[expect(
         clippy::needless_pass_by_value,
@@ -135,11 +142,16 @@ fn status(error: &AppError) -> StatusCode {
         AppError::Unauthenticated => StatusCode::UNAUTHORIZED,
         AppError::Forbidden { .. } => StatusCode::FORBIDDEN,
         AppError::NotFound { .. } | AppError::ContentUnavailable { .. } => StatusCode::NOT_FOUND,
-        AppError::Taken { .. } | AppError::Ambiguous { .. } | AppError::RunEnded { .. } => {
-            StatusCode::CONFLICT
-        }
+        AppError::Taken { .. }
+        | AppError::InvitedAlready { .. }
+        | AppError::NameOfRevoked { .. }
+        | AppError::NoSensor { .. }
+        | AppError::Ambiguous { .. }
+        | AppError::RunEnded { .. } => StatusCode::CONFLICT,
         AppError::OutOfDate { .. } => StatusCode::PRECONDITION_FAILED,
-        AppError::Invalid { .. } | AppError::UnknownReference { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        AppError::Invalid { .. } | AppError::UnknownReference { .. } | AppError::OutsideGlobs { .. } => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         AppError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         AppError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -149,12 +161,26 @@ fn details(error: &AppError) -> Option<Value> {
     match error {
         AppError::Invalid { field, .. } => Some(json!({"field": field})),
         AppError::Ambiguous { candidates, .. } => Some(json!({"candidates": candidates})),
+        AppError::InvitedAlready {
+            invitation,
+            expires_at,
+            ..
+        } => Some(json!({"invitation": invitation, "expires_at": expires_at})),
+        AppError::OutsideGlobs {
+            registry,
+            repositories,
+            globs,
+        } => Some(
+            json!({"field": "repositories", "registry": registry, "repositories": repositories, "globs": globs}),
+        ),
+        AppError::NoSensor { registry } => Some(json!({"registry": registry})),
         AppError::RunEnded { state, .. } => Some(json!({"state": state})),
         AppError::ContentUnavailable { why, .. } => Some(json!({"reason": why})),
         AppError::Forbidden { needs, has } => Some(json!({"needs": needs.as_str(), "has": has.as_str()})),
         AppError::Unauthenticated
         | AppError::NotFound { .. }
         | AppError::Taken { .. }
+        | AppError::NameOfRevoked { .. }
         | AppError::UnknownReference { .. }
         | AppError::OutOfDate { .. }
         | AppError::Unavailable(_)

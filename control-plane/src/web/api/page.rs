@@ -16,7 +16,7 @@ pub struct PageOf<T> {
 }
 
 impl<T> PageOf<T> {
-    pub(super) fn of<R>(page: Page<R>, view: impl FnMut(R) -> T) -> Self {
+    pub(in crate::web::api) fn of<R>(page: Page<R>, view: impl FnMut(R) -> T) -> Self {
         Self {
             items: page.items.into_iter().map(view).collect(),
             next: page.next.map(|cursor| cursor.to_string()),
@@ -35,8 +35,8 @@ pub(super) struct PageQuery {
     /// `next` of the page before.
     pub(super) cursor: Option<String>,
     /// Items in the page, 1 to 1,000.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    pub(super) limit: Option<u16>,
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 100)]
+    pub(super) limit: Option<String>,
 }
 
 impl PageQuery {
@@ -45,15 +45,15 @@ impl PageQuery {
     }
 }
 
-/// For queries that have more parameters than a page.
-pub(super) fn page_request(cursor: Option<String>, limit: Option<u16>) -> Result<PageRequest, ApiError> {
-    let limit = limit.unwrap_or(DEFAULT);
-    if !(1..=PageRequest::MAX).contains(&limit) {
-        return Err(ApiError::invalid(
-            "limit",
-            format!("expected 1 to {}", PageRequest::MAX),
-        ));
-    }
+/// For queries that have more parameters than a page. The limit comes as text, so that whatever stands there is answered by its bounds.
+pub(super) fn page_request(cursor: Option<String>, limit: Option<String>) -> Result<PageRequest, ApiError> {
+    let limit = match limit {
+        None => Some(DEFAULT),
+        Some(text) => text.parse().ok(),
+    };
+    let limit = limit
+        .filter(|limit| (1..=PageRequest::MAX).contains(limit))
+        .ok_or_else(|| ApiError::out_of_bounds("limit", 1, PageRequest::MAX.into()))?;
     let after = cursor
         .map(|text| text.parse())
         .transpose()

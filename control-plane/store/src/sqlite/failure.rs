@@ -1,5 +1,7 @@
 //! What SQLite says, in the words of the store.
 
+use sqlx::error::DatabaseError;
+
 use crate::StoreError;
 
 /// Says what was being done when the database failed.
@@ -27,7 +29,7 @@ impl<T> During<T> for Result<T, sqlx::Error> {
 fn is_rejection(error: &sqlx::Error) -> bool {
     /// `SQLITE_TOOBIG`, `SQLITE_CONSTRAINT` (with `SQLITE_CONSTRAINT_DATATYPE` of strict tables among its extended codes), `SQLITE_MISMATCH`.
     const REJECTIONS: [u32; 3] = [18, 19, 20];
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     code.and_then(|code| code.parse::<u32>().ok())
         .is_some_and(|code| REJECTIONS.contains(&(code & 0xff)))
 }
@@ -36,14 +38,14 @@ fn is_rejection(error: &sqlx::Error) -> bool {
 pub(super) fn is_taken(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
-        .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+        .is_some_and(DatabaseError::is_unique_violation)
 }
 
 /// Whether a statement failed because it refers to a tenant that does not exist: tenants are all that foreign keys point to.
 pub(super) fn is_unknown_tenant(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
-        .is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation)
+        .is_some_and(DatabaseError::is_foreign_key_violation)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use sqlx::{SqlSafeStr as _, SqlitePool};
 use crate::StoreError;
 
 /// Every migration, in order. Each runs once, in its own transaction; its checksum is kept and compared at every start.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (
         1,
         "people and sensors",
@@ -28,6 +28,11 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
         4,
         "unused sensors",
         include_str!("../../migrations/sqlite/0004_unused_sensors.sql"),
+    ),
+    (
+        5,
+        "one lease per registry",
+        include_str!("../../migrations/sqlite/0005_one_lease_per_registry.sql"),
     ),
 ];
 

@@ -122,6 +122,7 @@ impl Sensors for SqliteStore {
         &self,
         tenant: TenantId,
         sensor: SensorId,
+        serial: [u8; 16],
         certificate: &Certificate,
         now: Timestamp,
         entry: &AuditEntry,
@@ -132,6 +133,9 @@ impl Sensors for SqliteStore {
         };
         if found.state == SensorState::Revoked {
             return Ok(RenewalOutcome::Refused(Reason::SensorRevoked));
+        }
+        if found.current.serial != serial && found.new.is_none_or(|new| new.serial != serial) {
+            return Ok(RenewalOutcome::Refused(Reason::CertificateNotCurrent));
         }
         sqlx::query("DELETE FROM sensor_renewal WHERE tenant_id = ?1 AND sensor_id = ?2 AND at <= ?3")
             .bind(tenant.as_bytes().as_slice())

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use portolan_shared::model::limits;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
 
@@ -30,6 +31,7 @@ const READERS: u32 = 4;
 pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
+    repositories: usize,
 }
 
 impl SqliteStore {
@@ -74,7 +76,26 @@ impl SqliteStore {
             )
             .await
             .during("open for reading")?;
-        Ok(Self { writer, readers })
+        Ok(Self {
+            writer,
+            readers,
+            repositories: limits::REPOSITORIES_PER_REGISTRY,
+        })
+    }
+
+    /// The same with another bound on the repositories of one registry than
+    /// [`REPOSITORIES_PER_REGISTRY`](limits::REPOSITORIES_PER_REGISTRY).
+    #[must_use]
+    pub fn with_repositories_per_registry(self, bound: usize) -> Self {
+        Self {
+            repositories: bound,
+            ..self
+        }
+    }
+
+    /// Most repositories of one registry: a commit or report of a further one is refused.
+    pub(super) fn repositories_per_registry(&self) -> u64 {
+        self.repositories as u64
     }
 
     /// A transaction that may write; the only one at this time. Rolled back if it is dropped.

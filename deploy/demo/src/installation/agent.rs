@@ -17,6 +17,8 @@ pub struct Allowed {
     pub realms: Vec<String>,
     /// Other hosts that it redirects downloads to.
     pub storage: Vec<String>,
+    /// The credential that the control plane may name, if it is not at a place that is allowed anyway.
+    pub credential: Option<String>,
 }
 
 impl Allowed {
@@ -29,9 +31,14 @@ impl Allowed {
         let (host, port) = authority
             .rsplit_once(':')
             .context("find the port of the registry")?;
+        let credentials = self
+            .credential
+            .iter()
+            .map(|reference| format!("credentials = [{reference:?}]\n"))
+            .collect::<String>();
         Ok(format!(
             "version = 1\n\n[[allow]]\nhost = {host:?}\nports = [{port}]\naddresses = [\"public\", \"private\"]\n\
-             realms = {:?}\nstorage = {:?}\nplaintext = {plaintext}\n",
+             realms = {:?}\nstorage = {:?}\nplaintext = {plaintext}\n{credentials}",
             self.realms, self.storage
         ))
     }
@@ -64,6 +71,9 @@ impl Agent {
         enrol.args(["enroll", token, "--data-dir", &data]);
         if allowed.realms.is_empty() && allowed.storage.is_empty() {
             enrol.args(["--allow", &allowed.registry]);
+            if let Some(reference) = &allowed.credential {
+                enrol.args(["--credential", reference]);
+            }
         } else {
             create_private_dir(&data_dir)?;
             write_atomically(&data_dir.join("policy.toml"), allowed.policy()?.as_bytes())?;
@@ -120,6 +130,7 @@ mod tests {
             registry: "http://[::1]:5050".to_owned(),
             realms: vec!["gitlab.example.com".to_owned()],
             storage: Vec::new(),
+            credential: Some("file:/tmp/login".to_owned()),
         };
         let policy = allowed.policy().unwrap();
         for line in [
@@ -128,6 +139,7 @@ mod tests {
             "realms = [\"gitlab.example.com\"]",
             "storage = []",
             "plaintext = true",
+            "credentials = [\"file:/tmp/login\"]",
         ] {
             assert!(policy.lines().any(|there| there == line), "{policy}");
         }

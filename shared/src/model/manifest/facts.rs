@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::parse::{Annotations, bounded_annotations, syntax};
+use super::bounded::bounded_labels;
+use super::parse::{Annotations, syntax};
 use crate::model::{Digest, Platform, limits, truncated};
 
 /// Why a config blob gave no facts.
@@ -174,7 +175,7 @@ impl Wire {
                 .as_ref()
                 .is_some_and(|value| value.len() > limits::LABEL_VALUE_BYTES)
         });
-        let labels = bounded_annotations(config.labels);
+        let labels = bounded_labels(config.labels);
         cut |= long || labels.len() < all_labels;
         let mut list = |items: Vec<String>| {
             cut |= items.len() > LIST || items.iter().any(|item| item.len() > limits::LABEL_VALUE_BYTES);

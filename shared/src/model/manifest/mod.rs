@@ -2,6 +2,7 @@
 //!
 //! Sources: OCI image-spec 1.1, distribution-spec 1.1, Docker image manifest version 2 (schemas 1 and 2).
 
+mod bounded;
 mod facts;
 mod kind;
 mod parse;

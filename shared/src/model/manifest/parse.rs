@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::bounded::{Bounded, BoundedAnnotations};
 use super::kind::ArtifactKind;
 use super::schema1;
-use crate::model::{Digest, MediaType, Platform, limits, truncated};
+use crate::model::{Digest, MediaType, Platform, limits};
 
 /// Annotations or labels, sorted by key; keys and values within their bounds.
 pub type Annotations = BTreeMap<String, String>;
@@ -160,13 +161,13 @@ struct Wire {
     media_type: Option<String>,
     artifact_type: Option<String>,
     config: Option<WireDescriptor>,
-    layers: Option<Vec<WireDescriptor>>,
-    blobs: Option<Vec<WireDescriptor>>,
-    manifests: Option<Vec<WireDescriptor>>,
+    layers: Option<Bounded<WireDescriptor, { limits::LAYERS }>>,
+    blobs: Option<Bounded<WireDescriptor, { limits::LAYERS }>>,
+    manifests: Option<Bounded<WireDescriptor, { limits::INDEX_CHILDREN }>>,
     #[serde(rename = "fsLayers")]
     fs_layers: Option<serde::de::IgnoredAny>,
     subject: Option<WireDescriptor>,
-    annotations: Option<BTreeMap<String, Option<String>>>,
+    annotations: Option<BoundedAnnotations>,
 }
 
 #[derive(Deserialize)]
@@ -177,7 +178,16 @@ struct WireDescriptor {
     #[serde(default)]
     size: i64,
     platform: Option<WirePlatform>,
-    annotations: Option<BTreeMap<String, Option<String>>>,
+    annotations: Option<WireMarks>,
+}
+
+/// The annotations of a descriptor that say something about its role (BuildKit).
+#[derive(Deserialize, Default)]
+struct WireMarks {
+    #[serde(rename = "vnd.docker.reference.type")]
+    reference_type: Option<String>,
+    #[serde(rename = "vnd.docker.reference.digest")]
+    reference_digest: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -224,16 +234,18 @@ impl Wire {
     fn into_manifest(self, media_type: MediaType, type_conflict: bool) -> Result<Manifest, ManifestError> {
         let config = self.config.map(WireDescriptor::into_descriptor).transpose()?;
         let layers = self.layers.or(self.blobs).unwrap_or_default();
-        let layers = bounded("layers", layers, limits::LAYERS)?
+        let layers = layers
+            .all("layers")?
             .into_iter()
             .map(WireDescriptor::into_descriptor)
             .collect::<Result<Vec<_>, _>>()?;
         let manifests = if media_type.is_index() {
             self.manifests.unwrap_or_default()
         } else {
-            Vec::new()
+            Bounded::default()
         };
-        let children = bounded("children", manifests, limits::INDEX_CHILDREN)?
+        let children = manifests
+            .all("children")?
             .into_iter()
             .map(WireDescriptor::into_child)
             .collect::<Result<Vec<_>, _>>()?;
@@ -244,7 +256,7 @@ impl Wire {
             .as_deref()
             .and_then(|text| text.parse::<MediaType>().ok());
         let artifact_type = own_type.or_else(|| config.as_ref().map(|config| config.media_type.clone()));
-        let annotations = bounded_annotations(self.annotations);
+        let BoundedAnnotations(annotations) = self.annotations.unwrap_or_default();
         let kind = ArtifactKind::of(
             &media_type,
             artifact_type.as_ref(),
@@ -280,11 +292,10 @@ impl WireDescriptor {
     }
 
     fn into_child(mut self) -> Result<Child, ManifestError> {
-        let annotations = self.annotations.take().unwrap_or_default();
-        let annotation = |key: &str| annotations.get(key).and_then(Option::as_deref);
-        let attestation = annotation("vnd.docker.reference.type") == Some("attestation-manifest");
+        let marks = self.annotations.take().unwrap_or_default();
+        let attestation = marks.reference_type.as_deref() == Some("attestation-manifest");
         let attests = if attestation {
-            annotation("vnd.docker.reference.digest").and_then(|text| text.parse().ok())
+            marks.reference_digest.and_then(|text| text.parse().ok())
         } else {
             None
         };
@@ -323,26 +334,4 @@ impl WireDescriptor {
             attests,
         })
     }
-}
-
-pub(super) fn bounded<T>(what: &'static str, items: Vec<T>, bound: usize) -> Result<Vec<T>, ManifestError> {
-    let count = items.len();
-    if count > bound {
-        Err(ManifestError::TooMany { what, count, bound })
-    } else {
-        Ok(items)
-    }
-}
-
-/// Drops what has no value or too long a key, and cuts long values.
-pub(super) fn bounded_annotations(all: Option<BTreeMap<String, Option<String>>>) -> Annotations {
-    all.unwrap_or_default()
-        .into_iter()
-        .filter(|(key, _)| !key.is_empty() && key.len() <= limits::LABEL_KEY_BYTES)
-        .filter_map(|(key, value)| {
-            let value = value?;
-            let (cut, _) = truncated(&value, limits::LABEL_VALUE_BYTES);
-            Some((key, cut.to_owned()))
-        })
-        .collect()
 }

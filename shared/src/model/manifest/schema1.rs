@@ -2,17 +2,19 @@
 
 use serde::Deserialize;
 
+use super::bounded::Bounded;
 use super::kind::ArtifactKind;
-use super::parse::{Annotations, Descriptor, Manifest, ManifestError, bounded, syntax};
+use super::parse::{Annotations, Descriptor, Manifest, ManifestError, syntax};
 use crate::model::{MediaType, Platform, limits};
 
 #[derive(Deserialize)]
 struct Wire {
     architecture: Option<String>,
     #[serde(rename = "fsLayers", default)]
-    layers: Vec<Layer>,
+    layers: Bounded<Layer, { limits::LAYERS }>,
+    /// Only the first is looked at.
     #[serde(default)]
-    history: Vec<Entry>,
+    history: Bounded<Entry, 1>,
 }
 
 #[derive(Deserialize)]
@@ -40,7 +42,9 @@ pub(super) fn parse(
     type_conflict: bool,
 ) -> Result<Manifest, ManifestError> {
     let wire: Wire = serde_json::from_slice(bytes).map_err(|error| syntax(&error))?;
-    let layers = bounded("layers", wire.layers, limits::LAYERS)?
+    let layers = wire
+        .layers
+        .all("layers")?
         .into_iter()
         .map(|layer| {
             let digest = layer.blob_sum.parse().map_err(|_| ManifestError::Digest)?;

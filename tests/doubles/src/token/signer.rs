@@ -44,7 +44,10 @@ impl Signer {
     }
 
     /// Signs a token. `None` should the crypto library refuse, which it does only when it cannot get randomness or memory.
-    #[expect(clippy::disallowed_methods, reason = "blinding of a test's signatures; nothing depends on it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "blinding of a test's signatures; nothing depends on it"
+    )]
     pub(super) fn sign(&self, claims: &Claims) -> Option<String> {
         let header = json!({"kid": self.key_id, "typ": "JWT", "alg": "RS256"});
         let claims = serde_json::to_vec(claims).ok()?;

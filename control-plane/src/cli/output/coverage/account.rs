@@ -12,12 +12,21 @@ use crate::web::api::runs::{Coverage, CoverageLine, Run};
 /// Repositories named for one reason; the rest is counted, and `-o json` has all.
 const NAMED: usize = 20;
 
-/// The account of a run. `lines` are the repositories that were not seen completely; `more` says that there are others.
-pub(in crate::cli) fn account(run: &Run, lines: &[CoverageLine], more: bool) -> String {
+/// The account of a run. `lines` are the repositories that were not seen completely; `more` says that there are others; `awaited` tells what
+/// it waits for, if it does.
+pub(in crate::cli) fn account(
+    run: &Run,
+    lines: &[CoverageLine],
+    more: bool,
+    awaited: Option<&str>,
+) -> String {
     let mut text = String::new();
     let registry = &run.registry.name;
     let _ = writeln!(text, "Run {} of {registry}: {}", run.id, run.state);
     let _ = writeln!(text, "{}", verdict(run));
+    if let Some(awaited) = awaited {
+        let _ = writeln!(text, "{}", printable(awaited, 4_096));
+    }
     if let Some(finding) = &run.finding {
         explain(&mut text, finding, "  ");
     }
@@ -37,8 +46,8 @@ pub(in crate::cli) fn account(run: &Run, lines: &[CoverageLine], more: bool) -> 
 fn verdict(run: &Run) -> String {
     let short = short_of_complete(&run.coverage);
     match run.state.as_str() {
-        "queued" if run.attempt > 0 => "Waits for a sensor to try again.".to_owned(),
-        "queued" => "Waits for a sensor.".to_owned(),
+        "queued" if run.attempt > 0 => "It will be tried again.".to_owned(),
+        "queued" => "Nothing was done yet.".to_owned(),
         "leased" => format!("Attempt {} is under way.", run.attempt),
         "complete" => "Everything in scope was seen.".to_owned(),
         "partial" if short > 0 => format!("{short} {} could not be seen completely.", repositories(short)),

@@ -41,7 +41,7 @@ fn line(repository: &str, outcome: &str, finding: Finding) -> CoverageLine {
 
 #[test]
 fn complete() {
-    insta::assert_snapshot!(account(&run("complete"), &[], false));
+    insta::assert_snapshot!(account(&run("complete"), &[], false, None));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn partial_with_reasons() {
         ),
         line("acme/shut", "denied", Finding::new(FindingCode::Denied, "403")),
     ];
-    insta::assert_snapshot!(account(&run, &lines, true));
+    insta::assert_snapshot!(account(&run, &lines, true, None));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn failed_before_anything_could_be_seen() {
         FindingCode::TlsUntrusted,
         "chain: CN=registry.example.com < CN=Acme Private CA",
     )));
-    insta::assert_snapshot!(account(&run, &[], false));
+    insta::assert_snapshot!(account(&run, &[], false, None));
 }
 
 #[test]
@@ -88,7 +88,12 @@ fn queued() {
     let mut run = run("queued");
     (run.attempt, run.sensor, run.started_at, run.ended_at) = (0, None, None, None);
     run.progress.requests = 0;
-    insta::assert_snapshot!(account(&run, &[], false));
+    insta::assert_snapshot!(account(
+        &run,
+        &[],
+        false,
+        Some("Waits for sensor office, last seen 3 h ago.")
+    ));
 }
 
 #[test]
@@ -102,7 +107,7 @@ fn many_repositories_with_one_reason_are_counted_not_dropped() {
             )
         })
         .collect();
-    let text = account(&run("partial"), &lines, false);
+    let text = account(&run("partial"), &lines, false, None);
     assert!(text.contains("denied: registry.denied (50 repositories)"));
     assert!(text.contains("and 30 more: see `-o json`"));
     assert!(!text.contains('\u{1b}'));

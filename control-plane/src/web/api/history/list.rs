@@ -22,13 +22,13 @@ pub(crate) struct ListHistory {
     /// `next` of the page before.
     cursor: Option<String>,
     /// Items in the page, 1 to 1,000.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u16>,
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<String>,
 }
 
 /// List what happened to a tag
 ///
-/// Or to all tags of a repository. Newest first.
+/// Or to all tags of a repository. Newest first. A tag that was never seen gives `404`.
 #[utoipa::path(
     get, path = "/history", operation_id = "list_history", tag = "inventory",
     params(ListHistory),

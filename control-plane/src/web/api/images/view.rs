@@ -138,6 +138,8 @@ pub struct Image {
     pub facts: Option<Facts>,
     /// What refers to it, oldest first.
     pub referrers: Vec<ReferrerView>,
+    /// Whether more refers to it than is shown.
+    pub referrers_cut: bool,
 }
 
 impl From<ImageShown> for Image {
@@ -191,7 +193,13 @@ impl From<ImageShown> for Image {
                 .map(Blob::from),
             annotations: parsed.map(|manifest| manifest.annotations).unwrap_or_default(),
             facts: shown.facts.map(Facts::from),
-            referrers: shown.referrers.into_iter().map(ReferrerView::from).collect(),
+            referrers: shown
+                .referrers
+                .items
+                .into_iter()
+                .map(ReferrerView::from)
+                .collect(),
+            referrers_cut: shown.referrers.cut,
         }
     }
 }

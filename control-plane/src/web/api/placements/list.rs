@@ -7,12 +7,12 @@ use axum::extract::State;
 use portolan_shared::model::Digest;
 use serde::Deserialize;
 
-use super::PlacementView;
+use super::PlacementsView;
 use crate::app::App;
+use crate::web::api::ApiError;
 use crate::web::api::authenticated::Authenticated;
 use crate::web::api::page::page_request;
 use crate::web::api::parameters::Parameters;
-use crate::web::api::{ApiError, PageOf};
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -23,29 +23,29 @@ pub(crate) struct ListPlacements {
     /// `next` of the page before.
     cursor: Option<String>,
     /// Items in the page, 1 to 1,000.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u16>,
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<String>,
 }
 
 /// List where a digest is
 ///
-/// Every tag by which it is reached, by registry, repository and tag.
+/// Every tag by which it is reached, by registry, repository and tag. A digest of which nothing is known gives `404`.
 #[utoipa::path(
     get, path = "/placements", operation_id = "list_placements", tag = "inventory",
     params(ListPlacements),
-    responses((status = 200, description = "A page of places", body = PageOf<PlacementView>)),
+    responses((status = 200, description = "A page of places", body = PlacementsView)),
     extensions(("x-required-role" = json!("viewer"))),
 )]
 pub(crate) async fn list(
     Authenticated(caller): Authenticated,
     State(app): State<Arc<App>>,
     Parameters(query): Parameters<ListPlacements>,
-) -> Result<Json<PageOf<PlacementView>>, ApiError> {
+) -> Result<Json<PlacementsView>, ApiError> {
     let page = page_request(query.cursor, query.limit)?;
     let digest: Digest = query
         .digest
         .parse()
         .map_err(|error| ApiError::invalid("digest", error))?;
-    let page = app.placements(&caller, &digest, &page).await?;
-    Ok(Json(PageOf::of(page, PlacementView::from)))
+    let places = app.placements(&caller, &digest, &page).await?;
+    Ok(Json(PlacementsView::from(places)))
 }

@@ -3,4 +3,4 @@
 pub(super) mod list;
 mod view;
 
-pub use view::PlacementView;
+pub use view::{PlacementView, PlacementsView};

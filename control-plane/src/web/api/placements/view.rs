@@ -1,8 +1,10 @@
 //! What a placement looks like.
 
-use portolan_store::{Placement, PlacementVia};
+use portolan_store::{Placement, PlacementVia, Placements};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::web::api::PageOf;
 
 /// A place where a digest is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -19,6 +21,29 @@ pub struct PlacementView {
     /// How it is reached: `tag` (the tag points to it), `parent` (through an index, or an image whose config it is) or `subject` (it refers
     /// to what the tag points to).
     pub via: String,
+}
+
+/// A page of the places where a digest is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PageOf_Placement)]
+pub struct PlacementsView {
+    /// The items, in the order of the list.
+    pub items: Vec<PlacementView>,
+    /// The cursor of the next page; null on the last page.
+    pub next: Option<String>,
+    /// Whether there may be places that are on no page: more than 1,000 manifests lead to the digest.
+    pub cut: bool,
+}
+
+impl From<Placements> for PlacementsView {
+    fn from(places: Placements) -> Self {
+        let PageOf { items, next } = PageOf::of(places.page, PlacementView::from);
+        Self {
+            items,
+            next,
+            cut: places.cut,
+        }
+    }
 }
 
 impl From<Placement> for PlacementView {

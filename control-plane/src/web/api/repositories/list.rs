@@ -28,8 +28,8 @@ pub(crate) struct ListRepositories {
     /// `next` of the page before.
     cursor: Option<String>,
     /// Items in the page, 1 to 1,000.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u16>,
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<String>,
 }
 
 /// List repositories

@@ -2,10 +2,10 @@
 
 use portolan_shared::model::{Digest, TenantId, limits};
 
-use super::super::columns::Columns;
+use super::super::columns::{Columns, integer};
 use super::super::failure::During as _;
 use super::super::{SqliteStore, media_type};
-use crate::{ManifestSummary, Referrer, StoreError};
+use crate::{ManifestSummary, Referrer, Referrers, StoreError};
 
 pub(super) async fn one(
     store: &SqliteStore,
@@ -53,18 +53,20 @@ pub(super) async fn referrers(
     store: &SqliteStore,
     tenant: TenantId,
     subject: &Digest,
-) -> Result<Vec<Referrer>, StoreError> {
+) -> Result<Referrers, StoreError> {
     let rows = sqlx::query(
         "SELECT digest, kind, artifact_type, size, first_seen_at FROM manifest
          WHERE tenant_id = ?1 AND subject = ?2 AND kind IS NOT NULL ORDER BY first_seen_at, digest LIMIT ?3",
     )
     .bind(tenant.as_bytes().as_slice())
     .bind(subject.to_bytes())
-    .bind(i64::try_from(limits::REFERRERS).unwrap_or(i64::MAX))
+    .bind(integer(limits::REFERRERS as u64 + 1))
     .fetch_all(store.reader())
     .await
     .during("find referrers")?;
-    rows.iter()
+    let items = rows
+        .iter()
+        .take(limits::REFERRERS)
         .map(|row| {
             let row = Columns::of("manifest", row);
             Ok(Referrer {
@@ -75,5 +77,9 @@ pub(super) async fn referrers(
                 first_seen_at: row.time("first_seen_at")?,
             })
         })
-        .collect()
+        .collect::<Result<_, StoreError>>()?;
+    Ok(Referrers {
+        items,
+        cut: rows.len() > limits::REFERRERS,
+    })
 }

@@ -13,10 +13,11 @@ use super::super::failure::During as _;
 use super::super::rows::{self, hex};
 use super::super::{SqliteStore, keyset};
 use super::repositories::registries_from;
-use crate::{Page, PageRequest, Placement, PlacementVia, StoreError};
+use crate::{PageRequest, Placement, PlacementVia, Placements, StoreError};
 
 const FIND: &str = "find where a digest is";
-/// Digests whose tags are looked for. A manifest in more indexes than this is found by way of the first of them alone.
+/// Digests whose tags are looked for. A manifest in more indexes than this is found by way of the first of them alone, and it is said that
+/// there are more.
 const TARGETS: i64 = 1_000;
 
 pub(super) async fn list(
@@ -24,10 +25,10 @@ pub(super) async fn list(
     tenant: TenantId,
     digest: &Digest,
     page: &PageRequest,
-) -> Result<Page<Placement>, StoreError> {
+) -> Result<Placements, StoreError> {
     let after = keyset::after::<(String, String, String)>(page)?.unwrap_or_default();
     let mut tx = store.read().await?;
-    let targets = targets(&mut tx, tenant, digest).await?;
+    let (targets, cut) = targets(&mut tx, tenant, digest).await?;
     let mut search = Search {
         tenant,
         wanted: keyset::rows_wanted(page),
@@ -45,22 +46,23 @@ pub(super) async fn list(
             .registry(&mut tx, named.registry, &named.name, repository, tag)
             .await?;
     }
-    keyset::page(page, search.found, |last| {
+    let page = keyset::page(page, search.found, |last| {
         (
             last.registry_name.as_str().to_owned(),
             last.repository.as_str().to_owned(),
             last.tag.as_str().to_owned(),
         )
-    })
+    })?;
+    Ok(Placements { page, cut })
 }
 
-/// The digests whose tags count, in stored form, with the way from there to the digest that was asked for.
+/// The digests whose tags count, in stored form, with the way from there to the digest that was asked for; and whether there are more.
 async fn targets(
     connection: &mut SqliteConnection,
     tenant: TenantId,
     digest: &Digest,
-) -> Result<BTreeMap<Vec<u8>, PlacementVia>, StoreError> {
-    let rows: Vec<(Vec<u8>, i64)> = sqlx::query_as(
+) -> Result<(BTreeMap<Vec<u8>, PlacementVia>, bool), StoreError> {
+    let rows: Vec<(Vec<u8>, i64, i64)> = sqlx::query_as(
         "WITH RECURSIVE
              -- 0: the digest itself; 1: what has it below; 2: what it refers to, and what has that below.
              up(digest, via, depth) AS (
@@ -71,18 +73,19 @@ async fn targets(
                        FROM up CROSS JOIN manifest_parent
                        WHERE manifest_parent.tenant_id = ?1 AND manifest_parent.child = up.digest AND up.depth < ?3
                  LIMIT ?4)
-         SELECT digest, min(via) FROM up GROUP BY digest",
+         SELECT digest, min(via), count(*) FROM up GROUP BY digest",
     )
     .bind(tenant.as_bytes().as_slice())
     .bind(digest.to_bytes())
     .bind(i64::try_from(limits::INDEX_DEPTH).unwrap_or(i64::MAX))
-    .bind(TARGETS)
+    .bind(TARGETS + 1)
     .fetch_all(connection)
     .await
     .during(FIND)?;
-    Ok(rows
+    let cut = rows.iter().map(|(_, _, ways)| ways).sum::<i64>() > TARGETS;
+    let targets = rows
         .into_iter()
-        .map(|(digest, via)| {
+        .map(|(digest, via, _)| {
             let via = match via {
                 0 => PlacementVia::Tag,
                 1 => PlacementVia::Parent,
@@ -90,7 +93,8 @@ async fn targets(
             };
             (digest, via)
         })
-        .collect())
+        .collect();
+    Ok((targets, cut))
 }
 
 struct Search {

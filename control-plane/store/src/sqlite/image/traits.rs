@@ -6,7 +6,7 @@ use portolan_shared::model::{Digest, RegistryId, RepositoryName, TagName, Tenant
 use super::super::SqliteStore;
 use super::{history, manifests, placements, repositories, tags};
 use crate::{
-    Images, InventoryTotals, LedgerRow, ManifestSummary, Page, PageRequest, Placement, Referrer,
+    Images, InventoryTotals, LedgerRow, ManifestSummary, Page, PageRequest, Placements, Referrers,
     RepositoryFilter, RepositoryRecord, StoreError, TagRecord,
 };
 
@@ -62,7 +62,7 @@ impl Images for SqliteStore {
         manifests::image_facts(self, tenant, config).await
     }
 
-    async fn referrers(&self, tenant: TenantId, subject: &Digest) -> Result<Vec<Referrer>, StoreError> {
+    async fn referrers(&self, tenant: TenantId, subject: &Digest) -> Result<Referrers, StoreError> {
         manifests::referrers(self, tenant, subject).await
     }
 
@@ -82,7 +82,7 @@ impl Images for SqliteStore {
         tenant: TenantId,
         digest: &Digest,
         page: &PageRequest,
-    ) -> Result<Page<Placement>, StoreError> {
+    ) -> Result<Placements, StoreError> {
         placements::list(self, tenant, digest, page).await
     }
 

@@ -1,7 +1,7 @@
 //! A repository's new tag set: the tags, the ledger, the account of the run, in one transaction.
 
 use jiff::Timestamp;
-use portolan_shared::model::{RegistryId, RepositoryOutcome, limits};
+use portolan_shared::model::{RegistryId, RepositoryOutcome, TenantId, limits};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, Sqlite, Transaction};
 
@@ -15,6 +15,7 @@ use super::offer::within;
 use crate::{Fence, RepositoryCommit, RepositoryCommitted, StoreError};
 
 const COMMIT: &str = "commit a repository";
+const WHAT: &str = "repository commit";
 
 /// A repository as it is before the commit; what is none if it is new.
 struct Before {
@@ -39,6 +40,10 @@ pub(super) async fn commit(
     let before = look(&mut tx, fence, commit).await?;
     if before.repeated {
         return Ok(RepositoryCommitted::default());
+    }
+    if !before.known {
+        let bound = store.repositories_per_registry();
+        count_new(&mut tx, (fence.tenant, before.registry), bound).await?;
     }
     let old = if before.tags > 0 {
         stored_tags(&mut tx, fence, before.number).await?
@@ -66,7 +71,6 @@ pub(super) async fn commit(
 
 /// Checks what the model cannot; gives whether the tag set is whole.
 fn check(commit: &RepositoryCommit) -> Result<bool, StoreError> {
-    const WHAT: &str = "repository commit";
     within(WHAT, commit.tags.len(), limits::TAGS_PER_REPOSITORY)?;
     if !is_sorted(&commit.tags) {
         return Err(StoreError::Refused {
@@ -140,6 +144,29 @@ async fn look(
             repeated,
         },
     })
+}
+
+/// Counts a new repository among those of its registry, unless there are too many. Those that have vanished count: their ledgers stay.
+async fn count_new(
+    tx: &mut Transaction<'static, Sqlite>,
+    (tenant, registry): (TenantId, RegistryId),
+    bound: u64,
+) -> Result<(), StoreError> {
+    let counted = sqlx::query(
+        "UPDATE registry SET repositories = repositories + 1
+         WHERE tenant_id = ?1 AND registry_id = ?2 AND repositories < ?3",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(registry.as_bytes().as_slice())
+    .bind(integer(bound))
+    .execute(&mut **tx)
+    .await
+    .during(COMMIT)?;
+    if counted.rows_affected() == 0 {
+        let why = format!("the registry has {bound} repositories, the most that one may have");
+        return Err(StoreError::Refused { what: WHAT, why });
+    }
+    Ok(())
 }
 
 async fn stored_tags(

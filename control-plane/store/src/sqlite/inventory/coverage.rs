@@ -2,14 +2,17 @@
 
 use jiff::Timestamp;
 use portolan_shared::model::{CoverageEntry, limits};
+use sqlx::{Sqlite, Transaction};
 
 use super::super::SqliteStore;
-use super::super::columns::millis;
+use super::super::columns::{integer, millis};
 use super::super::failure::During as _;
 use super::super::rows;
 use super::super::run::leased;
 use super::offer::within;
 use crate::{Fence, StoreError};
+
+const ACTION: &str = "note coverage";
 
 /// An entry changes the repository's last attempt and outcome, if the repository is known; it never makes one.
 pub(super) async fn report(
@@ -18,7 +21,6 @@ pub(super) async fn report(
     entries: &[CoverageEntry],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    const ACTION: &str = "note coverage";
     within(
         "report of coverage",
         entries.len(),
@@ -44,6 +46,7 @@ pub(super) async fn report(
     }))?;
     let mut tx = store.write().await?;
     let registry = leased(&mut tx, fence).await?;
+    count_new(&mut tx, store, fence, &reported).await?;
     sqlx::query(
         "INSERT INTO run_repository (tenant_id, run_id, repository, outcome, finding_code, finding_seen)
          SELECT ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?3) WHERE true
@@ -71,4 +74,35 @@ pub(super) async fn report(
     .await
     .during(ACTION)?;
     tx.commit().await.during(ACTION)
+}
+
+/// Counts repositories that this run has not met before among those that it reported on, unless they are too many.
+async fn count_new(
+    tx: &mut Transaction<'static, Sqlite>,
+    store: &SqliteStore,
+    fence: &Fence,
+    reported: &str,
+) -> Result<(), StoreError> {
+    let bound = store.repositories_per_registry();
+    let counted = sqlx::query(
+        "UPDATE run SET reported = reported + new.count
+         FROM (SELECT count(DISTINCT value ->> 0) AS count FROM json_each(?3)
+                WHERE NOT EXISTS (SELECT 1 FROM run_repository WHERE tenant_id = ?1 AND run_id = ?2
+                                     AND repository = value ->> 0)) AS new
+         WHERE tenant_id = ?1 AND run_id = ?2 AND reported + new.count <= ?4",
+    )
+    .bind(fence.tenant.as_bytes().as_slice())
+    .bind(fence.attempt.run.as_bytes().as_slice())
+    .bind(reported)
+    .bind(integer(bound))
+    .execute(&mut **tx)
+    .await
+    .during(ACTION)?;
+    if counted.rows_affected() > 0 {
+        return Ok(());
+    }
+    Err(StoreError::Refused {
+        what: "report of coverage",
+        why: format!("the run reported on more than {bound} repositories, the most that a registry may have"),
+    })
 }

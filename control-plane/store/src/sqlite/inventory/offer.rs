@@ -11,6 +11,11 @@ use super::super::rows::{self, hex};
 use super::super::run::{bind_fence, fenced, leased, stale};
 use crate::{ContentKind, Fence, OfferedRepository, StoreError};
 
+pub(super) async fn check_fence(store: &SqliteStore, fence: &Fence) -> Result<(), StoreError> {
+    let mut tx = store.read().await?;
+    leased(&mut tx, fence).await.map(drop)
+}
+
 pub(super) async fn pending(
     store: &SqliteStore,
     fence: &Fence,

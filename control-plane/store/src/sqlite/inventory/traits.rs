@@ -13,6 +13,10 @@ use crate::{
 
 #[async_trait]
 impl Inventory for SqliteStore {
+    async fn check_fence(&self, fence: &Fence) -> Result<(), StoreError> {
+        offer::check_fence(self, fence).await
+    }
+
     async fn pending_repositories(
         &self,
         fence: &Fence,

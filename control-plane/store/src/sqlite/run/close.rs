@@ -23,13 +23,15 @@ pub(super) async fn close(
         return Ok(closed);
     }
     let registry = fence::leased(&mut tx, fence).await?;
-    let row =
-        sqlx::query("SELECT scope = '[]' AS whole, commits FROM run WHERE tenant_id = ?1 AND run_id = ?2")
-            .bind(fence.tenant.as_bytes().as_slice())
-            .bind(fence.attempt.run.as_bytes().as_slice())
-            .fetch_one(&mut *tx)
-            .await
-            .during(CLOSE)?;
+    let row = sqlx::query(
+        "SELECT scope = '[]' AS whole, commits, registry_version IS version AS as_leased
+             FROM run JOIN registry USING (tenant_id, registry_id) WHERE tenant_id = ?1 AND run_id = ?2",
+    )
+    .bind(fence.tenant.as_bytes().as_slice())
+    .bind(fence.attempt.run.as_bytes().as_slice())
+    .fetch_one(&mut *tx)
+    .await
+    .during(CLOSE)?;
     let row = Columns::of("run", &row);
     let (whole, commits): (bool, i64) = (row.get("whole")?, row.get("commits")?);
     let counted = attempt::counted(&mut tx, fence.tenant, fence.attempt.run).await?;
@@ -53,8 +55,10 @@ pub(super) async fn close(
     } else {
         RunState::Partial
     };
+    // What another address or other globs would have found is not known.
+    let as_leased: bool = row.get("as_leased")?;
     let complete_listing =
-        whole && closing.discovery_complete && closing.failure.is_none() && unaccounted == 0;
+        as_leased && whole && closing.discovery_complete && closing.failure.is_none() && unaccounted == 0;
     let vanished = if complete_listing {
         vanish::not_found(&mut tx, fence, registry, now).await?
     } else {

@@ -5,6 +5,7 @@ use portolan_shared::model::limits::{LEASE_GRACE_SECONDS, LEASE_SECONDS};
 use portolan_shared::model::{
     AttemptRef, Finding, Reason, RegistryTarget, RunId, RunProgress, RunState, Scope, SensorId, TenantId,
 };
+use sqlx::{Sqlite, Transaction};
 
 use super::super::SqliteStore;
 use super::super::columns::{Columns, integer, millis};
@@ -30,12 +31,16 @@ pub(super) async fn lease(
     let mut tx = store.write().await?;
     let row = sqlx::query(
         "UPDATE run SET state = 'leased', attempt = attempt + 1, sensor_id = ?3, session_epoch = ?4, lease_until = ?6,
-                        started_at = coalesce(started_at, ?5), attempt_fruitful = 0, refused_batches = 0, progress = ?7
+                        started_at = coalesce(started_at, ?5), attempt_fruitful = 0, refused_batches = 0, progress = ?7,
+                        registry_version = (SELECT version FROM registry WHERE registry.tenant_id = ?1
+                                               AND registry.registry_id = run.registry_id)
          WHERE tenant_id = ?1 AND run_id = ?2 AND state = 'queued' AND not_before <= ?5
            AND EXISTS (SELECT 1 FROM sensor WHERE sensor.tenant_id = ?1 AND sensor.sensor_id = ?3
                           AND sensor.session_epoch = ?4 AND sensor.state = 'active')
            AND EXISTS (SELECT 1 FROM registry_sensor WHERE registry_sensor.tenant_id = ?1
                           AND registry_sensor.registry_id = run.registry_id AND registry_sensor.sensor_id = ?3)
+           AND NOT EXISTS (SELECT 1 FROM run AS other WHERE other.tenant_id = ?1
+                              AND other.registry_id = run.registry_id AND other.state = 'leased')
          RETURNING registry_id, attempt, scope, commits",
     )
     .bind(tenant.as_bytes().as_slice())
@@ -291,15 +296,42 @@ pub(super) async fn take_expired(store: &SqliteStore, now: Timestamp) -> Result<
             run: row.bytes("run_id", RunId::from_slice)?,
             attempt: row.small("attempt")?,
         };
-        lost.push(LostLease {
-            tenant,
-            attempt,
-            sensor: row.bytes("sensor_id", SensorId::from_slice)?,
-            state: attempt::end(&mut tx, tenant, attempt.run, &Ending::Lost, now).await?,
-        });
+        let sensor = row.bytes("sensor_id", SensorId::from_slice)?;
+        savepoint(&mut tx, "SAVEPOINT lease").await?;
+        match attempt::end(&mut tx, tenant, attempt.run, &Ending::Lost, now).await {
+            Ok(state) => {
+                savepoint(&mut tx, "RELEASE lease").await?;
+                lost.push(LostLease {
+                    tenant,
+                    attempt,
+                    sensor,
+                    state,
+                });
+            }
+            // One run that cannot be read must not keep those of others leased for ever.
+            Err(error @ (StoreError::Corrupt { .. } | StoreError::Rejected { .. })) => {
+                savepoint(&mut tx, "ROLLBACK TO lease").await?;
+                savepoint(&mut tx, "RELEASE lease").await?;
+                tracing::error!(
+                    %tenant,
+                    %attempt,
+                    error = &error as &dyn std::error::Error,
+                    "a lease was not taken away"
+                );
+            }
+            Err(error) => return Err(error),
+        }
     }
     tx.commit().await.during(ACTION)?;
     Ok(lost)
+}
+
+async fn savepoint(tx: &mut Transaction<'static, Sqlite>, statement: &'static str) -> Result<(), StoreError> {
+    sqlx::query(statement)
+        .execute(&mut **tx)
+        .await
+        .during("take leases away")?;
+    Ok(())
 }
 
 pub(super) async fn record_progress(

@@ -76,12 +76,14 @@ pub(super) async fn leasable(
     if sensors.is_empty() {
         return Ok(Vec::new());
     }
-    // A run that none of the sensors may have would only stand in the way of others.
+    // A run that none of the sensors may have, or whose registry another run is reading, would only stand in the way of others.
     let rows = sqlx::query(
         "WITH asking AS MATERIALIZED (SELECT unhex(value) AS sensor_id FROM json_each(?3)),
          waiting AS MATERIALIZED (
              SELECT tenant_id, run_id, registry_id, queued_at FROM run
              WHERE state = 'queued' AND not_before <= ?1
+               AND NOT EXISTS (SELECT 1 FROM run AS other WHERE other.tenant_id = run.tenant_id
+                                  AND other.registry_id = run.registry_id AND other.state = 'leased')
                AND EXISTS (SELECT 1 FROM registry_sensor JOIN sensor USING (tenant_id, sensor_id)
                             WHERE registry_sensor.tenant_id = run.tenant_id
                               AND registry_sensor.registry_id = run.registry_id AND sensor.state <> 'revoked'
