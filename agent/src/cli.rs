@@ -76,7 +76,7 @@ struct Common {
     proxy: Option<String>,
     /// What to log: a level, or target=level pairs [default: info]
     #[arg(long, global = true, value_name = "FILTER")]
-    log: Option<String>,
+    log_filter: Option<String>,
     /// How to log: human or json [default: human]
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -184,7 +184,7 @@ fn dispatch(cli: Cli, environment: &Environment) -> Result<u8, Failed> {
         policy: cli.common.policy,
         proxy: cli.common.proxy,
         health_listen: None,
-        log_filter: cli.common.log,
+        log_filter: cli.common.log_filter,
         log_format: cli.common.log_format,
     };
     if let Command::Completion { shell } = cli.command {

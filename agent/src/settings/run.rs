@@ -31,7 +31,7 @@ pub struct Flags {
     pub proxy: Option<String>,
     /// `--health-listen`
     pub health_listen: Option<String>,
-    /// `--log`
+    /// `--log-filter`
     pub log_filter: Option<String>,
     /// `--log-format`
     pub log_format: Option<String>,
@@ -96,7 +96,7 @@ impl Settings {
             ("health.listen", &file.health.listen),
         );
         let filter = text(
-            ("--log", &flags.log_filter),
+            ("--log-filter", &flags.log_filter),
             "PORTOLAN_AGENT_LOG",
             ("log.filter", &file.log.filter),
         );

@@ -78,7 +78,7 @@ impl Agent {
         run.arg("run")
             .arg("--data-dir")
             .arg(self.data_dir())
-            .args(["--log", "info"]);
+            .args(["--log-filter", "info"]);
         run.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.process = Some(Process::start(run, &self.folder.path().join("agent.log"))?);
         Ok(())
