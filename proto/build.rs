@@ -3,13 +3,15 @@
 use std::error::Error;
 use std::path::Path;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "attempt",
     "enrolment",
     "finding",
     "job",
     "peer",
+    "probe",
     "refusal",
+    "registry",
     "session",
     "upload",
 ];

@@ -4,6 +4,7 @@ mod api;
 mod auth;
 mod client;
 mod error;
+mod flavour;
 mod http;
 
 pub use api::{
@@ -15,4 +16,5 @@ pub use auth::{
 };
 pub use client::{Access, Counts, RegistryClient};
 pub use error::{Fault, RegistryError, Subject};
+pub use flavour::{Ladder, ListedTag, Registry, TagList, TagPage, Wanted};
 pub use http::{AddressRules, AnyHost, Gate, Hop, Limits, Purpose, Refusal, Resolver, SystemResolver};

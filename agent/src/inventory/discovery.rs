@@ -1,7 +1,7 @@
 //! Which repositories there are, and which of them are wanted.
 
 use portolan_shared::model::{
-    DiscoveryMethod, DiscoveryStep, Finding, FindingCode, RepositoryGlobs, RepositoryName, Scope, limits,
+    DiscoveryMethod, DiscoveryStep, Finding, FindingCode, RepositoryName, RepositoryPatterns, Scope, limits,
 };
 
 use super::source::{Pages, SourceError};
@@ -17,12 +17,12 @@ pub(super) enum Plan {
         filtered: u64,
     },
     /// The catalog is asked.
-    Catalog(RepositoryGlobs),
+    Catalog(RepositoryPatterns),
 }
 
 impl Plan {
     /// Names that somebody gave need no catalog, which few credentials may read.
-    pub(super) fn new(globs: &RepositoryGlobs, scope: &Scope) -> Self {
+    pub(super) fn new(globs: &RepositoryPatterns, scope: &Scope) -> Self {
         let mut names = if scope.repositories.is_empty() {
             match globs.explicit() {
                 Some(names) => names,
@@ -49,7 +49,7 @@ pub(super) enum Discovery<'s> {
         step: DiscoveryStep,
     },
     Catalog {
-        globs: RepositoryGlobs,
+        globs: RepositoryPatterns,
         pages: Box<dyn Pages<RepositoryName> + 's>,
         step: DiscoveryStep,
         malformed: u64,
@@ -174,8 +174,9 @@ mod tests {
 
     #[test]
     fn a_catalog_is_only_asked_when_nobody_gave_names() {
-        let globs =
-            |texts: &[&str]| RepositoryGlobs::new(texts.iter().map(ToString::to_string).collect()).unwrap();
+        let globs = |texts: &[&str]| {
+            RepositoryPatterns::new(texts.iter().map(ToString::to_string).collect()).unwrap()
+        };
         let scope = |texts: &[&str]| Scope {
             repositories: names(texts),
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use portolan_shared::model::{
-    ContentKind, Digest, Finding, OfferedRepository, RepositoryGlobs, RepositoryOutcome, RunProgress,
+    ContentKind, Digest, Finding, OfferedRepository, RepositoryOutcome, RepositoryPatterns, RunProgress,
     RunState, Scope, limits,
 };
 use tokio::sync::{OnceCell, Semaphore, watch};
@@ -26,7 +26,7 @@ use super::upload::{Closing, Upload, UploadError};
 #[derive(Debug, Clone)]
 pub struct Walk {
     /// Which repositories of the registry are wanted.
-    pub globs: RepositoryGlobs,
+    pub globs: RepositoryPatterns,
     /// Which of these this run is about.
     pub scope: Scope,
     /// An earlier attempt of the run committed something.

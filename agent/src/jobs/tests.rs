@@ -9,8 +9,8 @@ use portolan_doubles::token::Account;
 use portolan_doubles::{Content, PrivateCa, RegistryDouble, TokenService, content};
 use portolan_registry::{Environment, Limits, SystemResolver};
 use portolan_shared::model::{
-    AttemptRef, Budget, CaTrust, Digest, FindingCode, Reason, RegistryId, RegistryTarget, RepositoryGlobs,
-    RunId, RunProgress, RunState, Scope,
+    AttemptRef, Budget, CaTrust, Digest, FindingCode, Reason, RegistryId, RegistryTarget, RepositoryPatterns,
+    RunId, RunProgress, RunState, Scope, TagFilter,
 };
 use portolan_shared::process::{Shutdown, SystemClock, SystemRng, Tasks, Uptime};
 use portolan_shared::tls::SystemRoots;
@@ -94,9 +94,11 @@ impl Scene {
                     bundle_pem: Some(self.ca.root_pem()),
                     only_bundle: true,
                 },
-                repositories: RepositoryGlobs::all(),
+                repositories: RepositoryPatterns::all(),
                 credential: Some("env:ACME".parse().unwrap()),
+                tags: TagFilter::default(),
                 budget: Budget::default(),
+                requests_left: None,
             },
             scope: Scope::default(),
             resumed: false,

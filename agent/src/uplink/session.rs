@@ -190,7 +190,7 @@ impl Session {
             Some(Down::Goodbye(goodbye)) => Event::Goodbye(told(&goodbye)?),
             Some(Down::Refuse(refuse)) => return Err(refused(&refuse)),
             Some(Down::Welcome(_)) => return Err(Failure::Protocol("a second welcome".to_owned())),
-            None => Event::Unknown,
+            Some(Down::ProbeOffer(_)) | None => Event::Unknown,
         })
     }
 

@@ -339,6 +339,7 @@ impl Upload for GrpcUpload {
                 tags: closing.tags,
                 failure: closing.failure.as_ref().map(finding_to_wire),
                 progress: Some(final_progress_to_wire(&closing.progress)),
+                ..v1::CloseRunRequest::default()
             };
             // The number is part of what it counts: the second time, its own length no longer changes.
             for _ in 0..2 {

@@ -1,7 +1,7 @@
 //! Registries: adding, changing and removing connections to registry hosts.
 
 use portolan_shared::model::{
-    Budget, CaTrust, CredentialReference, RegistryId, RegistryName, RegistryUrl, RepositoryGlobs, SensorId,
+    Budget, CaTrust, CredentialReference, RegistryId, RegistryName, RegistryUrl, RepositoryPatterns, SensorId,
 };
 use portolan_shared::tls::{RegistryTrust, SystemRoots};
 use portolan_store::{
@@ -25,7 +25,7 @@ pub struct RegistryInput {
     /// Whose certificates are trusted.
     pub ca: CaTrust,
     /// Which repositories are wanted.
-    pub repositories: RepositoryGlobs,
+    pub repositories: RepositoryPatterns,
     /// Where the sensor finds the credential.
     pub credential: Option<CredentialReference>,
     /// How hard it may be worked.
@@ -46,7 +46,7 @@ pub struct RegistryPatch {
     /// Whether only the bundle counts.
     pub only_ca_bundle: Option<bool>,
     /// New globs.
-    pub repositories: Option<RepositoryGlobs>,
+    pub repositories: Option<RepositoryPatterns>,
     /// New credential reference, or `Some(None)` to read anonymously.
     pub credential: Option<Option<CredentialReference>>,
     /// New budget.

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{
-    Budget, CaTrust, CredentialReference, RegistryId, RegistryName, RegistryUrl, RepositoryGlobs, SensorId,
-    TenantId,
+    Budget, CaTrust, CredentialReference, RegistryId, RegistryName, RegistryUrl, RepositoryPatterns,
+    SensorId, TenantId,
 };
 
 use crate::{AuditEntry, EntryFor, Page, PageRequest, StoreError};
@@ -23,7 +23,7 @@ pub struct NewRegistry {
     /// Whose certificates are trusted.
     pub ca: CaTrust,
     /// Which repositories are wanted.
-    pub repositories: RepositoryGlobs,
+    pub repositories: RepositoryPatterns,
     /// Where the sensor finds the credential.
     pub credential: Option<CredentialReference>,
     /// How hard it may be worked.
@@ -59,7 +59,7 @@ pub struct RegistryChange {
     /// New trust.
     pub ca: Option<CaTrust>,
     /// New globs.
-    pub repositories: Option<RepositoryGlobs>,
+    pub repositories: Option<RepositoryPatterns>,
     /// New credential reference, or `Some(None)` to read anonymously.
     pub credential: Option<Option<CredentialReference>>,
     /// New budget.

@@ -7,7 +7,7 @@ use portolan::app::{App, Caller, RegistryInput};
 use portolan::settings::{DoorLimits, RateLimit, ServerArgs, Settings};
 use portolan::wiring::{ControlPlane, Deps};
 use portolan_proto::convert::Refusal;
-use portolan_shared::model::{Budget, CaTrust, Reason, RepositoryGlobs, RunId};
+use portolan_shared::model::{Budget, CaTrust, Reason, RepositoryPatterns, RunId};
 use portolan_shared::process::SystemRng;
 use portolan_shared::secret::EnrolmentToken;
 use portolan_store::{AuditEntry, AuditSeverity, RunRecord};
@@ -97,7 +97,7 @@ impl Scene {
                 bundle_pem: None,
                 only_bundle: false,
             },
-            repositories: RepositoryGlobs::all(),
+            repositories: RepositoryPatterns::all(),
             credential: None,
             budget: Budget::default(),
             sensors: vec![sensor.to_owned()],

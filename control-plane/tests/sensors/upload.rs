@@ -93,6 +93,7 @@ pub(crate) fn tags(fence: &v1::Fence, names: &[&str], outcome: &str) -> v1::Comm
             outcome: outcome.into(),
             finding: None,
         }),
+        left_out: Vec::new(),
     }
 }
 

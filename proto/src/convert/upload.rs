@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use portolan_shared::model::{
-    ContentKind, CoverageEntry, Digest, DiscoveryStep, OfferedRepository, RepositoryName, StateHash,
-    TagObservation,
+    ContentKind, CoverageEntry, Digest, DiscoveryStep, ListingStep, OfferedRepository, RepositoryName,
+    StateHash, TagObservation,
 };
 
 use super::field::{FieldError, finding_to_wire, optional_finding};
@@ -165,6 +165,30 @@ pub fn discovery_step(wire: &v1::DiscoveryStep) -> Result<DiscoveryStep, FieldEr
             .map_err(|why: String| FieldError::new("discovery.method", why))?,
         found: wire.found,
         complete: wire.complete,
+        finding: optional_finding(wire.finding.as_ref()),
+    })
+}
+
+/// What a method of listing tags did, for the wire.
+#[must_use]
+pub fn listing_step_to_wire(step: &ListingStep) -> v1::ListingStep {
+    v1::ListingStep {
+        method: step.method.as_str().to_owned(),
+        repositories: step.repositories,
+        given_up: step.given_up,
+        finding: step.finding.as_ref().map(finding_to_wire),
+    }
+}
+
+/// What a method of listing tags did, from the wire.
+pub fn listing_step(wire: &v1::ListingStep) -> Result<ListingStep, FieldError> {
+    Ok(ListingStep {
+        method: wire
+            .method
+            .parse()
+            .map_err(|why: String| FieldError::new("listings.method", why))?,
+        repositories: wire.repositories,
+        given_up: wire.given_up,
         finding: optional_finding(wire.finding.as_ref()),
     })
 }

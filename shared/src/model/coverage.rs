@@ -13,6 +13,28 @@ words! {
         Catalog = "catalog",
         /// The names given by the operator.
         Explicit = "explicit",
+        /// GitLab: the projects that the credential's owner is a member of, and the repositories of each.
+        GitLabProjects = "gitlab.projects",
+        /// GitLab: groups that the operator's patterns name, and the repositories of each.
+        GitLabGroups = "gitlab.groups",
+        /// GitLab: what the token says of itself it can reach; gives only the repositories at the roots of projects.
+        GitLabAssociations = "gitlab.associations",
+        /// Harbor: `/api/v2.0/projects` and the repositories of each.
+        HarborProjects = "harbor.projects",
+        /// Zot: the search extension.
+        ZotSearch = "zot.search",
+        /// Quay: `/api/v1/repository`, by namespace.
+        QuayRepositories = "quay.repositories",
+        /// Docker Hub: the repositories of a namespace.
+        HubRepositories = "hub.repositories",
+        /// Gitea and Forgejo: the container packages of an owner.
+        GiteaPackages = "gitea.packages",
+        /// Nexus: the components of every Docker repository.
+        NexusComponents = "nexus.components",
+        /// Artifactory: every Docker repository of the instance, and the catalog of each.
+        ArtifactoryRepositories = "artifactory.repositories",
+        /// Google: the children that tag lists name.
+        GoogleChildren = "google.children",
     }
 }
 
@@ -21,11 +43,49 @@ words! {
 pub struct DiscoveryStep {
     /// Which.
     pub method: DiscoveryMethod,
-    /// Repositories it gave, before the registry's globs.
+    /// Repositories it gave that no step before it had given, before the registry's patterns.
     pub found: u64,
     /// Whether it gave all it has, to its end.
     pub complete: bool,
-    /// Why the method failed or stopped early.
+    /// Why the method failed, stopped early, or is known not to show everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Finding>,
+}
+
+words! {
+    /// How the tags of repositories were listed.
+    ListingMethod {
+        /// `GET /v2/NAME/tags/list`, and HEAD for each tag.
+        TagsList = "tags_list",
+        /// GitLab with the metadata database: `/gitlab/v1/repositories/PATH/tags/list/`.
+        GitLabV1 = "gitlab.v1",
+        /// Harbor: the artifacts of a repository.
+        HarborArtifacts = "harbor.artifacts",
+        /// Zot: the search extension.
+        ZotSearch = "zot.search",
+        /// Quay: `/api/v1/repository/NAME/tag/`.
+        QuayTags = "quay.tags",
+        /// Docker Hub: the tags of a repository.
+        HubTags = "hub.tags",
+        /// Nexus: the components of a repository.
+        NexusComponents = "nexus.components",
+        /// Artifactory: its query language.
+        ArtifactoryAql = "artifactory.aql",
+        /// Google: members of `tags/list` that other registries do not have.
+        GoogleTagsList = "google.tags_list",
+    }
+}
+
+/// What one method of listing tags did in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListingStep {
+    /// Which.
+    pub method: ListingMethod,
+    /// Repositories that it listed to their end.
+    pub repositories: u64,
+    /// Repositories for which it failed, so that the next method was used.
+    pub given_up: u64,
+    /// Why it failed the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<Finding>,
 }
@@ -85,12 +145,15 @@ pub struct CoverageEntry {
 pub struct Coverage {
     /// Every method of discovery that was tried, in order.
     pub discovery: Vec<DiscoveryStep>,
+    /// Every method of listing tags that was used, in order of preference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listings: Vec<ListingStep>,
     /// Whether all repositories that this credential can see are known to have been listed: only then can one that is
     /// no longer listed be recorded as deleted.
     pub discovery_complete: bool,
     /// Repositories found by discovery.
     pub found: u64,
-    /// Of these, left out by the registry's globs.
+    /// Of these, left out by the registry's patterns.
     pub filtered: u64,
     /// Of the rest, by outcome.
     pub listed: u64,
@@ -110,6 +173,9 @@ pub struct Coverage {
     pub refused: u64,
     /// Tags observed.
     pub tags: u64,
+    /// Tags that exist and were left out by the registry's tag filter.
+    #[serde(default)]
+    pub tags_filtered: u64,
 }
 
 impl Coverage {

@@ -80,6 +80,8 @@ ids! {
     RegistryId = "registry";
     /// One sync of one registry.
     RunId = "run";
+    /// One look of a sensor at a registry, stage by stage.
+    ProbeId = "probe";
     /// The public part of an enrolment token; random, so that it tells nothing.
     InvitationId = "invitation";
     /// The public part of an API token.

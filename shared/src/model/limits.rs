@@ -65,8 +65,13 @@ pub const LABEL_KEY_BYTES: usize = 128;
 pub const LABEL_VALUE_BYTES: usize = 4_096;
 /// Name of a registry connection, in bytes: refused above.
 pub const REGISTRY_NAME_BYTES: usize = 63;
-/// Repository globs of one registry: refused above. With the CA bundle and the scope of a run they fit into one session message.
-pub const REPOSITORY_GLOBS: usize = 500;
+/// Patterns of repositories, and as many of tags, of one registry: refused above. See [`PATTERNS_BYTES`] for all together.
+pub const NAME_PATTERNS: usize = 500;
+/// One pattern of names, in bytes: refused above.
+pub const NAME_PATTERN_BYTES: usize = 256;
+/// All patterns of one registry together, in bytes: refused above. With the CA bundle and the scope of a run they fit into one session
+/// message.
+pub const PATTERNS_BYTES: usize = 128 * 1024;
 /// Repositories that one run may be narrowed to: refused above.
 pub const RUN_SCOPE_REPOSITORIES: usize = 100;
 /// Body of one REST request, in bytes: refused above.
@@ -88,3 +93,22 @@ pub const LEASE_SECONDS: u64 = 60;
 pub const LEASE_GRACE_SECONDS: u64 = 15;
 /// Attempts without a single committed repository after which a run fails.
 pub const FRUITLESS_ATTEMPTS: u32 = 5;
+
+/// Signs by which a product was recognised: further ones are dropped.
+pub const EVIDENCE: usize = 8;
+/// Scopes of a credential that are kept: further ones are dropped.
+pub const CREDENTIAL_SCOPES: usize = 32;
+/// Served certificates whose end is kept, one a host: further ones are dropped.
+pub const CERTIFICATE_FACTS: usize = 8;
+/// Lines of what one stage of the doctor saw: further ones are dropped.
+pub const STAGE_LINES: usize = 32;
+/// Findings of one stage of the doctor: further ones are dropped.
+pub const STAGE_FINDINGS: usize = 4;
+/// A diagnosis on the wire, in bytes: details of findings are dropped until it fits.
+pub const DIAGNOSIS_BYTES: usize = 128 * 1024;
+/// Seconds that a probe may take on the sensor: it ends with what it has seen by then.
+pub const PROBE_SECONDS: u64 = 90;
+/// Seconds from the request for a probe to its report: it has failed beyond, as when its sensor is away.
+pub const PROBE_WAIT_SECONDS: u64 = 120;
+/// Probes that one sensor carries out at once: further ones wait.
+pub const PROBES_AT_ONCE: usize = 2;

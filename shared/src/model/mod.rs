@@ -5,33 +5,45 @@
 
 mod address;
 mod coverage;
+mod diagnosis;
 mod digest;
-mod finding;
+mod facts;
+pub mod finding;
 mod ids;
 mod inventory;
 pub mod limits;
 pub mod manifest;
 mod media_type;
 mod names;
+mod patterns;
 mod platform;
 mod reference;
 mod registry;
 mod run;
 mod sensor;
+mod tag_filter;
 mod text;
 mod words;
 
 pub use address::{meanings_of_address, never_contacted};
-pub use coverage::{Coverage, CoverageEntry, DiscoveryMethod, DiscoveryStep, RepositoryOutcome};
+pub use coverage::{
+    Coverage, CoverageEntry, DiscoveryMethod, DiscoveryStep, ListingMethod, ListingStep, RepositoryOutcome,
+};
+pub use diagnosis::{Diagnosis, Stage, StageReport, Verdict};
 pub use digest::{Digest, DigestError, DigestMismatch, StateHash, StateHasher};
+pub use facts::{
+    CertificateFacts, Confidence, CredentialFacts, CredentialKind, Detection, Flavour, RegistryFacts,
+};
 pub use finding::{Finding, FindingCode, Severity};
-pub use ids::{ApiTokenId, IdError, InvitationId, RegistryId, RunId, SensorId, TenantId};
+pub use ids::{ApiTokenId, IdError, InvitationId, ProbeId, RegistryId, RunId, SensorId, TenantId};
 pub use inventory::{ContentKind, OfferedRepository, TagObservation};
 pub use media_type::{MediaType, MediaTypeError};
-pub use names::{NameError, RegistryName, RepositoryGlobs, RepositoryName, TagName};
+pub use names::{NameError, RegistryName, RepositoryName, TagName};
+pub use patterns::{NamePatterns, PatternError, RepositoryPatterns};
 pub use platform::Platform;
 pub use reference::{ImageReference, ReferenceError, ReferenceTarget};
 pub use registry::{Budget, CaTrust, CredentialReference, RegistryTarget, RegistryUrl, RegistryUrlError};
 pub use run::{AttemptRef, RunProgress, RunState, RunTrigger, Scope};
 pub use sensor::{HostFacts, Reason, SensorState};
+pub use tag_filter::{LeftOut, TagFilter};
 pub use text::{printable, truncated};

@@ -4,7 +4,6 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::limits;
@@ -25,12 +24,6 @@ pub enum NameError {
         "not a registry name: expected at most 63 of lower-case letters, digits, '.', '_' and '-', starting with a letter or digit"
     )]
     Registry,
-    /// Not a glob.
-    #[error("not a repository glob: {0}")]
-    Glob(String),
-    /// More globs than one registry may have.
-    #[error("more than {} repository globs", limits::REPOSITORY_GLOBS)]
-    TooManyGlobs,
 }
 
 macro_rules! names {
@@ -125,79 +118,6 @@ fn is_registry(text: &str) -> bool {
         && text.bytes().all(|b| word(b) || matches!(b, b'.' | b'_' | b'-'))
 }
 
-/// Which repositories of a registry are wanted: globs, where `*` stays within a path component and `**` crosses them.
-/// An empty list wants all.
-#[derive(Debug, Clone)]
-pub struct RepositoryGlobs {
-    globs: Vec<String>,
-    set: GlobSet,
-}
-
-impl RepositoryGlobs {
-    /// Compiles the globs.
-    pub fn new(globs: Vec<String>) -> Result<Self, NameError> {
-        if globs.len() > limits::REPOSITORY_GLOBS {
-            return Err(NameError::TooManyGlobs);
-        }
-        let mut set = GlobSetBuilder::new();
-        for glob in &globs {
-            if glob.is_empty() || glob.len() > limits::REPOSITORY_BYTES {
-                return Err(NameError::Glob(format!(
-                    "{glob:?} must have 1 to {} bytes",
-                    limits::REPOSITORY_BYTES
-                )));
-            }
-            let compiled: Glob = globset::GlobBuilder::new(glob)
-                .literal_separator(true)
-                .build()
-                .map_err(|error| NameError::Glob(error.to_string()))?;
-            set.add(compiled);
-        }
-        let set = set.build().map_err(|error| NameError::Glob(error.to_string()))?;
-        Ok(Self { globs, set })
-    }
-
-    /// Everything.
-    #[must_use]
-    pub fn all() -> Self {
-        Self {
-            globs: Vec::new(),
-            set: GlobSet::empty(),
-        }
-    }
-
-    /// Whether `repository` is wanted.
-    #[must_use]
-    pub fn matches(&self, repository: &RepositoryName) -> bool {
-        self.globs.is_empty() || self.set.is_match(repository.as_str())
-    }
-
-    /// The repositories named without any wildcard, if every glob is such a name: then no catalog is needed.
-    #[must_use]
-    pub fn explicit(&self) -> Option<Vec<RepositoryName>> {
-        if self.globs.is_empty() {
-            return None;
-        }
-        let wild = |glob: &String| glob.contains(['*', '?', '[', ']', '{', '}', '\\', '!']);
-        self.globs
-            .iter()
-            .map(|glob| if wild(glob) { None } else { glob.parse().ok() })
-            .collect()
-    }
-
-    /// The globs as they were given.
-    #[must_use]
-    pub fn as_slice(&self) -> &[String] {
-        &self.globs
-    }
-}
-
-impl PartialEq for RepositoryGlobs {
-    fn eq(&self, other: &Self) -> bool {
-        self.globs == other.globs
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,33 +164,12 @@ mod tests {
         }
     }
 
-    #[test]
-    fn globs_stay_within_components_and_know_when_they_are_explicit() {
-        let name = |text: &str| text.parse::<RepositoryName>().unwrap();
-        let globs = RepositoryGlobs::new(vec!["acme/*".into(), "tools/**".into()]).unwrap();
-        assert!(globs.matches(&name("acme/shop")));
-        assert!(!globs.matches(&name("acme/shop/api")));
-        assert!(globs.matches(&name("tools/a/b/c")));
-        assert_eq!(globs.explicit(), None);
-        let explicit = RepositoryGlobs::new(vec!["acme/shop".into(), "acme/api".into()]).unwrap();
-        assert_eq!(
-            explicit.explicit(),
-            Some(vec![name("acme/shop"), name("acme/api")])
-        );
-        assert!(RepositoryGlobs::all().matches(&name("anything")));
-        assert_eq!(RepositoryGlobs::all().explicit(), None);
-        assert!(RepositoryGlobs::new(vec!["a[".into()]).is_err());
-        assert!(RepositoryGlobs::new(vec!["a".into(); limits::REPOSITORY_GLOBS]).is_ok());
-        assert!(RepositoryGlobs::new(vec!["a".into(); limits::REPOSITORY_GLOBS + 1]).is_err());
-    }
-
     proptest! {
         #[test]
         fn no_input_panics(text in "\\PC{0,300}") {
             let _ = text.parse::<RepositoryName>();
             let _ = text.parse::<TagName>();
             let _ = text.parse::<RegistryName>();
-            let _ = RepositoryGlobs::new(vec![text]);
         }
     }
 }

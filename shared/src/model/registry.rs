@@ -1,12 +1,14 @@
 //! A connection to one registry: where it is, whom to trust, what to read, with which credential.
 
 use std::fmt;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ids::RegistryId;
-use super::names::RepositoryGlobs;
+use super::patterns::RepositoryPatterns;
+use super::tag_filter::TagFilter;
 use super::{limits, text};
 
 /// Base address of a registry: scheme, host, port and an optional path prefix in front of `/v2/`.
@@ -232,6 +234,12 @@ impl fmt::Display for CredentialReference {
 pub struct Budget {
     /// Requests in flight at most; the sensor adapts below it.
     pub concurrency: u16,
+    /// Requests begun per second at most, token requests and redirects included; not bounded if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<NonZeroU16>,
+    /// Requests within any 24 hours at most, all sensors together; not bounded if none. A run that has used them up ends as partial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_day: Option<NonZeroU32>,
 }
 
 impl Budget {
@@ -241,7 +249,11 @@ impl Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { concurrency: 16 }
+        Self {
+            concurrency: 16,
+            per_second: None,
+            per_day: None,
+        }
     }
 }
 
@@ -255,11 +267,15 @@ pub struct RegistryTarget {
     /// Whose certificates.
     pub ca: CaTrust,
     /// Which repositories.
-    pub repositories: RepositoryGlobs,
+    pub repositories: RepositoryPatterns,
     /// With which login; anonymous if none.
     pub credential: Option<CredentialReference>,
+    /// Which of their tags.
+    pub tags: TagFilter,
     /// How hard.
     pub budget: Budget,
+    /// Requests that are left of [`Budget::per_day`] for this job; not bounded if none.
+    pub requests_left: Option<u64>,
 }
 
 #[cfg(test)]

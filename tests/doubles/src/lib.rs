@@ -4,6 +4,7 @@ pub mod content;
 pub mod daemon;
 pub mod faults;
 pub mod network;
+pub mod products;
 pub mod registry;
 pub mod tls;
 pub mod token;

@@ -1,6 +1,6 @@
 //! Registries.
 
-use portolan_shared::model::{CredentialReference, RegistryId, RepositoryGlobs, SensorId};
+use portolan_shared::model::{CredentialReference, RegistryId, RepositoryPatterns, SensorId};
 use portolan_shared::process::SystemRng;
 use portolan_store::{
     PageRequest, RegistryChange, RegistryChangeOutcome, RepositoryFilter, RunFilter, Store, StoreError,
@@ -13,7 +13,7 @@ pub async fn registries_come_back_as_they_were_given(store: &dyn Store) {
     let site = Site::new(store).await;
     let (second, _) = sensor(store, site.tenant, "second").await;
     let mut new = registry(site.tenant, "harbor", &[second, site.sensor]);
-    new.repositories = RepositoryGlobs::new(vec!["acme/**".to_owned()]).unwrap();
+    new.repositories = RepositoryPatterns::new(vec!["acme/**".to_owned()]).unwrap();
     store.add_registry(&new, at(4), &note()).await.unwrap();
     let found = store.registry(site.tenant, new.id).await.unwrap().unwrap();
     assert_eq!(found.registry, new);

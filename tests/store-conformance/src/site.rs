@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::manifest::{ArtifactKind, ChildRole};
 use portolan_shared::model::{
     AttemptRef, Budget, CaTrust, CredentialReference, Digest, HostFacts, InvitationId, MediaType, RegistryId,
-    RepositoryGlobs, RepositoryName, RepositoryOutcome, RunId, RunTrigger, Scope, SensorId, StateHash,
+    RepositoryName, RepositoryOutcome, RepositoryPatterns, RunId, RunTrigger, Scope, SensorId, StateHash,
     StateHasher, TenantId,
 };
 use portolan_shared::process::{Rng as _, SystemRng};
@@ -245,7 +245,7 @@ pub(crate) fn registry(tenant: TenantId, registry_name: &str, sensors: &[SensorI
             bundle_pem: Some("-----BEGIN CERTIFICATE-----".to_owned()),
             only_bundle: true,
         },
-        repositories: RepositoryGlobs::all(),
+        repositories: RepositoryPatterns::all(),
         credential: Some(CredentialReference::Environment("GITLAB".to_owned())),
         budget: Budget::default(),
         sensors: sensors.to_vec(),

@@ -1,6 +1,6 @@
 //! What the end of a run means for repositories that were not found.
 
-use portolan_shared::model::{RepositoryGlobs, RepositoryOutcome};
+use portolan_shared::model::{RepositoryOutcome, RepositoryPatterns};
 use portolan_store::{LedgerChange, PageRequest, RegistryChange, RepositoryFilter, RunClosing, Store};
 
 use crate::site::{Site, at, commit_listed as commit, commit_of, digest, name, present, whole};
@@ -101,7 +101,7 @@ pub async fn repositories_outside_the_globs_do_not_vanish(store: &dyn Store) {
         10,
     )
     .await;
-    let repositories = Some(RepositoryGlobs::new(vec!["acme/*".to_owned()]).unwrap());
+    let repositories = Some(RepositoryPatterns::new(vec!["acme/*".to_owned()]).unwrap());
     site.set(
         store,
         RegistryChange {

@@ -31,13 +31,15 @@ pub(crate) struct Authenticator {
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     mode: Mode,
     /// The last one used first.
     issuers: Vec<Arc<Issuer>>,
     login: Option<(Uptime, Option<Arc<Credential>>)>,
     /// A login that was refused: it is not tried again, lest the account be locked.
     refused: Option<Refused>,
+    /// Hosts of product APIs that refused a login, the latest last, with that login.
+    pub(super) refused_by_apis: Vec<(String, Arc<Credential>)>,
     /// The login that the registry has accepted itself, and its refusals since then.
     accepted: Option<(Arc<Credential>, u32)>,
 }
@@ -98,7 +100,7 @@ impl Authenticator {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -303,7 +305,7 @@ impl Authenticator {
     }
 
     /// The login that is valid now; an error if it is the one that was refused.
-    async fn login(&self, transport: &Transport) -> Result<Option<Arc<Credential>>, Fault> {
+    pub(super) async fn login(&self, transport: &Transport) -> Result<Option<Arc<Credential>>, Fault> {
         let now = transport.clock().uptime();
         let kept = match &self.state().login {
             Some((at, login)) if now.since(*at) < LOGIN_KEEPS => Some(login.clone()),
@@ -338,6 +340,17 @@ impl Authenticator {
     }
 }
 
+/// The header of a secret that is sent alone; `None` for logins that have none of that kind.
+pub(super) fn bearer(login: &Credential) -> Option<HeaderValue> {
+    let (Credential::Login { secret, .. } | Credential::RegistryToken(secret)) = login else {
+        return None;
+    };
+    let text = zeroize::Zeroizing::new(format!("Bearer {}", secret.expose()));
+    let mut header = HeaderValue::try_from(text.as_str()).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
 fn same(one: Option<&Arc<Credential>>, other: Option<&Arc<Credential>>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
@@ -355,11 +368,10 @@ fn by_login(login: &Arc<Credential>) -> Option<Authorization> {
 
 /// A token that somebody else fetched is sent as it is.
 fn as_it_is(login: &Arc<Credential>) -> Option<Authorization> {
-    let Credential::RegistryToken(token) = login.as_ref() else {
+    if !matches!(login.as_ref(), Credential::RegistryToken(_)) {
         return None;
-    };
-    let mut header = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
-    header.set_sensitive(true);
+    }
+    let header = bearer(login)?;
     Some(Authorization {
         header,
         kind: Kind::Login(Arc::clone(login)),

@@ -210,6 +210,7 @@ impl Issuer {
 
     fn request(&self, transport: &Transport, scope: &str) -> Outgoing {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
         let limits = transport.limits();
         let mut outgoing = Outgoing {
             method: Method::GET,
@@ -219,7 +220,7 @@ impl Issuer {
             compressed: true,
             authorization: None,
             if_none_match: None,
-            form: None,
+            body: None,
             bound: limits.token_bytes,
             total: limits.total,
             follow: true,
@@ -237,7 +238,7 @@ impl Issuer {
                 form.append_pair("scope", scope);
             }
             outgoing.method = Method::POST;
-            outgoing.form = Some(Bytes::from(form.finish()));
+            outgoing.body = Some((FORM, Bytes::from(form.finish())));
             // A redirected form would carry the login along.
             outgoing.follow = false;
             return outgoing;

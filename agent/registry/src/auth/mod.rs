@@ -3,6 +3,7 @@
 //! The login goes to the registry and to token services that belong to it, nowhere else ([`realm`]); tokens go to the registry alone.
 //! Only rights to read are ever asked for ([`scope`]).
 
+mod api_login;
 mod authenticator;
 mod challenge;
 mod credential;

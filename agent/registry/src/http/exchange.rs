@@ -57,8 +57,8 @@ pub(crate) struct Outgoing {
     pub(crate) compressed: bool,
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) if_none_match: Option<HeaderValue>,
-    /// A form to post.
-    pub(crate) form: Option<Bytes>,
+    /// What to post, and its type.
+    pub(crate) body: Option<(HeaderValue, Bytes)>,
     /// Bytes of a good answer's body.
     pub(crate) bound: usize,
     pub(crate) total: Duration,
@@ -201,7 +201,6 @@ impl Transport {
 fn build(outgoing: &Outgoing, url: Url, authorization: Option<&HeaderValue>) -> reqwest::Request {
     const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
     const GZIP: HeaderValue = HeaderValue::from_static("gzip");
-    const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
     let mut request = reqwest::Request::new(outgoing.method.clone(), url);
     let headers = request.headers_mut();
     headers.reserve(6);
@@ -213,9 +212,9 @@ fn build(outgoing: &Outgoing, url: Url, authorization: Option<&HeaderValue>) -> 
     if let Some(known) = &outgoing.if_none_match {
         headers.insert(IF_NONE_MATCH, known.clone());
     }
-    if let Some(form) = &outgoing.form {
-        headers.insert(CONTENT_TYPE, FORM);
-        *request.body_mut() = Some(form.clone().into());
+    if let Some((kind, body)) = &outgoing.body {
+        headers.insert(CONTENT_TYPE, kind.clone());
+        *request.body_mut() = Some(body.clone().into());
     }
     request
 }

@@ -13,7 +13,7 @@ use portolan_shared::model::{meanings_of_address, never_contacted};
 pub enum Purpose {
     /// It is the registry itself.
     Registry,
-    /// The registry names it as its token service.
+    /// The registry names it as its token service, or it is the product's own API on another host, as GitLab's is.
     Realm,
     /// The registry redirects to it, mostly for blobs.
     Storage,

@@ -265,7 +265,10 @@ async fn a_front_end_that_bears_few_requests_at_once_is_worked_within_that() {
     })
     .await;
     let mut access = access(&server.url());
-    access.budget = Budget { concurrency: 64 };
+    access.budget = Budget {
+        concurrency: 64,
+        ..Budget::default()
+    };
     let client = RegistryClient::new(access).unwrap();
     resolve_many(&client, 600).await;
     assert!(
@@ -285,7 +288,10 @@ async fn the_budget_bounds_what_is_in_flight() {
     for budget in [1, 3, 12] {
         let server = Server::start(|_| resolved().taking(Duration::from_millis(1))).await;
         let mut access = access(&server.url());
-        access.budget = Budget { concurrency: budget };
+        access.budget = Budget {
+            concurrency: budget,
+            ..Budget::default()
+        };
         let client = RegistryClient::new(access).unwrap();
         resolve_many(&client, 300).await;
         let most = server.heard().iter().map(|heard| heard.at_once).max().unwrap();

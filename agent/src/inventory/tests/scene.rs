@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_shared::model::{
-    Digest, FindingCode, RepositoryGlobs, RepositoryOutcome, RunProgress, RunState, Scope,
+    Digest, FindingCode, RepositoryOutcome, RepositoryPatterns, RunProgress, RunState, Scope,
 };
 use portolan_shared::process::{ManualClock, Uptime};
 use tokio::sync::watch;
@@ -40,7 +40,7 @@ impl Scene {
             registry,
             control_plane: ControlPlane::default(),
             walk: Walk {
-                globs: RepositoryGlobs::all(),
+                globs: RepositoryPatterns::all(),
                 scope: Scope::default(),
                 resumed: false,
                 pace: Pace {
@@ -58,7 +58,7 @@ impl Scene {
     }
 
     pub(super) fn globs(&mut self, globs: &[&str]) {
-        self.walk.globs = RepositoryGlobs::new(globs.iter().map(ToString::to_string).collect()).unwrap();
+        self.walk.globs = RepositoryPatterns::new(globs.iter().map(ToString::to_string).collect()).unwrap();
     }
 
     pub(super) async fn attempt(&self) -> Result<Walked, UploadError> {

@@ -68,6 +68,7 @@ pub(super) fn check(message: &v1::SensorMessage) -> Result<Inbound, FieldError> 
             reason: reason(done.reason()),
             finding: convert::optional_finding(done.finding.as_ref()),
         }),
+        Body::ProbeReport(_) => return Err(FieldError::new("body", "answers no question")),
         Body::TrustBundleAck(_) => Inbound::TrustBundleAck,
         Body::Goodbye(_) => Inbound::Goodbye,
     })

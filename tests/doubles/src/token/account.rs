@@ -1,6 +1,6 @@
 //! Who may ask for tokens, and for what.
 
-use portolan_shared::model::{RepositoryGlobs, RepositoryName};
+use portolan_shared::model::{RepositoryName, RepositoryPatterns};
 use portolan_shared::secret::Secret;
 
 /// A credential and its rights. A new one may read nothing.
@@ -8,7 +8,7 @@ use portolan_shared::secret::Secret;
 pub struct Account {
     pub(super) login: String,
     pub(super) secret: Secret,
-    pub(super) reads: Option<RepositoryGlobs>,
+    pub(super) reads: Option<RepositoryPatterns>,
     pub(super) catalog: bool,
     pub(super) pushes: bool,
     pub(super) registry_scope: bool,
@@ -37,14 +37,14 @@ impl Account {
     #[must_use]
     pub fn reads(mut self, globs: &[&str]) -> Self {
         let globs = globs.iter().map(|&glob| glob.to_owned()).collect();
-        self.reads = Some(RepositoryGlobs::new(globs).expect("the test's globs are well formed"));
+        self.reads = Some(RepositoryPatterns::new(globs).expect("the test's globs are well formed"));
         self
     }
 
     /// May read every repository.
     #[must_use]
     pub fn reads_everything(mut self) -> Self {
-        self.reads = Some(RepositoryGlobs::all());
+        self.reads = Some(RepositoryPatterns::all());
         self
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use portolan_shared::model::RepositoryGlobs;
+use portolan_shared::model::RepositoryPatterns;
 use portolan_shared::process::{Clock, SystemClock, Tasks};
 use portolan_shared::secret::Secret;
 
@@ -43,7 +43,7 @@ impl TokenServiceBuilder {
     pub fn public(mut self, globs: &[&str]) -> Self {
         let globs: Vec<String> = globs.iter().map(|&glob| glob.to_owned()).collect();
         self.settings.anything_public = !globs.is_empty();
-        self.settings.public = RepositoryGlobs::new(globs).expect("the test's globs are well formed");
+        self.settings.public = RepositoryPatterns::new(globs).expect("the test's globs are well formed");
         self
     }
 
@@ -113,7 +113,7 @@ impl TokenService {
             clock: Arc::new(SystemClock),
             settings: Settings {
                 accounts: Vec::new(),
-                public: RepositoryGlobs::all(),
+                public: RepositoryPatterns::all(),
                 anything_public: false,
                 lifetime: Duration::from_secs(300),
                 backdated: Duration::ZERO,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portolan_shared::model::RepositoryGlobs;
+use portolan_shared::model::RepositoryPatterns;
 use portolan_shared::process::Clock;
 
 use super::account::Account;
@@ -41,7 +41,7 @@ pub struct TokenRequest {
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) accounts: Vec<Account>,
-    pub(super) public: RepositoryGlobs,
+    pub(super) public: RepositoryPatterns,
     pub(super) anything_public: bool,
     pub(super) lifetime: Duration,
     pub(super) backdated: Duration,

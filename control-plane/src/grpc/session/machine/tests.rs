@@ -1,5 +1,6 @@
 use portolan_shared::model::{
-    Budget, CaTrust, HostFacts, RegistryId, RegistryTarget, RepositoryGlobs, RunId, RunProgress, Scope,
+    Budget, CaTrust, HostFacts, RegistryId, RegistryTarget, RepositoryPatterns, RunId, RunProgress, Scope,
+    TagFilter,
 };
 use portolan_shared::process::SeededRng;
 
@@ -29,9 +30,11 @@ fn lease(number: u32) -> Box<Lease> {
                 bundle_pem: None,
                 only_bundle: false,
             },
-            repositories: RepositoryGlobs::all(),
+            repositories: RepositoryPatterns::all(),
             credential: None,
+            tags: TagFilter::default(),
             budget: Budget::default(),
+            requests_left: None,
         },
         scope: Scope::default(),
         resumed: false,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use portolan_shared::model::{
-    Budget, CaTrust, CredentialReference, RegistryName, RegistryUrl, RepositoryGlobs, SensorId,
+    Budget, CaTrust, CredentialReference, RegistryName, RegistryUrl, RepositoryPatterns, SensorId,
 };
 use portolan_store::RegistryRecord;
 use serde::{Deserialize, Serialize};
@@ -154,7 +154,10 @@ impl CreateRegistry {
             credential: self.credential_reference,
             budget: self
                 .concurrency
-                .map_or_else(Budget::default, |concurrency| Budget { concurrency }),
+                .map_or_else(Budget::default, |concurrency| Budget {
+                    concurrency,
+                    ..Budget::default()
+                }),
             sensors: self.sensors,
         })
     }
@@ -217,7 +220,10 @@ impl ChangeRegistry {
             only_ca_bundle: self.only_ca_bundle,
             repositories: self.repositories.map(globs).transpose()?,
             credential: self.credential_reference,
-            budget: self.concurrency.map(|concurrency| Budget { concurrency }),
+            budget: self.concurrency.map(|concurrency| Budget {
+                concurrency,
+                ..Budget::default()
+            }),
             sensors: self.sensors,
         })
     }
@@ -227,6 +233,6 @@ fn certificates(pem: &str) -> usize {
     pem.matches("-----BEGIN CERTIFICATE-----").count()
 }
 
-fn globs(globs: Vec<String>) -> Result<RepositoryGlobs, String> {
-    RepositoryGlobs::new(globs).map_err(|error| error.to_string())
+fn globs(globs: Vec<String>) -> Result<RepositoryPatterns, String> {
+    RepositoryPatterns::new(globs).map_err(|error| error.to_string())
 }

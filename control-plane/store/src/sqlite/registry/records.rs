@@ -1,6 +1,6 @@
 //! Registries as they are stored.
 
-use portolan_shared::model::{Budget, CaTrust, RegistryId, RepositoryGlobs, SensorId, TenantId};
+use portolan_shared::model::{Budget, CaTrust, RegistryId, RepositoryPatterns, SensorId, TenantId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
@@ -32,8 +32,8 @@ pub(in super::super) async fn find(
 }
 
 /// The globs of a registry.
-pub(in super::super) fn globs(columns: &Columns<'_>) -> Result<RepositoryGlobs, StoreError> {
-    RepositoryGlobs::new(columns.json("globs")?).map_err(|_| columns.corrupt("globs"))
+pub(in super::super) fn globs(columns: &Columns<'_>) -> Result<RepositoryPatterns, StoreError> {
+    RepositoryPatterns::new(columns.json("globs")?).map_err(|_| columns.corrupt("globs"))
 }
 
 /// A registry without its sensors.
@@ -52,7 +52,10 @@ pub(super) fn read(row: &SqliteRow) -> Result<RegistryRecord, StoreError> {
             },
             repositories: globs(&row)?,
             credential: row.opt_text("credential")?,
-            budget: Budget { concurrency },
+            budget: Budget {
+                concurrency,
+                ..Budget::default()
+            },
             sensors: Vec::new(),
         },
         version: row.number("version")?,

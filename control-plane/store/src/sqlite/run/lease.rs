@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::limits::{LEASE_GRACE_SECONDS, LEASE_SECONDS};
 use portolan_shared::model::{
-    AttemptRef, Finding, Reason, RegistryTarget, RunId, RunProgress, RunState, Scope, SensorId, TenantId,
+    AttemptRef, Finding, Reason, RegistryTarget, RunId, RunProgress, RunState, Scope, SensorId, TagFilter,
+    TenantId,
 };
 use sqlx::{Sqlite, Transaction};
 
@@ -79,7 +80,9 @@ pub(super) async fn lease(
             ca: record.registry.ca,
             repositories: record.registry.repositories,
             credential: record.registry.credential,
+            tags: TagFilter::default(),
             budget: record.registry.budget,
+            requests_left: None,
         },
         scope: Scope {
             repositories: row.json("scope")?,

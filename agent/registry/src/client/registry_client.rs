@@ -3,60 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ::http::{HeaderValue, Method, StatusCode};
-use bytes::Bytes;
+use ::http::StatusCode;
 use portolan_shared::model::{Budget, RegistryUrl};
-use portolan_shared::process::{Clock, Rng, SystemClock, SystemRng};
-use portolan_shared::tls::RegistryTrust;
-use url::Url;
 
+use super::access::Access;
+use super::request::Request;
 use crate::api::{Learnt, fault_of};
-use crate::auth::{Anonymous, Authenticator, Authorization, Credentials, Scope};
+use crate::auth::{Authenticator, Authorization, Scope};
 use crate::error::{Fault, RegistryError, Subject};
-use crate::http::{
-    AnyHost, Gate, Guard, Limits, Origin, Outgoing, Purpose, Reply, Resolver, SystemResolver, Throttle,
-    Transport, TransportParts,
-};
-
-/// Everything that a client is made of. [`Access::new`] fills in what suits a program on its own; change what should differ.
-pub struct Access {
-    /// Where the registry is.
-    pub url: RegistryUrl,
-    /// Whose certificates are trusted.
-    pub trust: RegistryTrust,
-    /// Which hosts may be contacted.
-    pub gate: Arc<dyn Gate>,
-    /// How names become addresses.
-    pub resolver: Arc<dyn Resolver>,
-    /// Where the login comes from.
-    pub credentials: Arc<dyn Credentials>,
-    /// How hard the registry may be worked.
-    pub budget: Budget,
-    /// Every bound.
-    pub limits: Limits,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Randomness, for delays.
-    pub rng: Arc<dyn Rng>,
-}
-
-impl Access {
-    /// Access without a login and without a policy, with the default budget and limits.
-    #[must_use]
-    pub fn new(url: RegistryUrl, trust: RegistryTrust) -> Self {
-        Self {
-            url,
-            trust,
-            gate: Arc::new(AnyHost),
-            resolver: Arc::new(SystemResolver),
-            credentials: Arc::new(Anonymous),
-            budget: Budget::default(),
-            limits: Limits::default(),
-            clock: Arc::new(SystemClock),
-            rng: Arc::new(SystemRng),
-        }
-    }
-}
+use crate::http::{Guard, Limits, Origin, Outgoing, Purpose, Reply, Throttle, Transport, TransportParts};
 
 /// What a client has done so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,17 +28,17 @@ pub struct Counts {
 
 /// Reads one registry. Cheap to clone; clones share connections, tokens and the bound on requests in flight.
 #[derive(Clone)]
-pub struct RegistryClient(Arc<Inner>);
+pub struct RegistryClient(pub(super) Arc<Inner>);
 
-struct Inner {
-    url: RegistryUrl,
+pub(super) struct Inner {
+    pub(super) url: RegistryUrl,
     /// `HOST:PORT`, for errors.
     name: String,
     /// URL up to and including `/v2/`.
     base: String,
-    transport: Transport,
-    throttle: Throttle,
-    authenticator: Authenticator,
+    pub(super) transport: Transport,
+    pub(super) throttle: Throttle,
+    pub(super) authenticator: Authenticator,
     learnt: Learnt,
 }
 
@@ -171,10 +126,14 @@ impl RegistryClient {
     /// Sends a request below `/v2/`, logs in when asked to, and returns the last answer, whatever its status.
     pub(crate) async fn send(&self, request: Request<'_>) -> Result<Reply, Fault> {
         let inner = &*self.0;
-        let (scope, mut outgoing) = (
-            request.scope,
-            request.outgoing(&inner.base, inner.transport.limits())?,
-        );
+        let scope = request.scope;
+        let outgoing = request.outgoing(&inner.base, inner.transport.limits())?;
+        self.send_scoped(scope, outgoing).await
+    }
+
+    /// Sends a request to the registry, logs in when asked to, and returns the last answer, whatever its status.
+    pub(super) async fn send_scoped(&self, scope: &Scope, mut outgoing: Outgoing) -> Result<Reply, Fault> {
+        let inner = &*self.0;
         let mut tried = inner.authenticator.ahead(&inner.transport, scope).await?;
         // At most: as known, as the challenge says, and once more where the challenge for our token names another scope.
         for _ in 0..2 {
@@ -226,72 +185,5 @@ impl RegistryClient {
         } else {
             Err(fault_of(&reply))
         }
-    }
-}
-
-/// A request below `/v2/`.
-pub(crate) struct Request<'a> {
-    pub(crate) method: Method,
-    /// Path below `/v2/`.
-    pub(crate) path: &'a str,
-    pub(crate) query: Option<&'a str>,
-    pub(crate) accept: HeaderValue,
-    pub(crate) scope: &'a Scope,
-    pub(crate) if_none_match: Option<HeaderValue>,
-    pub(crate) bound: usize,
-    /// Whether this is a page of a listing: compressed, and given more time.
-    pub(crate) listing: bool,
-    pub(crate) follow: bool,
-    pub(crate) retries: Option<u32>,
-}
-
-impl<'a> Request<'a> {
-    /// A GET, followed, with the usual time.
-    pub(crate) fn get(path: &'a str, accept: HeaderValue, scope: &'a Scope, bound: usize) -> Self {
-        Self {
-            method: Method::GET,
-            path,
-            query: None,
-            accept,
-            scope,
-            if_none_match: None,
-            bound,
-            listing: false,
-            follow: true,
-            retries: None,
-        }
-    }
-
-    fn outgoing(self, base: &str, limits: &Limits) -> Result<Outgoing, Fault> {
-        let mut text =
-            String::with_capacity(base.len() + self.path.len() + self.query.map_or(0, |q| q.len() + 1));
-        text.push_str(base);
-        text.push_str(self.path);
-        if let Some(query) = self.query.filter(|query| !query.is_empty()) {
-            text.push('?');
-            text.push_str(query);
-        }
-        let url = Url::parse(&text).map_err(|_| Fault::Internal {
-            problem: "a request's URL could not be built",
-        })?;
-        let form: Option<Bytes> = None;
-        Ok(Outgoing {
-            method: self.method,
-            url,
-            purpose: Purpose::Registry,
-            accept: self.accept,
-            compressed: self.listing,
-            authorization: None,
-            if_none_match: self.if_none_match,
-            form,
-            bound: self.bound,
-            total: if self.listing {
-                limits.list_total
-            } else {
-                limits.total
-            },
-            follow: self.follow,
-            retries: self.retries,
-        })
     }
 }

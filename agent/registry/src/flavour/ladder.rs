@@ -1,0 +1,158 @@
+//! The ways to find repositories, tried in turn, each recorded.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
+
+use async_trait::async_trait;
+use portolan_shared::model::{
+    DiscoveryMethod, DiscoveryStep, Finding, FindingCode, RepositoryName, RepositoryPatterns,
+};
+
+use super::product::{Product, RepositoryPages, Rung};
+use crate::api::Page;
+use crate::client::RegistryClient;
+use crate::error::RegistryError;
+
+/// Which repositories are to be found.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// What the operator wants of this registry. Nothing is left out here by them, but they may name where to look.
+    pub patterns: RepositoryPatterns,
+    /// Only these, if any are named: then nothing is discovered.
+    pub names: Vec<RepositoryName>,
+}
+
+impl Wanted {
+    /// The names, if nothing has to be discovered.
+    fn explicit(&self) -> Option<Vec<RepositoryName>> {
+        if self.names.is_empty() {
+            self.patterns.explicit()
+        } else {
+            Some(self.names.clone())
+        }
+    }
+}
+
+/// Finds repositories. Rung after rung is tried until one has shown everything that this credential can see; what each gave is recorded,
+/// and why the next was needed.
+pub struct Ladder {
+    rungs: VecDeque<Rung>,
+    steps: Vec<DiscoveryStep>,
+    /// Of every name so far a keyed hash.
+    seen: HashSet<u128>,
+    hashers: [RandomState; 2],
+    complete: bool,
+}
+
+impl Ladder {
+    pub(super) fn new(product: &dyn Product, client: &RegistryClient, wanted: &Wanted) -> Self {
+        let mut rungs = VecDeque::new();
+        match wanted.explicit() {
+            Some(names) => rungs.push_back(named(names)),
+            None => {
+                rungs.extend(product.rungs(client, wanted));
+                if product.has_catalog() {
+                    rungs.push_back(Rung {
+                        method: DiscoveryMethod::Catalog,
+                        shows_all: true,
+                        pages: Box::new(client.catalog()),
+                    });
+                }
+            }
+        }
+        Self {
+            rungs,
+            steps: Vec::new(),
+            seen: HashSet::new(),
+            hashers: [RandomState::new(), RandomState::new()],
+            complete: false,
+        }
+    }
+
+    /// The next page of names that were not given before, and how many further names no request can be made for; `None` at the end. A method that
+    /// fails is recorded, and the next one tried: an error is returned only if it concerns the whole registry.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<RepositoryName>>, RegistryError> {
+        while let Some(rung) = self.rungs.front_mut() {
+            if self.steps.last().is_none_or(|step| step.method != rung.method) {
+                self.steps.push(DiscoveryStep {
+                    method: rung.method,
+                    found: 0,
+                    complete: false,
+                    finding: None,
+                });
+            }
+            let outcome = rung.pages.next_page().await;
+            let step = self.steps.last_mut().expect("the rung's step was pushed above");
+            match outcome {
+                Ok(Some(page)) => {
+                    let mut names = page.items;
+                    names.retain(|name| {
+                        let [one, two] = &self.hashers;
+                        let (one, two) = (one.hash_one(name.as_str()), two.hash_one(name.as_str()));
+                        self.seen.insert(u128::from(one) << 64 | u128::from(two))
+                    });
+                    step.found += names.len() as u64;
+                    if !names.is_empty() {
+                        return Ok(Some(names));
+                    }
+                }
+                Ok(None) => {
+                    let shortfall = rung.pages.shortfall();
+                    let malformed = rung.pages.malformed();
+                    step.complete = shortfall.is_none();
+                    step.finding = shortfall.or_else(|| {
+                        (malformed > 0).then(|| {
+                            let seen = format!("{malformed} repositories listed by {}", rung.method);
+                            Finding::new(FindingCode::NameMalformed, &seen)
+                        })
+                    });
+                    let ends = rung.shows_all && step.complete;
+                    self.rungs.pop_front();
+                    if ends {
+                        self.complete = true;
+                        self.rungs.clear();
+                    }
+                }
+                Err(error) => {
+                    step.finding = Some(error.finding());
+                    self.rungs.pop_front();
+                    if error.concerns_whole_registry() {
+                        self.rungs.clear();
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The methods that were tried so far, in order.
+    #[must_use]
+    pub fn steps(&self) -> &[DiscoveryStep] {
+        &self.steps
+    }
+
+    /// Whether, at the end, everything was listed that this credential can see.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+}
+
+fn named(names: Vec<RepositoryName>) -> Rung {
+    Rung {
+        method: DiscoveryMethod::Explicit,
+        shows_all: true,
+        pages: Box::new(Named(Some(names))),
+    }
+}
+
+/// Names that somebody gave, as one page.
+struct Named(Option<Vec<RepositoryName>>);
+
+#[async_trait]
+impl RepositoryPages for Named {
+    async fn next_page(&mut self) -> Result<Option<Page<RepositoryName>>, RegistryError> {
+        Ok(self.0.take().map(|items| Page { items }))
+    }
+}

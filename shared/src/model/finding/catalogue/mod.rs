@@ -1,0 +1,16 @@
+//! The catalogue of findings: what each code means, in one place. The documentation's page is generated from it.
+//!
+//! One file a subject, in the order in which a request meets them.
+
+mod connection;
+mod content;
+mod entry;
+mod login;
+mod registry;
+mod sensor;
+mod tls;
+mod visibility;
+
+pub use entry::{CatalogueSubject, Entry};
+
+pub(super) use entry::entry;
