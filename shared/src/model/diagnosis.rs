@@ -123,6 +123,23 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// One that ended at a stage before anything was tried: no other stage was reached.
+    #[must_use]
+    pub fn stopped_at(stage: Stage, finding: &Finding) -> Self {
+        let why = format!("not tried: {stage} does not work");
+        let stages = Stage::ALL.iter().map(|other| {
+            if *other == stage {
+                StageReport::new(stage, 0, &[], vec![finding.clone()]).judged(Verdict::Failed)
+            } else {
+                StageReport::skipped(*other, &why)
+            }
+        });
+        Self {
+            stages: stages.collect(),
+            facts: RegistryFacts::default(),
+        }
+    }
+
     /// The first stage that does not work: what is to be put right first.
     #[must_use]
     pub fn first_failure(&self) -> Option<&StageReport> {
@@ -166,6 +183,15 @@ mod tests {
         };
         assert_eq!(diagnosis.first_failure(), Some(&failed));
         assert!(!diagnosis.is_sound() && !Diagnosis::default().is_sound());
+    }
+
+    #[test]
+    fn a_diagnosis_that_stopped_has_every_stage_once() {
+        let finding = Finding::new(FindingCode::TlsFailed, "x");
+        let stopped = Diagnosis::stopped_at(Stage::Tls, &finding);
+        assert_eq!(stopped.first_failure().unwrap().stage, Stage::Tls);
+        let stages: Vec<Stage> = stopped.stages.iter().map(|report| report.stage).collect();
+        assert_eq!(stages, Stage::ALL);
     }
 
     #[test]

@@ -44,8 +44,13 @@ pub const DIGESTS_PER_OFFER: usize = 2_000;
 pub const TAGS_PER_PAGE: usize = 1_000;
 /// Tags kept per repository: the rest is recorded as truncated in the coverage.
 pub const TAGS_PER_REPOSITORY: usize = 100_000;
+/// Tags of one repository that a commit may name as left out by the registry's filter: a protocol violation above. A sensor that knows of
+/// more names so many and says that the listing is truncated, by which nothing counts as vanished.
+pub const TAGS_LEFT_OUT: usize = TAGS_PER_REPOSITORY;
 /// Repositories of one registry that one run walks: the rest is recorded as truncated in the coverage.
 pub const REPOSITORIES_PER_REGISTRY: usize = 1_000_000;
+/// Methods of discovery that one run reports, and as many methods of listing tags: a protocol violation above.
+pub const COVERAGE_METHODS: usize = 16;
 /// Coverage entries in one message: a protocol violation above.
 pub const COVERAGE_ENTRIES_PER_PAGE: usize = 1_000;
 /// Bytes of content put in one batch, in bytes: a protocol violation above.
@@ -83,6 +88,13 @@ pub const FINDING_BYTES: usize = 256;
 /// Further lines of a finding, in bytes: truncated above.
 pub const FINDING_DETAIL_BYTES: usize = 4_096;
 
+/// Days before the end of a credential or certificate from which on it is said to end soon.
+pub const EXPIRES_SOON_DAYS: i64 = 21;
+/// Findings on methods of discovery and of listing tags that keep their further lines in one run: beyond, those lines are dropped.
+pub const DETAILS_PER_ACCOUNT: usize = 4;
+/// Repositories of one run whose findings keep their further lines: beyond, those lines are dropped.
+pub const DETAILS_PER_RUN: u32 = 1_000;
+
 /// Seconds between heartbeats; each is jittered by a fifth.
 pub const HEARTBEAT_SECONDS: u64 = 15;
 /// Seconds without any message after which either side closes the session.
@@ -112,3 +124,5 @@ pub const PROBE_SECONDS: u64 = 90;
 pub const PROBE_WAIT_SECONDS: u64 = 120;
 /// Probes that one sensor carries out at once: further ones wait.
 pub const PROBES_AT_ONCE: usize = 2;
+/// Probes that wait on one sensor: further ones are refused.
+pub const PROBES_WAITING: usize = 32;

@@ -57,7 +57,11 @@ impl FromStr for ImageReference {
                 ),
             }
         };
-        if path.is_empty() || path.starts_with('/') || path.ends_with('/') {
+        // Behind the host no colon is left: it would be a second tag.
+        let two_tags = path
+            .split_once('/')
+            .is_some_and(|(_, repository)| repository.contains(':'));
+        if path.is_empty() || path.starts_with('/') || path.ends_with('/') || two_tags {
             return Err(ReferenceError);
         }
         Ok(Self {
@@ -78,6 +82,8 @@ impl fmt::Display for ImageReference {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -100,8 +106,17 @@ mod tests {
             read(&format!("host:5050/a/b:1@{digest}")).unwrap().1,
             format!("host:5050/a/b@{digest}")
         );
-        for bad in ["", ":1", "/a:1", "a/:1", "a:b c", "a@sha256:12"] {
+        for bad in ["", ":1", "/a:1", "a/:1", "a:b c", "a@sha256:12", "gl/a:1:2"] {
             assert!(read(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_as_the_same(text in "\\PC{0,40}|[a-z]{1,3}(:[0-9]{1,4})?(/[a-z:._-]{0,4}){0,3}(@sha256:[a-f0-9]{64})?") {
+            if let Ok(reference) = text.parse::<ImageReference>() {
+                prop_assert_eq!(reference.to_string().parse(), Ok(reference));
+            }
         }
     }
 }

@@ -63,7 +63,7 @@ impl fmt::Display for AttemptRef {
 /// What of a registry a run reads.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Scope {
-    /// Only these repositories; all that the registry's globs allow if empty.
+    /// Only these repositories; all that the registry's patterns allow if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repositories: Vec<RepositoryName>,
 }

@@ -1,8 +1,9 @@
 //! Plumbing of a long-running process: time and randomness as arguments, shutdown in two stages, named tasks, the one retry
-//! policy, logging. The globals that these replace are banned by lint everywhere else.
+//! policy, proxies, logging. The globals that these replace are banned by lint everywhere else.
 
 mod clock;
 mod files;
+mod proxy;
 mod retry;
 mod rng;
 mod shutdown;
@@ -11,6 +12,7 @@ mod telemetry;
 
 pub use clock::{Clock, ManualClock, SystemClock, Uptime};
 pub use files::{FileError, create_private_dir, read_bounded, write_atomically};
+pub use proxy::{ProxyExceptions, ProxyRules, ProxyRulesError, ProxyUrl, ProxyUrlError};
 pub use retry::{Retry, RetryPolicy};
 pub use rng::{Rng, SeededRng, SystemRng};
 pub use shutdown::Shutdown;

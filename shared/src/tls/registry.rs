@@ -18,6 +18,8 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use super::certs_dir::HostFolder;
 use super::provider;
+use super::refusal::explain;
+use super::served::ServedCertificates;
 use super::served_chain::ServedChain;
 use crate::model::{CaTrust, limits};
 
@@ -84,6 +86,7 @@ pub struct RegistryTrust {
     bundle: Vec<CertificateDer<'static>>,
     only_bundle: bool,
     certs_dir: Option<PathBuf>,
+    served: Arc<ServedCertificates>,
 }
 
 impl RegistryTrust {
@@ -104,7 +107,23 @@ impl RegistryTrust {
             bundle,
             only_bundle: ca.only_bundle,
             certs_dir,
+            served: Arc::default(),
         })
+    }
+
+    /// The same trust, with a memory of its own of the certificates that are served: otherwise clones share one.
+    #[must_use]
+    pub fn remembering_anew(self) -> Self {
+        Self {
+            served: Arc::default(),
+            ..self
+        }
+    }
+
+    /// The certificates that were served and trusted so far.
+    #[must_use]
+    pub fn served(&self) -> &ServedCertificates {
+        &self.served
     }
 
     /// The TLS configuration for one host. Application protocols are set here too: HTTP/2, then HTTP/1.1.
@@ -138,7 +157,12 @@ impl RegistryTrust {
         let webpki = WebPkiServerVerifier::builder_with_provider(roots, provider())
             .build()
             .map_err(|error| rustls::Error::General(error.to_string()))?;
-        let verifier = Arc::new(ExplainingVerifier { webpki, pinned });
+        let verifier = Arc::new(ExplainingVerifier {
+            webpki,
+            pinned,
+            host: format!("{host}:{port}"),
+            served: Arc::clone(&self.served),
+        });
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .dangerous()
@@ -243,6 +267,9 @@ struct ExplainingVerifier {
     webpki: Arc<WebPkiServerVerifier>,
     /// Certificates that an administrator gave for this registry by hand.
     pinned: Vec<CertificateDer<'static>>,
+    /// `HOST:PORT` that is spoken to.
+    host: String,
+    served: Arc<ServedCertificates>,
 }
 
 impl ExplainingVerifier {
@@ -278,8 +305,12 @@ impl ServerCertVerifier for ExplainingVerifier {
                 .webpki
                 .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
             {
-                Ok(verified) => return Ok(verified),
+                Ok(verified) => {
+                    self.served.remember(&self.host, end_entity);
+                    return Ok(verified);
+                }
                 Err(_) if self.accepts_as_pinned(end_entity, server_name, now) => {
+                    self.served.remember(&self.host, end_entity);
                     return Ok(ServerCertVerified::assertion());
                 }
                 Err(error) => error,
@@ -317,63 +348,5 @@ impl ServerCertVerifier for ExplainingVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.webpki.supported_verify_schemes()
-    }
-}
-
-fn explain(error: &rustls::Error, chain: &ServedChain) -> (ChainProblem, String) {
-    let leaf_names = || {
-        chain.leaf().map_or_else(String::new, |leaf| {
-            if leaf.names.is_empty() {
-                format!(
-                    "it names no host at all (its subject \"{}\" does not count)",
-                    leaf.subject
-                )
-            } else {
-                format!("it is made for {}", leaf.names.join(", "))
-            }
-        })
-    };
-    let until = |end: fn(&super::ServedCertificate) -> jiff::Timestamp| {
-        chain
-            .leaf()
-            .map_or_else(String::new, |leaf| end(leaf).to_string())
-    };
-    let rustls::Error::InvalidCertificate(error) = error else {
-        return (ChainProblem::Invalid, error.to_string());
-    };
-    match error {
-        CertificateError::UnknownIssuer => (ChainProblem::Untrusted, chain.missing()),
-        CertificateError::BadSignature => (
-            ChainProblem::Untrusted,
-            chain.end().map_or_else(String::new, |end| {
-                format!(
-                    "a trusted authority is named \"{}\", but it was another key that signed this: often a CA that was made anew",
-                    end.issuer
-                )
-            }),
-        ),
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => (
-            ChainProblem::Expired,
-            format!(
-                "it expired (the server's own is valid until {})",
-                until(|leaf| leaf.not_after)
-            ),
-        ),
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
-            ChainProblem::NotYetValid,
-            format!(
-                "it is not valid yet (the server's own is valid from {})",
-                until(|leaf| leaf.not_before)
-            ),
-        ),
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            (ChainProblem::WrongName, leaf_names())
-        }
-        CertificateError::Other(OtherError(other))
-            if matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) =>
-        {
-            (ChainProblem::Untrusted, chain.missing())
-        }
-        other => (ChainProblem::Invalid, other.to_string()),
     }
 }

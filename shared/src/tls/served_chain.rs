@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
+use x509_parser::oid_registry::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS;
 use x509_parser::prelude::{FromDer as _, ParsedExtension, X509Certificate};
 
 use crate::model::printable;
@@ -36,6 +37,8 @@ pub struct ServedCertificate {
     pub sha256: String,
     /// Whether holder and issuer are the same.
     pub self_issued: bool,
+    /// Whether it says where its issuer's certificate can be fetched (RFC 5280, section 4.2.2.1: `caIssuers`). Nobody fetches it here.
+    pub issuer_is_published: bool,
 }
 
 impl ServedCertificate {
@@ -53,6 +56,7 @@ impl ServedCertificate {
                 more_names: 0,
                 sha256,
                 self_issued: false,
+                issuer_is_published: false,
             };
         };
         let all = names(&certificate);
@@ -67,6 +71,7 @@ impl ServedCertificate {
             more_names,
             sha256,
             self_issued: certificate.subject().as_raw() == certificate.issuer().as_raw(),
+            issuer_is_published: publishes_issuer(&certificate),
         }
     }
 }
@@ -77,6 +82,13 @@ fn distinguished(name: &str) -> String {
     } else {
         printable(name, MAX_TEXT)
     }
+}
+
+fn publishes_issuer(certificate: &X509Certificate<'_>) -> bool {
+    certificate.extensions().iter().any(|extension| {
+        matches!(extension.parsed_extension(), ParsedExtension::AuthorityInfoAccess(access)
+            if access.accessdescs.iter().any(|place| place.access_method == OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS))
+    })
 }
 
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
@@ -238,6 +250,7 @@ mod tests {
             more_names: 2,
             sha256: format!("{subject}-hash"),
             self_issued: subject == issuer,
+            issuer_is_published: false,
         }
     }
 

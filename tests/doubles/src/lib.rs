@@ -8,6 +8,7 @@ pub mod products;
 pub mod registry;
 pub mod tls;
 pub mod token;
+pub mod web;
 
 pub use content::Content;
 pub use daemon::{DockerRegistry, Skopeo};
@@ -16,3 +17,4 @@ pub use network::{ConnectProxy, FaultProxy, MiddleBox};
 pub use registry::RegistryDouble;
 pub use tls::PrivateCa;
 pub use token::TokenService;
+pub use web::GitLab;

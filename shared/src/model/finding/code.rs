@@ -168,6 +168,8 @@ codes! {
     NamesNeeded = "discovery.names_needed",
     /// Not everything can be seen.
     ViewIsPartial = "discovery.partial_view",
+    /// They show what others hold.
+    MergedPassedOver = "discovery.merged_passed_over",
     /// Nothing there.
     NothingVisible = "discovery.nothing_visible",
     /// Nothing left.

@@ -14,8 +14,8 @@ pub const FIXTURE_MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"applicatio
 pub const FIXTURE_INDEX: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:fbeba785391a3009a62758bd247cdb2142e1c7b8645b023c6f33c425b7dcd6ae","size":400,"platform":{"architecture":"amd64","os":"linux"}}]}"#;
 
 impl Content {
-    /// A GitLab of four repositories: `acme/shop` without tags; `acme/shop/api` with `1.0.0`, `1.0.1`, `latest`, the index `multi`
-    /// and, in schema 1, `legacy`; `acme/hidden` and `acme/open` with `1.0.0` each.
+    /// A GitLab of three repositories: `acme/shop` without tags; `acme/shop/api` with `1.0.0`, `1.0.1`, `latest`, the index `multi`
+    /// and, in schema 1, `legacy`; `acme/open` with `1.0.0`. Of the tags only `1.0.0` of `acme/shop/api` was ever moved.
     #[must_use]
     pub fn gitlab_fixture() -> Self {
         let mut content = Self::new();
@@ -30,9 +30,8 @@ impl Content {
             api.tag(tag, &manifest);
         }
         api.tag("multi", &index).tag("legacy", &legacy);
-        for name in ["acme/hidden", "acme/open"] {
-            content.shelf(name).mirror("acme/shop/api", "1.0.0");
-        }
+        api.pushed("1.0.0", "2026-01-02T03:04:05Z", Some("2026-01-05T00:00:00Z"));
+        content.shelf("acme/open").mirror("acme/shop/api", "1.0.0");
         content
     }
 }

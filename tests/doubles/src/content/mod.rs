@@ -6,14 +6,20 @@
 mod artifacts;
 mod bench;
 mod demo;
+mod facts;
 mod fixture;
 mod image;
+mod million;
+mod pushed;
 mod shelf;
 mod signatures;
 mod store;
 
 pub use bench::BenchShape;
+pub(crate) use facts::ManifestFacts;
 pub use fixture::{FIXTURE_CONFIG, FIXTURE_INDEX, FIXTURE_MANIFEST};
 pub use image::{CANARY, Image, SharedBase};
+pub use million::MillionShape;
+pub use pushed::Pushed;
 pub use shelf::{Attested, Shelf};
 pub use store::{Content, Repository, StoredManifest};

@@ -45,14 +45,19 @@ impl Shelf<'_> {
     /// # Panics
     /// When `tag` is not a tag.
     pub fn tag(&mut self, tag: &str, digest: &Digest) -> &mut Self {
-        let tag: TagName = tag.parse().expect("the test's tag is well formed");
-        self.content.at(&self.name).tags.insert(tag, digest.clone());
+        let name: TagName = tag.parse().expect("the test's tag is well formed");
+        let before = self.content.at(&self.name).tags.insert(name, digest.clone());
+        if before.is_some_and(|before| before != *digest) {
+            self.moved(tag);
+        }
         self
     }
 
     /// Deletes a tag; what it pointed to stays, as in every registry before its garbage collection.
     pub fn untag(&mut self, tag: &str) -> &mut Self {
-        self.content.at(&self.name).tags.remove(tag);
+        let here = self.content.at(&self.name);
+        here.tags.remove(tag);
+        here.pushed.remove(tag);
         self
     }
 

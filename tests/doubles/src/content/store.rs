@@ -6,6 +6,8 @@ use bytes::Bytes;
 use portolan_shared::model::{Digest, MediaType, RepositoryName, TagName};
 use serde_json::{Map, Value, json};
 
+use super::facts::ManifestFacts;
+use super::pushed::Pushed;
 use super::shelf::Shelf;
 
 /// A manifest with what the referrers API needs to know of it.
@@ -21,6 +23,8 @@ pub struct StoredManifest {
     pub artifact_type: Option<String>,
     /// Its annotations.
     pub annotations: Map<String, Value>,
+    /// What a registry with a database knows of it without reading it again.
+    pub(crate) facts: ManifestFacts,
 }
 
 /// One repository.
@@ -29,9 +33,16 @@ pub struct Repository {
     pub(super) tags: BTreeMap<TagName, Digest>,
     pub(super) manifests: BTreeSet<Digest>,
     pub(super) blobs: BTreeSet<Digest>,
+    pub(super) pushed: BTreeMap<TagName, Pushed>,
 }
 
 impl Repository {
+    /// When a tag was pushed: what was set, else when everything was.
+    #[must_use]
+    pub fn pushed(&self, tag: &str) -> Pushed {
+        self.pushed.get(tag).copied().unwrap_or_default()
+    }
+
     /// Its tags, in order.
     #[must_use]
     pub fn tags(&self) -> &BTreeMap<TagName, Digest> {
@@ -229,6 +240,7 @@ impl StoredManifest {
                 .and_then(|digest| digest.parse().ok()),
             artifact_type: text(&value["artifactType"]).or_else(|| text(&value["config"]["mediaType"])),
             annotations: value["annotations"].as_object().cloned().unwrap_or_default(),
+            facts: ManifestFacts::read(&value, bytes.len()),
             media_type,
             bytes,
         }

@@ -37,26 +37,19 @@ impl Server {
         router: axum::Router,
         tasks: &Tasks,
     ) -> anyhow::Result<Self> {
+        Ok(Self::bind(tls).await?.serve(name, router, tasks))
+    }
+
+    /// Takes a free loopback port, so that what will be served there can be told where it is.
+    pub(crate) async fn bind(tls: Option<Arc<rustls::ServerConfig>>) -> anyhow::Result<Listening> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .context("bind a loopback port")?;
         let address = listener.local_addr().context("read the bound address")?;
-        let stop = CancellationToken::new();
-        let connections = Arc::new(AtomicUsize::new(0));
-        let secure = tls.is_some();
-        let acceptor = Acceptor {
-            tls: tls.map(TlsAcceptor::from),
-            router,
-            tasks: tasks.clone(),
-            stop: stop.clone(),
-            connections: Arc::clone(&connections),
-        };
-        tasks.spawn(name, acceptor.run(listener));
-        Ok(Self {
+        Ok(Listening {
+            listener,
             address,
-            secure,
-            connections,
-            _stop: stop.drop_guard(),
+            tls,
         })
     }
 
@@ -77,6 +70,45 @@ impl Server {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// A port that is taken, and not served yet.
+pub(crate) struct Listening {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+impl Listening {
+    /// The URL that it will be served at, by this name or by its address.
+    pub(crate) fn url(&self, host: Option<&str>) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        match host {
+            Some(host) => format!("{scheme}://{host}:{}", self.address.port()),
+            None => format!("{scheme}://{}", self.address),
+        }
+    }
+
+    /// Serves `router`, as [`Server::start`] does.
+    pub(crate) fn serve(self, name: &'static str, router: axum::Router, tasks: &Tasks) -> Server {
+        let stop = CancellationToken::new();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let secure = self.tls.is_some();
+        let acceptor = Acceptor {
+            tls: self.tls.map(TlsAcceptor::from),
+            router,
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+            connections: Arc::clone(&connections),
+        };
+        tasks.spawn(name, acceptor.run(self.listener));
+        Server {
+            address: self.address,
+            secure,
+            connections,
+            _stop: stop.drop_guard(),
+        }
     }
 }
 

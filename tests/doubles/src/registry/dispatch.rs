@@ -7,8 +7,9 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 
-use super::behaviour::Flavour;
+use super::behaviour::{Behaviour, Flavour};
 use super::double::State;
+use super::gitlab_api::{self, Route};
 use super::{blobs, errors, lists, manifests, referrers};
 use crate::faults::PretendInvalidToken;
 use crate::token::Access;
@@ -22,13 +23,13 @@ enum Asked<'a> {
     Manifest(&'a str, &'a str),
     Blob(&'a str, &'a str),
     Referrers(&'a str, &'a str),
-    GitLabApi,
+    GitLab(Route<'a>),
 }
 
 impl<'a> Asked<'a> {
     fn of(path: &'a str) -> Option<Self> {
-        if path.starts_with("/gitlab/v1/") {
-            return Some(Self::GitLabApi);
+        if let Some(rest) = path.strip_prefix("/gitlab/v1") {
+            return Route::of(rest).map(Self::GitLab);
         }
         let rest = path.strip_prefix("/v2/")?;
         if rest.is_empty() {
@@ -50,12 +51,13 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn needs(&self) -> Option<Access> {
+    fn needs(&self, query: &str) -> Vec<Access> {
         match self {
-            Self::Ping | Self::GitLabApi => None,
-            Self::Catalog => Some(Access::catalog()),
+            Self::Ping => Vec::new(),
+            Self::GitLab(route) => route.needs(query),
+            Self::Catalog => vec![Access::catalog()],
             Self::Tags(name) | Self::Manifest(name, _) | Self::Blob(name, _) | Self::Referrers(name, _) => {
-                Some(Access::pull(name))
+                vec![Access::pull(name)]
             }
         }
     }
@@ -63,15 +65,22 @@ impl<'a> Asked<'a> {
 
 pub(super) async fn dispatch(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
     let path = percent_decoded(request.uri().path());
-    let mut response = match Asked::of(&path) {
+    let behaviour = state.behaviour();
+    let plain = behaviour.flavour == Flavour::Plain;
+    let asked = match Asked::of(&path) {
         None => return errors::page_not_found(),
-        Some(asked) => answer(&state, &asked, &request),
+        Some(Asked::GitLab(_)) if plain => return errors::page_not_found(),
+        Some(Asked::GitLab(Route::Unslashed)) => return gitlab_api::slashed(&request),
+        Some(asked) => asked,
     };
+    let mut response = answer(&state, &behaviour, &asked, &request);
     let headers = response.headers_mut();
-    headers.insert(
-        "docker-distribution-api-version",
-        HeaderValue::from_static("registry/2.0"),
-    );
+    if !matches!(asked, Asked::GitLab(_)) {
+        headers.insert(
+            "docker-distribution-api-version",
+            HeaderValue::from_static("registry/2.0"),
+        );
+    }
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
@@ -79,8 +88,7 @@ pub(super) async fn dispatch(Shared(state): Shared<Arc<State>>, request: Request
     response
 }
 
-fn answer(state: &State, asked: &Asked<'_>, request: &Request) -> Response {
-    let behaviour = state.behaviour();
+fn answer(state: &State, behaviour: &Behaviour, asked: &Asked<'_>, request: &Request) -> Response {
     let reading = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reading {
         return errors::error(
@@ -90,25 +98,24 @@ fn answer(state: &State, asked: &Asked<'_>, request: &Request) -> Response {
             &Value::Null,
         );
     }
+    let query = request.uri().query().unwrap_or_default();
     let checked = state.guard.check(
         request.headers().get(header::AUTHORIZATION),
-        asked.needs().as_ref(),
+        &asked.needs(query),
         behaviour.leeway,
         request.extensions().get::<PretendInvalidToken>().is_some(),
     );
     if let Err(refusal) = checked {
         return *refusal;
     }
-    let query = request.uri().query().unwrap_or_default();
     let mut response = match asked {
         Asked::Ping => ([(header::CONTENT_TYPE, "application/json")], "{}").into_response(),
-        Asked::Catalog => lists::catalog(state, &behaviour, request, query),
-        Asked::Tags(name) => lists::tags(state, &behaviour, request, name, query),
-        Asked::Manifest(name, reference) => manifests::serve(state, &behaviour, request, name, reference),
-        Asked::Blob(name, digest) => blobs::serve(state, &behaviour, request.method(), name, digest),
-        Asked::Referrers(name, digest) => referrers::serve(state, &behaviour, name, digest, query),
-        // Only the metadata database brings it; not emulated yet.
-        Asked::GitLabApi => StatusCode::NOT_FOUND.into_response(),
+        Asked::Catalog => lists::catalog(state, behaviour, request, query),
+        Asked::Tags(name) => lists::tags(state, behaviour, request, name, query),
+        Asked::Manifest(name, reference) => manifests::serve(state, behaviour, request, name, reference),
+        Asked::Blob(name, digest) => blobs::serve(state, behaviour, request.method(), name, digest),
+        Asked::Referrers(name, digest) => referrers::serve(state, behaviour, name, digest, query),
+        Asked::GitLab(route) => gitlab_api::serve(state, behaviour, request, route),
     };
     if behaviour.flavour != Flavour::Plain {
         let database = behaviour.flavour == Flavour::GitLabDatabase;
@@ -117,6 +124,9 @@ fn answer(state: &State, asked: &Asked<'_>, request: &Request) -> Response {
             "gitlab-container-registry-version",
             HeaderValue::from_static("4.39.0-gitlab"),
         );
+        if matches!(asked, Asked::GitLab(_)) {
+            return response;
+        }
         headers.insert(
             "gitlab-container-registry-features",
             HeaderValue::from_static("tag_delete"),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use axum::{Router, middleware};
 use portolan_shared::process::Tasks;
 
-use super::behaviour::Behaviour;
+use super::behaviour::{Behaviour, Flavour};
 use super::guard::Guard;
 use super::{dispatch, storage};
 use crate::content::Content;
@@ -33,6 +33,21 @@ impl State {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+}
+
+/// A registry seen from inside.
+#[derive(Debug, Clone)]
+pub(crate) struct Inside(Arc<State>);
+
+impl Inside {
+    pub(crate) fn content(&self) -> RwLockReadGuard<'_, Content> {
+        self.0.content()
+    }
+
+    /// Whether it has its metadata database.
+    pub(crate) fn database(&self) -> bool {
+        self.0.behaviour().flavour == Flavour::GitLabDatabase
     }
 }
 
@@ -172,6 +187,11 @@ impl RegistryDouble {
     #[must_use]
     pub fn log(&self) -> &RequestLog {
         &self.log
+    }
+
+    /// What it is and holds, for whoever serves the same in another way.
+    pub(crate) fn inside(&self) -> Inside {
+        Inside(Arc::clone(&self.state))
     }
 
     /// Where its storage listens, which serves redirected blobs.

@@ -2,11 +2,31 @@
 
 use axum::response::{IntoResponse as _, Response};
 use http::{StatusCode, header};
+use serde::Serialize;
 use serde_json::{Value, json};
 
-/// An error body with one entry.
+/// An entry of an error body, in the order in which GitLab writes its members.
+#[derive(Serialize)]
+struct Entry<'a> {
+    code: &'a str,
+    message: &'a str,
+    detail: &'a Value,
+}
+
+#[derive(Serialize)]
+struct Errors<'a> {
+    errors: [Entry<'a>; 1],
+}
+
+/// An error body with one entry, and the line's end that Go's encoder leaves.
 pub(super) fn error(status: StatusCode, code: &str, message: &str, detail: &Value) -> Response {
-    let body = json!({"errors": [{"code": code, "message": message, "detail": detail}]});
+    let entry = Entry {
+        code,
+        message,
+        detail,
+    };
+    // Texts and values only: nothing in it can fail to be written.
+    let body = serde_json::to_string(&Errors { errors: [entry] }).unwrap_or_default();
     (
         status,
         [(header::CONTENT_TYPE, "application/json")],

@@ -29,12 +29,12 @@ impl Guard {
         ))
     }
 
-    /// Checks a request. `needed` is the access that it needs beyond a sound credential; `pretend_invalid` makes a token count as
-    /// expired.
+    /// Checks a request. `needed` is all the access that it needs beyond a sound credential; `pretend_invalid` makes a token count
+    /// as expired.
     pub(super) fn check(
         &self,
         authorization: Option<&HeaderValue>,
-        needed: Option<&Access>,
+        needed: &[Access],
         leeway: Duration,
         pretend_invalid: bool,
     ) -> Result<(), Box<Response>> {
@@ -59,8 +59,9 @@ impl Guard {
                 };
                 let (realm, service) = (verifier.realm(), verifier.service());
                 let mut text = format!("Bearer realm=\"{realm}\",service=\"{service}\"");
-                if let Some(needed) = needed {
-                    text.push_str(&format!(",scope=\"{}\"", needed.to_scope()));
+                if !needed.is_empty() {
+                    let scopes: Vec<String> = needed.iter().map(Access::to_scope).collect();
+                    text.push_str(&format!(",scope=\"{}\"", scopes.join(" ")));
                 }
                 if let Some(fault) = fault {
                     text.push_str(&format!(",error=\"{fault}\""));
@@ -71,15 +72,20 @@ impl Guard {
     }
 }
 
-fn challenge(text: &str, needed: Option<&Access>) -> Response {
+fn challenge(text: &str, needed: &[Access]) -> Response {
     let entry = |access: &Access, action: &String| json!({"Type": access.kind, "Class": "", "Name": access.name, "ProjectPath": "", "Action": action});
-    let detail = match needed {
-        None => Value::Null,
-        Some(access) => access
+    let entries = |access: &Access| {
+        let entries: Vec<Value> = access
             .actions
             .iter()
             .map(|action| entry(access, action))
-            .collect(),
+            .collect();
+        entries
+    };
+    // Without any access asked for it is null, not an empty list.
+    let detail = match needed {
+        [] => Value::Null,
+        needed => needed.iter().flat_map(entries).collect(),
     };
     let mut response = error(
         StatusCode::UNAUTHORIZED,

@@ -9,7 +9,7 @@ use url::form_urlencoded;
 
 use super::behaviour::{Behaviour, Flavour, Paging};
 use super::double::State;
-use super::errors;
+use super::{errors, links};
 
 /// Largest page of the catalog (GitLab, CNCF Distribution): 400 above.
 const CATALOG_PAGE: usize = 1_000;
@@ -147,42 +147,7 @@ impl Page {
         let Some(next) = &self.next else {
             return response;
         };
-        let path = request.uri().path();
-        let host = request
-            .uri()
-            .authority()
-            .map(ToString::to_string)
-            .or_else(|| {
-                request
-                    .headers()
-                    .get(header::HOST)?
-                    .to_str()
-                    .ok()
-                    .map(str::to_owned)
-            })
-            .unwrap_or_default();
-        let link = match behaviour.paging {
-            Paging::Absolute => format!("<https://{host}{path}?{next}>; rel=\"next\""),
-            Paging::WrongHost => {
-                format!("<https://registry.internal.example:5443{path}?{next}>; rel=\"next\"")
-            }
-            Paging::PreviousAndNext => {
-                format!("<{path}?before=a&n=1>; rel=\"previous\", <{path}?{next}>; rel=\"next\"")
-            }
-            Paging::Sloppy => format!("<{path}?{next}>; title=more; REL=next; type=json"),
-            Paging::Loop => format!(
-                "<{}>; rel=\"next\"",
-                request.uri().path_and_query().map_or(path, |here| here.as_str())
-            ),
-            Paging::Relative
-            | Paging::OpaqueCursor
-            | Paging::EmptyLastPage
-            | Paging::NoLink
-            | Paging::Endless => {
-                format!("<{path}?{next}>; rel=\"next\"")
-            }
-        };
-        if let Ok(value) = HeaderValue::from_str(&link) {
+        if let Ok(value) = HeaderValue::from_str(&links::next(behaviour.paging, request, next)) {
             response.headers_mut().insert(header::LINK, value);
         }
         response

@@ -9,11 +9,15 @@ mod blobs;
 mod dispatch;
 mod double;
 mod errors;
+mod gitlab_api;
 mod guard;
+mod links;
 mod lists;
 mod manifests;
 mod referrers;
 mod storage;
 
 pub use behaviour::{Behaviour, BlobServing, Flavour, Paging, Referrers};
+pub(crate) use double::Inside;
 pub use double::{RegistryDouble, RegistryDoubleBuilder};
+pub(crate) use gitlab_api::unique_layers;

@@ -1,5 +1,7 @@
 //! Who may ask for tokens, and for what.
 
+use std::collections::BTreeSet;
+
 use portolan_shared::model::{RepositoryName, RepositoryPatterns};
 use portolan_shared::secret::Secret;
 
@@ -8,11 +10,13 @@ use portolan_shared::secret::Secret;
 pub struct Account {
     pub(super) login: String,
     pub(super) secret: Secret,
+    pub(super) any_login: bool,
     pub(super) reads: Option<RepositoryPatterns>,
+    pub(super) below: BTreeSet<String>,
     pub(super) catalog: bool,
     pub(super) pushes: bool,
     pub(super) registry_scope: bool,
-    pub(super) deploy_token: bool,
+    pub(super) auth_type: &'static str,
 }
 
 impl Account {
@@ -22,11 +26,13 @@ impl Account {
         Self {
             login: login.to_owned(),
             secret: Secret::new(secret.to_owned()),
+            any_login: false,
             reads: None,
+            below: BTreeSet::new(),
             catalog: false,
             pushes: false,
             registry_scope: true,
-            deploy_token: false,
+            auth_type: "personal_access_token",
         }
     }
 
@@ -50,9 +56,15 @@ impl Account {
 
     /// May read everything, and the catalog too, as GitLab's instance administrators.
     #[must_use]
-    pub fn administrator(mut self) -> Self {
+    pub fn administrator(self) -> Self {
+        self.catalog().reads_everything()
+    }
+
+    /// May list the catalog.
+    #[must_use]
+    pub fn catalog(mut self) -> Self {
         self.catalog = true;
-        self.reads_everything()
+        self
     }
 
     /// May also push what it may read: for tests that change a real registry from outside.
@@ -72,11 +84,43 @@ impl Account {
     /// Is a deploy token: its name must match exactly, and the tokens name no subject.
     #[must_use]
     pub fn deploy_token(mut self) -> Self {
-        self.deploy_token = true;
+        self.auth_type = "deploy_token";
         self
+    }
+
+    /// Proves itself in another way: what GitLab calls its `auth_type`, such as `build` for a job's token.
+    #[must_use]
+    pub fn auth_type(mut self, auth_type: &'static str) -> Self {
+        self.auth_type = auth_type;
+        self
+    }
+
+    /// Is known by its secret alone, whatever login comes with it, as GitLab's personal, project and group tokens are.
+    #[must_use]
+    pub fn any_login(mut self) -> Self {
+        self.any_login = true;
+        self
+    }
+
+    /// May read the repositories at and below these paths, whether or not they exist: any number of projects.
+    #[must_use]
+    pub fn reads_below(mut self, paths: impl IntoIterator<Item = String>) -> Self {
+        self.below.extend(paths);
+        self
+    }
+
+    pub(super) fn is_meant_by(&self, login: &str, secret: &str) -> bool {
+        (self.any_login || self.login == login) && self.secret.expose() == secret
     }
 
     pub(super) fn may_read(&self, repository: &RepositoryName) -> bool {
         self.reads.as_ref().is_some_and(|globs| globs.matches(repository))
+            || is_below(repository.as_str(), &self.below)
     }
+}
+
+/// Whether `repository` is one of `paths`, or below one.
+pub(super) fn is_below(repository: &str, paths: &BTreeSet<String>) -> bool {
+    let parents = repository.match_indices('/').map(|(at, _)| &repository[..at]);
+    parents.chain([repository]).any(|path| paths.contains(path))
 }

@@ -2,48 +2,61 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawQuery, State as Shared};
 use axum::response::{IntoResponse as _, Response};
-use axum::{Router, middleware};
 use data_encoding::{BASE64, HEXLOWER};
 use http::{HeaderMap, StatusCode, header};
+use portolan_shared::model::RepositoryName;
 use portolan_shared::process::{Rng as _, SystemRng};
 use serde_json::{Value, json};
 
-use super::account::Account;
+use super::account::{Account, is_below};
 use super::claims::{Access, Claims};
 use super::state::{State, TokenAnswer, TokenRequest};
-use crate::faults::{Faults, inject};
-use crate::network::{RequestLog, record};
 
 /// Most scopes in one request that are looked at; the rest is dropped.
 const SCOPES: usize = 1_000;
 
-pub(super) fn router(state: Arc<State>, log: RequestLog, faults: Faults) -> Router {
+/// What an instance calls the service that answers `/v2/` on its web address.
+const DEPENDENCY_PROXY: &str = "dependency_proxy";
+
+pub(super) fn router(state: Arc<State>) -> Router {
     // GitLab answers 404, not 405, to other methods on this path.
     let token = axum::routing::get(token).fallback(async || StatusCode::NOT_FOUND);
     Router::new()
         .route("/jwt/auth", token)
         .route("/v2/", axum::routing::get(dependency_proxy))
+        .route("/v2", axum::routing::get(dependency_proxy))
         .fallback(async || StatusCode::NOT_FOUND)
         .with_state(state)
-        .layer(middleware::from_fn_with_state(faults, inject))
-        .layer(middleware::from_fn_with_state(log, record))
 }
 
 /// What GitLab's web address says to someone who takes it for the registry.
-async fn dependency_proxy(headers: HeaderMap) -> Response {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or("localhost");
-    let challenge = format!("Bearer realm=\"https://{host}/jwt/auth\",service=\"dependency_proxy\"");
-    let headers = [
-        (header::WWW_AUTHENTICATE, challenge),
-        (header::CONTENT_TYPE, "text/plain".to_owned()),
-    ];
-    (StatusCode::UNAUTHORIZED, headers).into_response()
+async fn dependency_proxy(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Response {
+    if state.settings().signs_in {
+        let location = format!("{}/users/sign_in", state.url);
+        return (StatusCode::FOUND, [(header::LOCATION, location)]).into_response();
+    }
+    let plain = (header::CONTENT_TYPE, "text/plain".to_owned());
+    let bearer = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok()?.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let known = bearer.and_then(|(_, token)| state.signer.verify(token));
+    if known.is_some_and(|claims| claims.aud == DEPENDENCY_PROXY) {
+        return [plain].into_response();
+    }
+    let challenge = format!(
+        "Bearer realm=\"{}/jwt/auth\",service=\"{DEPENDENCY_PROXY}\"",
+        state.url
+    );
+    (
+        StatusCode::UNAUTHORIZED,
+        [(header::WWW_AUTHENTICATE, challenge), plain],
+    )
+        .into_response()
 }
 
 async fn token(Shared(state): Shared<Arc<State>>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
@@ -67,9 +80,10 @@ async fn token(Shared(state): Shared<Arc<State>>, RawQuery(query): RawQuery, hea
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(basic);
-    let response = if service == state.service {
+    let response = if service == state.service || service == DEPENDENCY_PROXY {
         decide(
             &state,
+            &service,
             login.as_ref(),
             headers.contains_key(header::AUTHORIZATION),
             &scopes,
@@ -103,6 +117,7 @@ fn basic(authorization: &str) -> Option<(String, String)> {
 
 fn decide(
     state: &State,
+    service: &str,
     login: Option<&(String, String)>,
     credential_sent: bool,
     scopes: &[String],
@@ -118,8 +133,7 @@ fn decide(
         (None, false) => None,
         (None, true) => return access_denied(),
         (Some((login, secret)), _) => {
-            let matching =
-                |account: &&Account| account.login == *login && account.secret.expose() == secret.as_str();
+            let matching = |account: &&Account| account.is_meant_by(login, secret);
             match settings.accounts.iter().find(matching) {
                 Some(account) => Some(account),
                 None => return access_denied(),
@@ -129,7 +143,16 @@ fn decide(
     if account.is_some_and(|account| !account.registry_scope) {
         return forbidden();
     }
-    let public = |name: &_| settings.anything_public && settings.public.matches(name);
+    if service == DEPENDENCY_PROXY {
+        return for_dependency_proxy(state, account);
+    }
+    if !settings.registry_enabled {
+        return unavailable();
+    }
+    let public = |name: &RepositoryName| {
+        (settings.anything_public && settings.public.matches(name))
+            || is_below(name.as_str(), &settings.public_below)
+    };
     let access: Vec<Access> = scopes
         .iter()
         .filter_map(|scope| Access::from_scope(scope)?.granted(account, public))
@@ -137,15 +160,21 @@ fn decide(
     if account.is_none() && access.is_empty() {
         return forbidden();
     }
+    let auth_type = account.map_or("none", |account| account.auth_type);
     let subject = account
-        .filter(|account| !account.deploy_token)
+        .filter(|account| account.auth_type != "deploy_token")
         .map(|account| account.login.clone());
-    let auth_type = match account {
-        None => "none",
-        Some(account) if account.deploy_token => "deploy_token",
-        Some(_) => "personal_access_token",
-    };
     hand_out(state, settings.answer, claims(state, subject, auth_type, access))
+}
+
+/// A token that no registry accepts, for whoever took the web address for one. GitLab signs it otherwise, which no client can tell.
+fn for_dependency_proxy(state: &State, account: Option<&Account>) -> Response {
+    let Some(account) = account else {
+        return forbidden();
+    };
+    let mut claims = claims(state, Some(account.login.clone()), account.auth_type, Vec::new());
+    DEPENDENCY_PROXY.clone_into(&mut claims.aud);
+    hand_out(state, TokenAnswer::GitLab, claims)
 }
 
 pub(super) fn claims(state: &State, subject: Option<String>, auth_type: &str, access: Vec<Access>) -> Claims {
@@ -208,6 +237,11 @@ fn forbidden() -> Response {
     let body =
         json!({"errors": [{"code": "DENIED", "message": "access forbidden"}], "http_status": "forbidden"});
     json_response(StatusCode::FORBIDDEN, &body)
+}
+
+fn unavailable() -> Response {
+    let body = json!({"errors": [{"code": "UNAVAILABLE", "message": "registry not enabled"}], "http_status": "not_found"});
+    json_response(StatusCode::NOT_FOUND, &body)
 }
 
 fn json_response(status: StatusCode, body: &Value) -> Response {

@@ -12,6 +12,7 @@ mod verifier;
 
 pub use account::Account;
 pub use claims::{Access, Claims};
+pub(crate) use service::Admission;
 pub use service::{TokenService, TokenServiceBuilder};
 pub use state::{TokenAnswer, TokenRequest};
 pub(crate) use verifier::{Refusal, TokenVerifier};

@@ -1,11 +1,13 @@
 //! The service, and what registries need to check its tokens.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::{Router, middleware};
 use portolan_shared::model::RepositoryPatterns;
 use portolan_shared::process::{Clock, SystemClock, Tasks};
 use portolan_shared::secret::Secret;
@@ -16,14 +18,15 @@ use super::endpoint;
 use super::signer::Signer;
 use super::state::{Settings, State, TokenAnswer, TokenRequest};
 use super::verifier::TokenVerifier;
-use crate::faults::Faults;
-use crate::network::{RequestLog, Server};
+use crate::faults::{Faults, inject};
+use crate::network::{RequestLog, Server, record};
 
 /// Puts a token service together.
 pub struct TokenServiceBuilder {
     issuer: String,
     service: String,
     clock: Arc<dyn Clock>,
+    host: Option<String>,
     settings: Settings,
 }
 
@@ -68,23 +71,45 @@ impl TokenServiceBuilder {
         self
     }
 
+    /// Under which name its realm is given out; its address unless said otherwise. The port stays.
+    #[must_use]
+    pub fn host(mut self, host: &str) -> Self {
+        self.host = Some(host.to_owned());
+        self
+    }
+
     /// Starts it, over TLS if a configuration is given.
     pub async fn start(
         self,
         tls: Option<Arc<rustls::ServerConfig>>,
         tasks: &Tasks,
     ) -> anyhow::Result<TokenService> {
+        self.start_within(tls, tasks, |_, tokens| tokens).await
+    }
+
+    /// Starts it as a part of something larger: `whole` is given the URL that it will be known by, and its routes.
+    pub(crate) async fn start_within(
+        self,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        tasks: &Tasks,
+        whole: impl FnOnce(&str, Router) -> Router,
+    ) -> anyhow::Result<TokenService> {
+        let listening = Server::bind(tls).await?;
+        let url = listening.url(self.host.as_deref());
         let state = Arc::new(State {
             issuer: self.issuer,
             service: self.service,
+            url,
             clock: self.clock,
             signer: Signer::new()?,
             settings: Mutex::new(self.settings),
             memory: Mutex::default(),
         });
         let (log, faults) = (RequestLog::default(), Faults::default());
-        let router = endpoint::router(Arc::clone(&state), log.clone(), faults.clone());
-        let server = Server::start("token service", tls, router, tasks).await?;
+        let router = whole(&state.url, endpoint::router(Arc::clone(&state)))
+            .layer(middleware::from_fn_with_state(faults.clone(), inject))
+            .layer(middleware::from_fn_with_state(log.clone(), record));
+        let server = listening.serve("token service", router, tasks);
         Ok(TokenService {
             server,
             state,
@@ -92,6 +117,15 @@ impl TokenServiceBuilder {
             faults,
         })
     }
+}
+
+/// What the instance around a token service decides.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) public_below: BTreeSet<String>,
+    pub(crate) registry_enabled: bool,
+    pub(crate) signs_in: bool,
 }
 
 /// A running token service. Dropping it stops it.
@@ -111,6 +145,7 @@ impl TokenService {
             issuer: "omnibus-gitlab-issuer".to_owned(),
             service: "container_registry".to_owned(),
             clock: Arc::new(SystemClock),
+            host: None,
             settings: Settings {
                 accounts: Vec::new(),
                 public: RepositoryPatterns::all(),
@@ -119,6 +154,9 @@ impl TokenService {
                 backdated: Duration::ZERO,
                 answer: TokenAnswer::GitLab,
                 ban_after: None,
+                public_below: BTreeSet::new(),
+                registry_enabled: true,
+                signs_in: false,
             },
         }
     }
@@ -129,10 +167,16 @@ impl TokenService {
         self.server.address()
     }
 
+    /// Its address as a URL without a path, by the name that it is given out under.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.state.url
+    }
+
     /// What a registry names as its realm.
     #[must_use]
     pub fn realm(&self) -> String {
-        format!("{}/jwt/auth", self.server.url())
+        format!("{}/jwt/auth", self.state.url)
     }
 
     /// What a registry names as its service, and tokens as their audience.
@@ -238,6 +282,15 @@ impl TokenService {
     #[must_use]
     pub fn log(&self) -> &RequestLog {
         &self.log
+    }
+
+    /// Changes who is let in and to what, all at once.
+    pub(crate) fn admit(&self, admission: Admission) {
+        let mut settings = self.state.settings();
+        settings.accounts = admission.accounts;
+        settings.public_below = admission.public_below;
+        settings.registry_enabled = admission.registry_enabled;
+        settings.signs_in = admission.signs_in;
     }
 
     pub(crate) fn verifier(&self) -> TokenVerifier {

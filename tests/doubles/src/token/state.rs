@@ -1,6 +1,6 @@
 //! What the service knows, is set to, and remembers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -47,11 +47,19 @@ pub(super) struct Settings {
     pub(super) backdated: Duration,
     pub(super) answer: TokenAnswer,
     pub(super) ban_after: Option<u64>,
+    /// Projects that everyone may read.
+    pub(super) public_below: BTreeSet<String>,
+    /// Whether the instance has a registry.
+    pub(super) registry_enabled: bool,
+    /// Whether a request for `/v2/` is sent to the sign-in page, as before there was a dependency proxy.
+    pub(super) signs_in: bool,
 }
 
 pub(super) struct State {
     pub(super) issuer: String,
     pub(super) service: String,
+    /// The URL that it is known by.
+    pub(super) url: String,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) signer: Signer,
     pub(super) settings: Mutex<Settings>,

@@ -32,12 +32,7 @@ impl TokenVerifier {
     }
 
     /// Checks a token as a registry does, accepting it for `leeway` beyond its expiry.
-    pub(crate) fn check(
-        &self,
-        token: &str,
-        needed: Option<&Access>,
-        leeway: Duration,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn check(&self, token: &str, needed: &[Access], leeway: Duration) -> Result<(), Refusal> {
         let claims = self
             .state
             .signer
@@ -50,11 +45,11 @@ impl TokenVerifier {
         if !in_time || claims.iss != self.state.issuer || claims.aud != self.state.service {
             return Err(Refusal::Invalid);
         }
-        match needed {
-            Some(needed) if !claims.access.iter().any(|access| access.covers(needed)) => {
-                Err(Refusal::Insufficient)
-            }
-            Some(_) | None => Ok(()),
+        let granted = |needed: &Access| claims.access.iter().any(|access| access.covers(needed));
+        if needed.iter().all(granted) {
+            Ok(())
+        } else {
+            Err(Refusal::Insufficient)
         }
     }
 

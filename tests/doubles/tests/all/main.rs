@@ -4,7 +4,9 @@
 mod client;
 mod content;
 mod faults;
+mod gitlab;
 mod private_ca;
+mod products;
 mod proxies;
 mod real_registry;
 mod registry_blobs;

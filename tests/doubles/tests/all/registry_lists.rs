@@ -17,12 +17,12 @@ async fn lists_in_pages() {
     let answer = registry.get_as(&admin, "/v2/_catalog?n=1").await;
     assert_eq!(
         header(&answer, "link"),
-        "</v2/_catalog?last=acme%2Fhidden&n=1>; rel=\"next\"",
+        "</v2/_catalog?last=acme%2Fopen&n=1>; rel=\"next\"",
         "R5"
     );
     assert_eq!(
         json(answer).await["repositories"],
-        serde_json::json!(["acme/hidden"]),
+        serde_json::json!(["acme/open"]),
         "R5"
     );
     let answer = registry.get_as(&admin, "/v2/_catalog?n=1001").await;

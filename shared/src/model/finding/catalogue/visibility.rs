@@ -48,7 +48,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry {
         code: FindingCode::NamesNeeded,
         severity: Severity::Error,
-        product: Some(Flavour::GitLab),
+        product: None,
         symptom: "No way of finding repositories is open to this credential.",
         cause: "The credential can read repositories but list none, as deploy tokens.",
         cure: "Name the repositories with --repository, or use a token with read_api.",
@@ -60,6 +60,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         symptom: "Repositories were found, but this way does not show all of them.",
         cause: "The way of finding them that is open to this credential shows only a part, such as those at the roots of projects.",
         cure: "Use a credential with more rights to list, or name the missing repositories with --repository.",
+    },
+    Entry {
+        code: FindingCode::MergedPassedOver,
+        severity: Severity::Info,
+        product: None,
+        symptom: "Artifactory's virtual repositories, or Nexus's groups, are not listed.",
+        cause: "They show what their members hold: every image would be counted twice.",
+        cure: "Nothing; or read one of them alone, by giving its own URL.",
     },
     Entry {
         code: FindingCode::NothingVisible,
