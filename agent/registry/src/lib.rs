@@ -3,8 +3,12 @@
 mod api;
 mod auth;
 mod client;
+pub mod doctor;
 mod error;
 mod flavour;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 
 pub use api::{
@@ -12,7 +16,8 @@ pub use api::{
     WalkEnd,
 };
 pub use auth::{
-    Anonymous, Challenge, Challenges, Credential, CredentialError, CredentialSource, Credentials, Environment,
+    Anonymous, Challenge, Challenges, Credential, CredentialError, CredentialSource, Credentials,
+    Environment, RefusedLogins,
 };
 pub use client::{Access, Counts, RegistryClient};
 pub use error::{Fault, RegistryError, Subject};

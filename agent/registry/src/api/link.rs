@@ -5,12 +5,16 @@
 
 use ::http::HeaderMap;
 use ::http::header::LINK;
+use portolan_shared::model::printable;
 use url::Url;
 
 use crate::http::URL_BYTES;
 
+/// Bytes of a foreign origin that are shown.
+const ORIGIN_BYTES: usize = 128;
+
 /// The query of the first link whose relation is `next` (RFC 8288); `None` if there is none or it has no query.
-pub(super) fn next_query(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn next_query(headers: &HeaderMap) -> Option<String> {
     headers
         .get_all(LINK)
         .iter()
@@ -18,7 +22,24 @@ pub(super) fn next_query(headers: &HeaderMap) -> Option<String> {
         .find_map(|value| next_in(&String::from_utf8_lossy(value.as_bytes())))
 }
 
+/// Scheme, host and port that the link to the next page names, if they are not those of `asked`: whoever made the link does not know by
+/// which address the registry is reached.
+pub(super) fn next_elsewhere(headers: &HeaderMap, asked: &Url) -> Option<String> {
+    let target = headers
+        .get_all(LINK)
+        .iter()
+        .filter(|value| value.len() <= URL_BYTES)
+        .find_map(|value| target_in(&String::from_utf8_lossy(value.as_bytes())).map(str::to_owned))?;
+    let named = asked.join(target.trim()).ok()?;
+    (named.origin() != asked.origin() && named.has_host())
+        .then(|| printable(&named.origin().ascii_serialization(), ORIGIN_BYTES))
+}
+
 fn next_in(value: &str) -> Option<String> {
+    target_in(value).and_then(query_of)
+}
+
+fn target_in(value: &str) -> Option<&str> {
     let mut rest = value;
     while let Some((_, after)) = rest.split_once('<') {
         let (target, after) = after.split_once('>')?;
@@ -29,7 +50,7 @@ fn next_in(value: &str) -> Option<String> {
             .map_or(after.len(), |(at, _)| at);
         let (parameters, following) = after.split_at(end);
         if is_next(parameters) {
-            return query_of(target);
+            return Some(target);
         }
         rest = following;
     }
@@ -117,6 +138,39 @@ mod tests {
         }
         let long = format!(r#"</a?{}>; rel="next""#, "x".repeat(URL_BYTES));
         assert_eq!(next(&[&long]), None);
+    }
+
+    #[test]
+    fn tells_another_origin_from_another_path() {
+        let elsewhere = |link: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(LINK, HeaderValue::from_str(link).unwrap());
+            next_elsewhere(
+                &headers,
+                &Url::parse("https://r.example.com:5050/x/v2/a/tags/list").unwrap(),
+            )
+        };
+        for ours in [
+            r#"</v2/a/tags/list?last=b>; rel="next""#,
+            r#"<?last=b>; rel="next""#,
+            r#"<https://r.example.com:5050/v2/a/tags/list?last=b>; rel="next""#,
+            r#"<https://other.example.com/?x=1>; rel="previous", </v2/a?last=b>; rel="next""#,
+        ] {
+            assert_eq!(elsewhere(ours), None, "{ours}");
+        }
+        for (foreign, origin) in [
+            (
+                r#"<http://r.example.com:5050/v2/?last=b>; rel="next""#,
+                "http://r.example.com:5050",
+            ),
+            (
+                r#"<https://r.example.com/v2/?last=b>; rel="next""#,
+                "https://r.example.com",
+            ),
+            (r#"<https://internal/v2/?last=b>; rel="next""#, "https://internal"),
+        ] {
+            assert_eq!(elsewhere(foreign).as_deref(), Some(origin));
+        }
     }
 
     proptest! {

@@ -141,9 +141,11 @@ impl RegistryClient {
             // An error of a HEAD has no body, so its reason cannot be told. Until a HEAD has once worked, it may be the method.
             StatusCode::NOT_FOUND if support.works() => Ok(Head::Missing),
             StatusCode::FORBIDDEN if support.works() => Err(fault_of(&reply)),
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-                self.second_opinion(repository, target).await
-            }
+            // 400 may mean that the registry no longer serves what is stored, which only a body tells.
+            StatusCode::BAD_REQUEST
+            | StatusCode::FORBIDDEN
+            | StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED => self.second_opinion(repository, target).await,
             _ => match fault_of(&reply) {
                 Fault::Missing { .. } => Ok(Head::Missing),
                 fault => Err(fault),

@@ -5,6 +5,7 @@
 
 mod blobs;
 mod catalog;
+mod greeting;
 mod learnt;
 mod link;
 mod listing;
@@ -24,5 +25,7 @@ pub use problem::ErrorCode;
 pub use referrers::{Referrer, Referrers, ReferrersSource};
 pub use walk::{Page, Walk};
 
+pub(crate) use greeting::{Asked, Greeting};
 pub(crate) use learnt::Learnt;
-pub(crate) use problem::fault_of;
+pub(crate) use link::next_query;
+pub(crate) use problem::{fault_of, unexpected};

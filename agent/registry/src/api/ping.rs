@@ -1,9 +1,11 @@
 //! `GET /v2/`: whether this is a registry, and whether it accepts the login.
 
-use ::http::{HeaderValue, StatusCode};
+use ::http::header::WWW_AUTHENTICATE;
+use ::http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::problem::{fault_of, unexpected};
-use crate::auth::{Challenge, Challenges, Scope};
+use super::greeting::Greeting;
+use super::problem::fault_of;
+use crate::auth::Scope;
 use crate::client::{RegistryClient, Request};
 use crate::error::{Fault, RegistryError, Subject};
 
@@ -46,46 +48,37 @@ impl RegistryClient {
             .map_err(|fault| self.error(Subject::Api, fault))
     }
 
-    async fn ask_root(&self) -> Result<Ping, Fault> {
-        const JSON: HeaderValue = HeaderValue::from_static("application/json");
-        let request = || Request::get("", JSON, &Scope::Login, ROOT_BYTES);
-        let stranger = self.send_as_stranger(request()).await?;
-        let challenges = Challenges::of(&stranger.headers);
-        let login = match challenges.bearer() {
-            _ if stranger.status.is_success() => Login::NotAsked,
-            Some(Challenge::Bearer { realm, service, .. }) => Login::Bearer {
-                realm: portolan_shared::model::printable(realm, 256),
-                service: service
-                    .as_deref()
-                    .map(|service| portolan_shared::model::printable(service, 128)),
-            },
-            _ if challenges.basic() => Login::Basic,
-            _ => return Err(fault_of(&stranger)),
-        };
-        if login == Login::NotAsked {
-            let is_registry = stranger.headers.contains_key("docker-distribution-api-version")
-                || serde_json::from_slice::<serde::de::IgnoredAny>(&stranger.body).is_ok()
-                || stranger.body.is_empty();
-            return if is_registry {
-                Ok(Ping {
-                    login,
-                    accepted: true,
-                })
-            } else {
-                Err(unexpected(&stranger, "the answer is not that of a registry"))
-            };
+    /// How the API's root receives a stranger.
+    pub(crate) async fn greet(&self) -> Result<Greeting, Fault> {
+        let reply = self.send_as_stranger(root()).await?;
+        if reply.status.is_success() {
+            self.learn_from(&reply).await;
         }
-        let reply = self.send(request()).await?;
+        Ok(Greeting::new(reply))
+    }
+
+    /// Asks the API's root with the login, after a stranger was asked who he is. `None` if there is no login; else the headers of the
+    /// answer that let it in.
+    pub(crate) async fn enter(&self) -> Result<Option<HeaderMap>, Fault> {
+        let reply = self.send(root()).await?;
         match reply.status {
-            status if status.is_success() => Ok(Ping {
-                login,
-                accepted: true,
-            }),
-            StatusCode::UNAUTHORIZED if !self.has_login().await? => Ok(Ping {
-                login,
-                accepted: false,
-            }),
+            status if status.is_success() => Ok(Some(reply.headers)),
+            StatusCode::UNAUTHORIZED if !self.has_login().await? => Ok(None),
             _ => Err(fault_of(&reply)),
         }
     }
+
+    async fn ask_root(&self) -> Result<Ping, Fault> {
+        let greeting = self.greet().await?;
+        let login = greeting.login()?;
+        // Zot lets strangers in and names a challenge all the same: then it is the login's turn as well.
+        let is_open = login == Login::NotAsked && !greeting.has(WWW_AUTHENTICATE.as_str());
+        let accepted = is_open || self.enter().await?.is_some();
+        Ok(Ping { login, accepted })
+    }
+}
+
+fn root() -> Request<'static> {
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    Request::get("", JSON, &Scope::Login, ROOT_BYTES)
 }

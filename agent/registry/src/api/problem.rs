@@ -68,19 +68,25 @@ pub(crate) fn fault_of(reply: &Reply) -> Fault {
     let code = error
         .as_ref()
         .and_then(|error| ErrorCode::read(error.code.as_deref()?));
-    // Harbor and Red Hat's registry say so in words only.
-    let says_not_found = || {
-        error
-            .as_ref()
-            .and_then(|error| error.message.as_deref())
-            .is_some_and(|message| message.to_ascii_lowercase().contains("not found"))
+    let says = |words: &[&str]| {
+        let message = error.as_ref().and_then(|error| error.message.as_deref());
+        message.is_some_and(|message| {
+            let message = message.to_ascii_lowercase();
+            words.iter().all(|word| message.contains(word))
+        })
     };
     match (status.as_u16(), code.as_ref().map(ErrorCode::as_str)) {
+        (400, _) if reply.url.scheme() == "http" && wants_tls(&reply.body) => Fault::TlsExpected,
+        // CNCF Distribution and those made of it: "OCI manifest found, but accept header does not support OCI manifests".
+        (404, Some("MANIFEST_UNKNOWN")) if says(&["accept header", "oci"]) => Fault::AcceptStripped,
+        // "Schema 1 manifest not supported"; Distribution 3 and GitLab.
+        (400, Some("MANIFEST_INVALID")) if says(&["schema", "1", "not supported"]) => Fault::Schema1,
         (401 | 403, _) => Fault::Denied { status, code },
         (404 | 410, _) | (_, Some("NAME_UNKNOWN" | "MANIFEST_UNKNOWN" | "BLOB_UNKNOWN")) => {
             Fault::Missing { status, code }
         }
-        (_, Some("UNKNOWN")) if says_not_found() => Fault::Missing { status, code },
+        // Harbor and Red Hat's registry say so in words only.
+        (_, Some("UNKNOWN")) if says(&["not found"]) => Fault::Missing { status, code },
         (300..=399, _) => Fault::Redirect {
             to: None,
             why: "where no redirect is followed",
@@ -91,6 +97,18 @@ pub(crate) fn fault_of(reply: &Reply) -> Fault {
     }
 }
 
+/// What servers of TLS answer to a request in clear: nginx, Apache and Go in their own words.
+fn wants_tls(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(&body[..body.len().min(1024)]).to_ascii_lowercase();
+    [
+        "plain http request was sent to https port",
+        "speaking plain http to an ssl-enabled server port",
+        "sent an http request to an https server",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
+}
+
 /// Says why a success that holds something unexpected is none.
 pub(crate) fn unexpected(reply: &Reply, expected: &'static str) -> Fault {
     let is_page = reply
@@ -99,10 +117,11 @@ pub(crate) fn unexpected(reply: &Reply, expected: &'static str) -> Fault {
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.trim_start().starts_with("text/html"));
     let looks_like_page = reply.body.trim_ascii_start().starts_with(b"<");
+    if is_page || looks_like_page {
+        return Fault::WebPage;
+    }
     Fault::Protocol {
-        problem: if is_page || looks_like_page {
-            "a web page came instead of a registry's answer: often a login page or a proxy"
-        } else if reply.status == StatusCode::NO_CONTENT || reply.body.is_empty() {
+        problem: if reply.status == StatusCode::NO_CONTENT || reply.body.is_empty() {
             "an empty answer came"
         } else {
             expected

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use ::http::HeaderValue;
 use portolan_shared::model::{Finding, FindingCode};
 
-use super::link::next_query;
+use super::link::{next_elsewhere, next_query};
 use super::listing::Collector;
 use super::pager::{Pager, Refused, Seen, WalkEnd};
 use super::problem::{fault_of, unexpected};
@@ -42,6 +42,8 @@ pub struct Walk<T> {
     listing: Listing,
     pager: Pager,
     collector: Collector<T>,
+    /// The origin that links named first, where it is not the registry's.
+    foreign: Option<String>,
     failed: bool,
 }
 
@@ -53,6 +55,7 @@ impl<T: FromStr> Walk<T> {
             collector: Collector::new(listing.bound),
             client,
             listing,
+            foreign: None,
             failed: false,
         }
     }
@@ -102,6 +105,9 @@ impl<T: FromStr> Walk<T> {
             if !self.collector.read(&reply.body, self.listing.member) {
                 return Err(unexpected(&reply, "the answer is not a listing"));
             }
+            if self.foreign.is_none() {
+                self.foreign = next_elsewhere(&reply.headers, &reply.url);
+            }
             self.pager.page(Seen {
                 entries: self.collector.entries,
                 fresh: self.collector.fresh,
@@ -135,6 +141,20 @@ impl<T: FromStr> Walk<T> {
     #[must_use]
     pub fn malformed(&self) -> u64 {
         self.collector.malformed
+    }
+
+    /// What is worth knowing although nothing is lost: links that name another scheme, host or port than the registry is reached by.
+    #[must_use]
+    pub fn note(&self) -> Option<Finding> {
+        let foreign = self.foreign.as_ref()?;
+        let registry = self.client.url().authority();
+        Some(Finding::new(
+            FindingCode::ForwardedHeaders,
+            &format!(
+                "{registry}: links name {foreign}, reading {}",
+                self.listing.subject
+            ),
+        ))
     }
 
     /// What to record when the walk ended without an error but not complete.

@@ -1,23 +1,45 @@
 //! The login at a product's own API, which may refuse what the registry accepts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use url::Url;
 
-use super::authenticator::{Authenticator, bearer};
+use super::authenticator::Authenticator;
+use super::authorization::bearer;
 use super::credential::Credential;
 use super::issuer::basic;
 use super::realm;
+use super::refused::{Place, Refusal};
 use crate::error::Fault;
 use crate::http::Transport;
 
-/// Refusals of product APIs that are remembered; a registry has one or two.
-const API_REFUSALS: usize = 8;
+/// In which form a product's API is given the login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ApiForm {
+    /// User name and secret.
+    Basic,
+    /// The secret alone.
+    Secret,
+    /// The secret alone, even after the registry or its token service refused it: the API may say why.
+    SecretToExplain,
+    /// User name and secret as the members of these names of a JSON object, which is the body.
+    Members(&'static str, &'static str),
+}
+
+/// A login as it is sent.
+pub(crate) enum Presented {
+    /// As the `Authorization` header.
+    Header(HeaderValue),
+    /// As the body, in JSON.
+    Body(Bytes),
+}
 
 /// A login on its way to a product's API.
 pub(crate) struct ApiAuthorization {
-    pub(crate) header: HeaderValue,
+    pub(crate) presented: Presented,
     login: Arc<Credential>,
 }
 
@@ -28,40 +50,55 @@ impl Authenticator {
         &self,
         transport: &Transport,
         url: &Url,
-        secret_alone: bool,
+        form: ApiForm,
     ) -> Result<Option<ApiAuthorization>, Fault> {
-        let Some(login) = self.login(transport).await? else {
+        let login = match form {
+            ApiForm::Basic | ApiForm::Secret | ApiForm::Members(..) => self.login(transport).await?,
+            ApiForm::SecretToExplain => self.login_to_explain(transport).await?,
+        };
+        let Some(login) = login else {
             return Ok(None);
         };
         if !transport.registry().is_of(url) {
             realm::may_have_login(transport.registry(), url, transport.guard())?;
         }
         let host = authority(url);
-        let refused = |(at, refused): &(String, Arc<Credential>)| *at == host && **refused == *login;
-        if self.state().refused_by_apis.iter().any(refused) {
+        let refusal = self.refused.refusal(&self.registry, Place::Api(&host), &login);
+        if refusal.is_some() {
             return Err(Fault::Denied {
                 status: StatusCode::UNAUTHORIZED,
                 code: None,
             });
         }
-        let header = if secret_alone {
-            bearer(&login)
-        } else {
-            basic(&login)
+        let presented = match form {
+            ApiForm::Basic => basic(&login).map(Presented::Header),
+            ApiForm::Secret | ApiForm::SecretToExplain => bearer(&login).map(Presented::Header),
+            ApiForm::Members(user, secret) => members(&login, user, secret).map(Presented::Body),
         };
-        Ok(header.map(|header| ApiAuthorization { header, login }))
+        Ok(presented.map(|presented| ApiAuthorization { presented, login }))
     }
 
     /// Remembers that the API at `url` refused this login.
-    pub(crate) fn refused_by_api(&self, url: &Url, sent: ApiAuthorization) {
+    pub(crate) fn refused_by_api(&self, url: &Url, sent: &ApiAuthorization) {
         let host = authority(url);
-        let refused = &mut self.state().refused_by_apis;
-        refused.retain(|(at, _)| *at != host);
-        refused.push((host, sent.login));
-        if refused.len() > API_REFUSALS {
-            refused.remove(0);
-        }
+        let refusal = Refusal {
+            host: host.clone(),
+            status: StatusCode::UNAUTHORIZED,
+            code: None,
+            json: false,
+        };
+        self.refused
+            .remember(&self.registry, Place::Api(&host), &sent.login, refusal);
     }
+}
+
+/// The login as a JSON object; `None` for logins without a user name.
+fn members(login: &Credential, user_member: &str, secret_member: &str) -> Option<Bytes> {
+    let Credential::Login { username, secret } = login else {
+        return None;
+    };
+    let members = BTreeMap::from([(user_member, username.as_str()), (secret_member, secret.expose())]);
+    serde_json::to_vec(&members).ok().map(Bytes::from)
 }
 
 fn authority(url: &Url) -> String {

@@ -3,14 +3,18 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use portolan_shared::process::{Clock, Uptime};
 
+use super::authorization::{Authorization, Kind, as_it_is, by_login};
 use super::challenge::{Challenge, Challenges};
 use super::credential::{Credential, Credentials};
-use super::issuer::{Granted, Issuer, basic};
+use super::issuer::Issuer;
 use super::realm;
+use super::refused::{Place, Refusal, RefusedLogins};
 use super::scope::Scope;
+use crate::api::ErrorCode;
+use crate::client::Part;
 use crate::error::Fault;
 use crate::http::{Reply, Throttle, Transport};
 
@@ -21,12 +25,15 @@ const TOKEN_REQUESTS: usize = 8;
 /// Refusals in a row that a login which was accepted before may meet while each still counts as one of what was asked for: some registries
 /// answer so for single repositories. Then it counts as refused itself, for it may have been changed.
 const REFUSALS_IN_A_ROW: u32 = 8;
-/// Token services that are remembered; a registry has one.
-const ISSUERS: usize = 4;
+/// Token services that are remembered: a registry has one, or each of its parts has.
+const ISSUERS: usize = 32;
 
 pub(crate) struct Authenticator {
     credentials: Arc<dyn Credentials>,
     throttle: Throttle,
+    /// `HOST:PORT` of the registry, for the memory of refused logins.
+    pub(super) registry: String,
+    pub(super) refused: Arc<RefusedLogins>,
     state: Mutex<State>,
 }
 
@@ -36,18 +43,26 @@ pub(super) struct State {
     /// The last one used first.
     issuers: Vec<Arc<Issuer>>,
     login: Option<(Uptime, Option<Arc<Credential>>)>,
-    /// A login that was refused: it is not tried again, lest the account be locked.
-    refused: Option<Refused>,
-    /// Hosts of product APIs that refused a login, the latest last, with that login.
-    pub(super) refused_by_apis: Vec<(String, Arc<Credential>)>,
+    /// Life of the token that came last.
+    token_life: Option<Duration>,
     /// The login that the registry has accepted itself, and its refusals since then.
     accepted: Option<(Arc<Credential>, u32)>,
 }
 
-struct Refused {
-    login: Arc<Credential>,
-    host: String,
-    status: StatusCode,
+impl State {
+    /// The token service that this part of the registry named last.
+    fn issuer_of(&self, part: Option<&Part>) -> Option<Arc<Issuer>> {
+        let mut issuers = self.issuers.iter();
+        issuers
+            .find(|issuer| issuer.part.as_ref() == part)
+            .map(Arc::clone)
+    }
+
+    /// Whether a token service has given tokens for this login: then it is good, whatever it is refused for.
+    fn has_token_for(&self, login: &Arc<Credential>) -> bool {
+        let mut issuers = self.issuers.iter();
+        issuers.any(|issuer| issuer.has_yielded() && same(issuer.login.as_ref(), Some(login)))
+    }
 }
 
 /// How the registry wants to be asked.
@@ -59,42 +74,17 @@ enum Mode {
     Bearer,
 }
 
-/// Sent along with a request.
-pub(crate) struct Authorization {
-    pub(crate) header: HeaderValue,
-    kind: Kind,
-}
-
-enum Kind {
-    /// The login itself.
-    Login(Arc<Credential>),
-    /// A token that was asked for with this scope, perhaps just now.
-    Token { asked: String, fresh: bool },
-}
-
-impl Authorization {
-    /// Whether it was fetched earlier, so that it may have ended without our noticing.
-    pub(crate) fn may_be_stale(&self) -> bool {
-        matches!(self.kind, Kind::Token { fresh: false, .. })
-    }
-}
-
-impl From<Granted> for Authorization {
-    fn from(granted: Granted) -> Self {
-        Self {
-            header: granted.header,
-            kind: Kind::Token {
-                asked: granted.asked,
-                fresh: granted.fresh,
-            },
-        }
-    }
-}
-
 impl Authenticator {
-    pub(crate) fn new(credentials: Arc<dyn Credentials>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        credentials: Arc<dyn Credentials>,
+        clock: Arc<dyn Clock>,
+        registry: String,
+        refused: Arc<RefusedLogins>,
+    ) -> Self {
         Self {
             credentials,
+            registry,
+            refused,
             throttle: Throttle::new(TOKEN_REQUESTS, clock),
             state: Mutex::default(),
         }
@@ -124,7 +114,7 @@ impl Authenticator {
             match state.mode {
                 Mode::Unknown => return Ok(None),
                 Mode::Basic => return Ok(login.as_ref().and_then(by_login)),
-                Mode::Bearer => state.issuers.first().map(Arc::clone),
+                Mode::Bearer => state.issuer_of(scope.part()),
             }
         };
         let Some(known) = issuer else {
@@ -133,7 +123,7 @@ impl Authenticator {
         let issuer = if same(known.login.as_ref(), login.as_ref()) {
             known
         } else {
-            self.issuer(known.realm.clone(), known.service.clone(), login)
+            self.issuer(known.realm.clone(), known.service.clone(), login, scope.part())
         };
         if *scope == Scope::Login && issuer.login.is_none() {
             // A stranger needs no token to be told what the API is, and many services give none for nothing.
@@ -164,6 +154,9 @@ impl Authenticator {
             _ => None,
         };
         if let Some(login) = refused_login {
+            if self.state().has_token_for(&login) {
+                return Ok(None);
+            }
             if let Some((accepted, refusals)) = &mut self.state().accepted
                 && Arc::ptr_eq(accepted, &login)
                 && *refusals < REFUSALS_IN_A_ROW
@@ -171,20 +164,32 @@ impl Authenticator {
                 *refusals += 1;
                 return Ok(None);
             }
-            let host = transport.registry().host.clone();
-            return Err(self.refuse(login, host, reply.status));
+            let refusal = Refusal {
+                host: transport.registry().host.clone(),
+                status: reply.status,
+                code: ErrorCode::of(&reply.body),
+                json: reply.is_json(),
+            };
+            return Err(self.refuse(&login, refusal));
         }
         let mut realm_refused = None;
         if let Some(Challenge::Bearer {
             realm,
             service,
             scope: named,
-            ..
+            error,
         }) = challenges.bearer()
         {
+            let is_fresh = matches!(
+                tried.map(|tried| &tried.kind),
+                Some(Kind::Token { fresh: true, .. })
+            );
+            if is_fresh && error.as_deref() == Some("invalid_token") {
+                return Err(Fault::TokenRefused { status: reply.status });
+            }
             match self.realm_for(transport, realm, reply, login.as_ref()) {
                 Ok(realm) => {
-                    let issuer = self.issuer(realm, service.clone(), login);
+                    let issuer = self.issuer(realm, service.clone(), login, scope.part());
                     let ask = scope.within(named.as_deref()).unwrap_or_else(|| scope.text());
                     return self.ask_again(transport, &issuer, scope, ask, tried).await;
                 }
@@ -195,20 +200,41 @@ impl Authenticator {
             && let Some(login) = &login
             && let Some(sent) = by_login(login)
         {
-            self.state().mode = Mode::Basic;
+            let mut state = self.state();
+            // Harbor says so to whoever comes with a token that does not do, and takes tokens all the same.
+            if !state.has_token_for(login) {
+                state.mode = Mode::Basic;
+            }
             return Ok(Some(sent));
         }
         if let Some(fault) = realm_refused {
             return Err(fault);
         }
         // Some registries refuse without a challenge; what they asked for earlier still holds.
-        let known = self.state().issuers.first().map(Arc::clone);
+        let known = self.state().issuer_of(scope.part());
         match known {
             Some(issuer) if challenges.0.is_empty() && same(issuer.login.as_ref(), login.as_ref()) => {
                 let ask = scope.text();
                 self.ask_again(transport, &issuer, scope, ask, tried).await
             }
             _ => Ok(None),
+        }
+    }
+
+    /// Takes in how the registry wants to be asked although it answered: some let strangers see a part, and ask whoever wants to see the rest
+    /// (Zot). From now on the login is sent along.
+    pub(crate) async fn learn(&self, transport: &Transport, reply: &Reply) {
+        let challenges = Challenges::of(&reply.headers);
+        let Ok(Some(login)) = self.login(transport).await else {
+            return;
+        };
+        let bearer = challenges.bearer();
+        if let Some(Challenge::Bearer { realm, service, .. }) = bearer
+            && let Ok(realm) = self.realm_for(transport, realm, reply, Some(&login))
+        {
+            self.issuer(realm, service.clone(), Some(login), None);
+        } else if challenges.basic() {
+            self.state().mode = Mode::Basic;
         }
     }
 
@@ -261,11 +287,27 @@ impl Authenticator {
             slot.correct(ask, spent);
         }
         match issuer.token(transport, &self.throttle, &slot).await {
-            Ok(granted) => Ok(granted.into()),
-            Err(Fault::LoginRefused { host, status }) => Err(match &issuer.login {
-                Some(login) => self.refuse(Arc::clone(login), host, status),
-                None => Fault::LoginRefused { host, status },
-            }),
+            Ok(granted) => {
+                self.state().token_life = Some(granted.life);
+                Ok(granted.into())
+            }
+            Err(Fault::LoginRefused {
+                host,
+                status,
+                code,
+                json,
+            }) => {
+                let refusal = Refusal {
+                    host,
+                    status,
+                    code,
+                    json,
+                };
+                Err(match &issuer.login {
+                    Some(login) => self.refuse(login, refusal),
+                    None => refusal.into(),
+                })
+            }
             Err(fault) => Err(fault),
         }
     }
@@ -276,16 +318,20 @@ impl Authenticator {
         realm: url::Url,
         service: Option<String>,
         login: Option<Arc<Credential>>,
+        part: Option<&Part>,
     ) -> Arc<Issuer> {
         let mut state = self.state();
         state.mode = Mode::Bearer;
         let known = state.issuers.iter().position(|issuer| {
-            issuer.realm == realm && issuer.service == service && same(issuer.login.as_ref(), login.as_ref())
+            issuer.realm == realm
+                && issuer.service == service
+                && issuer.part.as_ref() == part
+                && same(issuer.login.as_ref(), login.as_ref())
         });
         let issuer = match known {
             Some(0) => return Arc::clone(&state.issuers[0]),
             Some(index) => state.issuers.remove(index),
-            None => Arc::new(Issuer::new(realm, service, login)),
+            None => Arc::new(Issuer::new(realm, service, login, part.cloned())),
         };
         state.issuers.truncate(ISSUERS - 1);
         state.issuers.insert(0, Arc::clone(&issuer));
@@ -293,62 +339,56 @@ impl Authenticator {
     }
 
     /// Remembers that a login was refused.
-    fn refuse(&self, login: Arc<Credential>, host: String, status: StatusCode) -> Fault {
-        let mut state = self.state();
-        state.login = None;
-        state.refused = Some(Refused {
-            login,
-            host: host.clone(),
-            status,
-        });
-        Fault::LoginRefused { host, status }
+    fn refuse(&self, login: &Credential, refusal: Refusal) -> Fault {
+        self.state().login = None;
+        self.refused
+            .remember(&self.registry, Place::Registry, login, refusal.clone());
+        refusal.into()
     }
 
-    /// The login that is valid now; an error if it is the one that was refused.
+    /// Life of the token that came last.
+    pub(crate) fn token_life(&self) -> Option<Duration> {
+        self.state().token_life
+    }
+
+    /// The login that is valid now; an error if it was refused.
     pub(super) async fn login(&self, transport: &Transport) -> Result<Option<Arc<Credential>>, Fault> {
-        let now = transport.clock().uptime();
-        let kept = match &self.state().login {
-            Some((at, login)) if now.since(*at) < LOGIN_KEEPS => Some(login.clone()),
-            _ => None,
-        };
-        let login = match kept {
-            Some(login) => login,
-            None => {
-                let current = self.credentials.current().await?;
-                let mut state = self.state();
-                let before = state.login.take().and_then(|(_, login)| login);
-                // The same login keeps its identity, so that comparing it stays cheap.
-                let login = match (current, before) {
-                    (Some(current), Some(before)) if *before == current => Some(before),
-                    (current, _) => current.map(Arc::new),
-                };
-                state.login = Some((now, login.clone()));
-                login
+        let login = self.login_to_explain(transport).await?;
+        let refusal = login
+            .as_ref()
+            .and_then(|login| self.refused.refusal(&self.registry, Place::Registry, login));
+        match refusal {
+            None => Ok(login),
+            Some(refusal) => {
+                // Not kept, so that a better one is noticed at once.
+                self.state().login = None;
+                Err(refusal.into())
             }
-        };
-        let mut state = self.state();
-        let fault = match (&login, &state.refused) {
-            (Some(login), Some(refused)) if **login == *refused.login => Fault::LoginRefused {
-                host: refused.host.clone(),
-                status: refused.status,
-            },
-            _ => return Ok(login),
-        };
-        // Not kept, so that a better one is noticed at once.
-        state.login = None;
-        Err(fault)
+        }
     }
-}
 
-/// The header of a secret that is sent alone; `None` for logins that have none of that kind.
-pub(super) fn bearer(login: &Credential) -> Option<HeaderValue> {
-    let (Credential::Login { secret, .. } | Credential::RegistryToken(secret)) = login else {
-        return None;
-    };
-    let text = zeroize::Zeroizing::new(format!("Bearer {}", secret.expose()));
-    let mut header = HeaderValue::try_from(text.as_str()).ok()?;
-    header.set_sensitive(true);
-    Some(header)
+    /// The login that is valid now, even if it was refused: only to ask why.
+    pub(super) async fn login_to_explain(
+        &self,
+        transport: &Transport,
+    ) -> Result<Option<Arc<Credential>>, Fault> {
+        let now = transport.clock().uptime();
+        if let Some((at, login)) = &self.state().login
+            && now.since(*at) < LOGIN_KEEPS
+        {
+            return Ok(login.clone());
+        }
+        let current = self.credentials.current().await?;
+        let mut state = self.state();
+        let before = state.login.take().and_then(|(_, login)| login);
+        // The same login keeps its identity, so that comparing it stays cheap.
+        let login = match (current, before) {
+            (Some(current), Some(before)) if *before == current => Some(before),
+            (current, _) => current.map(Arc::new),
+        };
+        state.login = Some((now, login.clone()));
+        Ok(login)
+    }
 }
 
 fn same(one: Option<&Arc<Credential>>, other: Option<&Arc<Credential>>) -> bool {
@@ -357,23 +397,4 @@ fn same(one: Option<&Arc<Credential>>, other: Option<&Arc<Credential>>) -> bool 
         (None, None) => true,
         _ => false,
     }
-}
-
-fn by_login(login: &Arc<Credential>) -> Option<Authorization> {
-    Some(Authorization {
-        header: basic(login)?,
-        kind: Kind::Login(Arc::clone(login)),
-    })
-}
-
-/// A token that somebody else fetched is sent as it is.
-fn as_it_is(login: &Arc<Credential>) -> Option<Authorization> {
-    if !matches!(login.as_ref(), Credential::RegistryToken(_)) {
-        return None;
-    }
-    let header = bearer(login)?;
-    Some(Authorization {
-        header,
-        kind: Kind::Login(Arc::clone(login)),
-    })
 }

@@ -66,7 +66,28 @@ impl Challenges {
 
 type Parameters = BTreeMap<String, String>;
 
+/// The parameters of the first Basic challenge, by names in lower case. Nobody needs them to log in, but some products call themselves by
+/// their name there.
+pub(crate) fn basic_parameters(headers: &HeaderMap) -> Option<BTreeMap<String, String>> {
+    let mut first = None;
+    for line in headers.get_all(WWW_AUTHENTICATE) {
+        let text = String::from_utf8_lossy(line.as_bytes());
+        if text.len() <= LINE_BYTES {
+            each(&text, |scheme, parameters| {
+                if scheme == "basic" {
+                    first.get_or_insert(parameters);
+                }
+            });
+        }
+    }
+    first
+}
+
 fn read_line(line: &str, found: &mut Vec<Challenge>) {
+    each(line, |scheme, parameters| finish(&scheme, parameters, found));
+}
+
+fn each(line: &str, mut challenge: impl FnMut(String, Parameters)) {
     let mut reader = Reader { rest: line };
     let mut current: Option<(String, Parameters)> = None;
     loop {
@@ -92,20 +113,21 @@ fn read_line(line: &str, found: &mut Vec<Challenge>) {
             }
         } else {
             reader.rest = after;
-            finish(current.replace((word, Parameters::new())), found);
+            if let Some((scheme, parameters)) = current.replace((word, Parameters::new())) {
+                challenge(scheme, parameters);
+            }
         }
     }
-    finish(current, found);
+    if let Some((scheme, parameters)) = current {
+        challenge(scheme, parameters);
+    }
 }
 
-fn finish(challenge: Option<(String, Parameters)>, found: &mut Vec<Challenge>) {
-    let Some((scheme, mut parameters)) = challenge else {
-        return;
-    };
+fn finish(scheme: &str, mut parameters: Parameters, found: &mut Vec<Challenge>) {
     if found.len() >= CHALLENGES {
         return;
     }
-    match scheme.as_str() {
+    match scheme {
         "basic" => found.push(Challenge::Basic),
         "bearer" => {
             if let Some(realm) = parameters.remove("realm").filter(|realm| !realm.is_empty()) {

@@ -14,6 +14,7 @@ use url::{Url, form_urlencoded};
 use super::credential::Credential;
 use super::token;
 use crate::api::ErrorCode;
+use crate::client::Part;
 use crate::error::Fault;
 use crate::http::{Outgoing, Purpose, Reply, Throttle, Transport};
 
@@ -27,6 +28,8 @@ pub(super) struct Issuer {
     pub(super) realm: Url,
     pub(super) service: Option<String>,
     pub(super) login: Option<Arc<Credential>>,
+    /// The part of the registry that named it; `None` for the registry itself.
+    pub(super) part: Option<Part>,
     slots: Mutex<HashMap<String, Arc<Slot>>>,
     /// Whether this login has ever got a token here. Then a refusal is about the scope, else about the login.
     yielded: AtomicBool,
@@ -52,6 +55,7 @@ struct SlotState {
 struct Token {
     header: HeaderValue,
     asked: String,
+    life: Duration,
     renew_at: Uptime,
     ends_at: Uptime,
 }
@@ -62,6 +66,8 @@ pub(super) struct Granted {
     pub(super) asked: String,
     /// Whether it was fetched just now.
     pub(super) fresh: bool,
+    /// How long it lives, from when it was asked for.
+    pub(super) life: Duration,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -84,14 +90,26 @@ impl Slot {
 }
 
 impl Issuer {
-    pub(super) fn new(realm: Url, service: Option<String>, login: Option<Arc<Credential>>) -> Self {
+    pub(super) fn new(
+        realm: Url,
+        service: Option<String>,
+        login: Option<Arc<Credential>>,
+        part: Option<Part>,
+    ) -> Self {
         Self {
             realm,
             service,
             login,
             slots: Mutex::default(),
-            yielded: AtomicBool::new(false),
+            // A login without rights in one part may have some in the next.
+            yielded: AtomicBool::new(part.is_some()),
+            part,
         }
+    }
+
+    /// Whether this login has ever got a token here.
+    pub(super) fn has_yielded(&self) -> bool {
+        self.yielded.load(Ordering::Relaxed)
     }
 
     /// The slot of a scope; a new one asks for `scope` as it stands.
@@ -163,7 +181,10 @@ impl Issuer {
         let outgoing = self.request(transport, &ask);
         let reply = transport.send(throttle, &outgoing).await?;
         let issued = match self.judge(&reply) {
-            Ok(()) => token::read(&reply.body).map_err(|problem| Fault::Protocol { problem })?,
+            Ok(()) => token::read(&reply.body).map_err(|problem| Fault::Token {
+                problem,
+                status: None,
+            })?,
             Err(fault) => {
                 if let Fault::Denied { status, .. } = fault {
                     lock(&slot.state).refused = Some((transport.clock().uptime(), status));
@@ -175,6 +196,7 @@ impl Issuer {
         let token = Token {
             header: issued.header,
             asked: ask,
+            life: issued.life,
             renew_at: Uptime(asked_at.0 + token::renew_after(issued.life)),
             ends_at: Uptime(asked_at.0 + issued.life),
         };
@@ -191,14 +213,27 @@ impl Issuer {
         let code = || ErrorCode::of(&reply.body);
         match status.as_u16() {
             200..=299 => Ok(()),
-            401 if self.login.is_some() => Err(Fault::LoginRefused { host: host(), status }),
+            401 if self.login.is_some() => Err(Fault::LoginRefused {
+                host: host(),
+                status,
+                code: code(),
+                json: reply.is_json(),
+            }),
             // GitLab answers 403 to a login that may not use the registry at all; others to one scope that is not granted.
-            403 if self.login.is_some() && !self.yielded.load(Ordering::Relaxed) => {
-                Err(Fault::LoginRefused { host: host(), status })
+            403 if self.login.is_some() && !self.has_yielded() => Err(Fault::LoginRefused {
+                host: host(),
+                status,
+                code: code(),
+                json: reply.is_json(),
+            }),
+            // GitLab says so of a registry that is switched off.
+            404 if code().is_some_and(|code| code.as_str() == "UNAVAILABLE") => {
+                Err(Fault::Rejected { status, code: code() })
             }
             401 | 403 => Err(Fault::Denied { status, code: code() }),
-            404 | 405 => Err(Fault::Protocol {
+            404 | 405 => Err(Fault::Token {
                 problem: "there is no token service where the registry says it is",
+                status: Some(status),
             }),
             300..=399 => Err(Fault::Redirect {
                 to: None,
@@ -267,6 +302,7 @@ impl Token {
             header: self.header.clone(),
             asked: self.asked.clone(),
             fresh,
+            life: self.life,
         }
     }
 }

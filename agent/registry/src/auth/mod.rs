@@ -5,19 +5,28 @@
 
 mod api_login;
 mod authenticator;
+mod authorization;
 mod challenge;
 mod credential;
 mod docker_config;
 mod helper;
 mod issuer;
 mod realm;
+mod refused;
 mod scope;
 mod source;
 mod token;
+mod token_kind;
 
 pub use challenge::{Challenge, Challenges};
 pub use credential::{Anonymous, Credential, CredentialError, Credentials};
+pub use refused::RefusedLogins;
 pub use source::{CredentialSource, Environment};
 
-pub(crate) use authenticator::{Authenticator, Authorization};
+pub(crate) use api_login::{ApiForm, Presented};
+pub(crate) use authenticator::Authenticator;
+pub(crate) use authorization::Authorization;
+pub(crate) use challenge::basic_parameters;
+pub(crate) use realm::{absolute as absolute_realm, may_have_login};
 pub(crate) use scope::Scope;
+pub(crate) use token_kind::TokenHint;

@@ -36,8 +36,11 @@ const SHARED_DOMAINS: [&str; 20] = [
     "workers.dev",
 ];
 
+/// Domains of one owner that go by different names: Docker Hub's registry and its web API.
+const TWINS: [(&str, &str); 1] = [("docker.io", "docker.com")];
+
 /// The token service that a challenge names, made absolute; refused if nobody may be sent there at all.
-pub(super) fn absolute(realm: &str, answered_by: &Url) -> Result<Url, Fault> {
+pub(crate) fn absolute(realm: &str, answered_by: &Url) -> Result<Url, Fault> {
     let refused = |host: Option<&str>, why| {
         Err(Fault::Realm {
             host: host.unwrap_or("(no host)").to_owned(),
@@ -66,7 +69,7 @@ pub(super) fn absolute(realm: &str, answered_by: &Url) -> Result<Url, Fault> {
 }
 
 /// Whether the login may be sent to `realm`: a host that belongs to the registry's, or one that the gate names.
-pub(super) fn may_have_login(registry: &Origin, realm: &Url, guard: &Guard) -> Result<(), Fault> {
+pub(crate) fn may_have_login(registry: &Origin, realm: &Url, guard: &Guard) -> Result<(), Fault> {
     let Some(origin) = Origin::of(realm) else {
         return Err(Fault::Realm {
             host: "(no host)".to_owned(),
@@ -93,7 +96,10 @@ fn related(registry: &str, realm: &Url) -> bool {
     let is_name = !matches!(realm.host(), Some(Host::Ipv4(_) | Host::Ipv6(_)))
         && registry.parse::<IpAddr>().is_err()
         && !registry.starts_with('[');
-    is_name && registrable(registry).is_some_and(|domain| registrable(host) == Some(domain))
+    let (Some(ours), Some(theirs)) = (registrable(registry), registrable(host)) else {
+        return false;
+    };
+    is_name && (ours == theirs || TWINS.contains(&(ours, theirs)))
 }
 
 /// The domain that somebody registered, as far as can be told without the public suffix list: the last two labels, or three below
@@ -128,6 +134,7 @@ mod tests {
             ("registry.example.com", "https://registry.example.com:8443/token"),
             ("registry.example.com", "https://gitlab.example.com/jwt/auth"),
             ("registry-1.docker.io", "https://auth.docker.io/token"),
+            ("registry-1.docker.io", "https://hub.docker.com/v2/auth/token"),
             ("a.acme.co.uk", "https://b.acme.co.uk/"),
             ("foo.azurecr.io", "https://foo.azurecr.io/oauth2/token"),
             ("10.0.0.1", "https://10.0.0.1:8443/"),
@@ -146,6 +153,8 @@ mod tests {
             ("10.0.0.1", "https://10.0.0.2/"),
             ("10.0.0.1", "https://0.0.1/"),
             ("registry", "https://gitlab/"),
+            ("registry.docker.com", "https://auth.docker.io/"),
+            ("docker.io.example.com", "https://hub.docker.com/"),
             ("co.uk", "https://a.co.uk/"),
         ] {
             assert!(!belong(registry, realm), "{registry} {realm}");

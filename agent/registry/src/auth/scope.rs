@@ -2,6 +2,8 @@
 
 use portolan_shared::model::RepositoryName;
 
+use crate::client::Part;
+
 /// The right that one request needs (Docker's token scope grammar, `type:name:actions`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -11,6 +13,8 @@ pub(crate) enum Scope {
     Catalog,
     /// To read one repository.
     Pull(RepositoryName),
+    /// One of these within a part of the registry, which may have a token service of its own ([`Part`](crate::client::Part)).
+    Within(Part, Box<Scope>),
 }
 
 const CATALOG: &str = "registry:catalog:*";
@@ -22,19 +26,31 @@ impl Scope {
             Self::Login => String::new(),
             Self::Catalog => CATALOG.to_owned(),
             Self::Pull(repository) => format!("repository:{repository}:pull"),
+            Self::Within(_, scope) => scope.text(),
+        }
+    }
+
+    /// The part of the registry that it is about; `None` for the registry itself.
+    pub(crate) fn part(&self) -> Option<&Part> {
+        match self {
+            Self::Within(part, _) => Some(part),
+            Self::Login | Self::Catalog | Self::Pull(_) => None,
         }
     }
 
     /// The part of a challenge's scope that may be asked for: the server knows under which name it files the repository, but not which
     /// rights we want. `None` if it names nothing of use; then our own [`Scope::text`] is asked for.
     pub(crate) fn within(&self, challenge: Option<&str>) -> Option<String> {
+        if let Self::Within(_, scope) = self {
+            return scope.within(challenge);
+        }
         challenge?.split_whitespace().find_map(|part| {
             // A name may hold a colon, so the type ends at the first one and the actions begin at the last.
             let (kind, rest) = part.split_once(':')?;
             let (name, actions) = rest.rsplit_once(':')?;
             let kind_only = kind.split('(').next().unwrap_or(kind);
             match self {
-                Self::Login => None,
+                Self::Login | Self::Within(..) => None,
                 Self::Catalog => (part == CATALOG).then(|| CATALOG.to_owned()),
                 Self::Pull(repository) => {
                     let ours = repository.as_str();

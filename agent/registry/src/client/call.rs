@@ -5,7 +5,7 @@ use bytes::Bytes;
 use url::Url;
 
 use super::registry_client::RegistryClient;
-use crate::auth::Scope;
+use crate::auth::{ApiForm, Presented, Scope};
 use crate::error::Fault;
 use crate::http::{Outgoing, Purpose, Reply};
 
@@ -29,6 +29,10 @@ pub(crate) enum ApiLogin<'a> {
     Basic,
     /// The secret alone, as a bearer token.
     Secret,
+    /// The same, even if the registry or its token service has refused the login: to be told why. Once, for a refusal here is remembered.
+    SecretToExplain,
+    /// User name and secret as the members of these names of a JSON object, which is the body.
+    Members(&'static str, &'static str),
     /// A token that the API itself has given.
     Given(&'a HeaderValue),
 }
@@ -45,6 +49,8 @@ pub(crate) struct ApiCall<'a> {
     pub(crate) body: Option<(HeaderValue, Bytes)>,
     /// Bytes of the answer: refused as too large beyond.
     pub(crate) bound: usize,
+    /// Tries after a server error; the policy's if none is given.
+    pub(crate) retries: Option<u32>,
 }
 
 impl<'a> ApiCall<'a> {
@@ -57,6 +63,7 @@ impl<'a> ApiCall<'a> {
             login,
             body: None,
             bound: 8 * 1024 * 1024,
+            retries: None,
         }
     }
 
@@ -68,6 +75,8 @@ impl<'a> ApiCall<'a> {
         }
     }
 }
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 impl RegistryClient {
     /// Calls a product's own API and returns the answer, whatever its status.
@@ -84,13 +93,25 @@ impl RegistryClient {
                 outgoing.authorization = Some(token.clone());
                 None
             }
-            ApiLogin::Basic | ApiLogin::Secret => {
-                let as_secret = matches!(call.login, ApiLogin::Secret);
+            ApiLogin::Basic | ApiLogin::Secret | ApiLogin::SecretToExplain | ApiLogin::Members(..) => {
+                let form = match call.login {
+                    ApiLogin::Secret => ApiForm::Secret,
+                    ApiLogin::SecretToExplain => ApiForm::SecretToExplain,
+                    ApiLogin::Members(user, secret) => ApiForm::Members(user, secret),
+                    _ => ApiForm::Basic,
+                };
                 let login = inner
                     .authenticator
-                    .for_api(&inner.transport, &outgoing.url, as_secret)
+                    .for_api(&inner.transport, &outgoing.url, form)
                     .await?;
-                outgoing.authorization = login.as_ref().map(|login| login.header.clone());
+                match login.as_ref().map(|login| &login.presented) {
+                    Some(Presented::Header(header)) => outgoing.authorization = Some(header.clone()),
+                    Some(Presented::Body(body)) => {
+                        outgoing.body = Some((JSON, body.clone()));
+                        outgoing.follow = false;
+                    }
+                    None => {}
+                }
                 login
             }
         };
@@ -99,19 +120,14 @@ impl RegistryClient {
             && reply.status == StatusCode::UNAUTHORIZED
             && !reply.elsewhere
         {
-            inner.authenticator.refused_by_api(&outgoing.url, login);
+            inner.authenticator.refused_by_api(&outgoing.url, &login);
         }
         Ok(reply)
     }
 
     fn outgoing_call(&self, call: &ApiCall<'_>) -> Result<Outgoing, Fault> {
-        const JSON: HeaderValue = HeaderValue::from_static("application/json");
         let (base, purpose) = match call.at {
-            ApiHost::Registry => {
-                let url = &self.0.url;
-                let scheme = if url.is_https() { "https" } else { "http" };
-                (format!("{scheme}://{}", url.reference_host()), Purpose::Registry)
-            }
+            ApiHost::Registry => (self.origin(), Purpose::Registry),
             ApiHost::Other(url) => (url.as_str().trim_end_matches('/').to_owned(), Purpose::Realm),
         };
         let url = Url::parse(&format!("{base}{}", call.path)).map_err(|_| Fault::Internal {
@@ -131,7 +147,7 @@ impl RegistryClient {
             method: call.method.clone(),
             bound: call.bound.min(limits.list_bytes),
             total: limits.list_total,
-            retries: None,
+            retries: call.retries,
         })
     }
 }

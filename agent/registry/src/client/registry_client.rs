@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use ::http::StatusCode;
-use portolan_shared::model::{Budget, RegistryUrl};
+use ::http::{HeaderValue, StatusCode};
+use jiff::SignedDuration;
+use portolan_shared::model::{Budget, CertificateFacts, RegistryUrl};
 
 use super::access::Access;
 use super::request::Request;
+use super::route::Routes;
 use crate::api::{Learnt, fault_of};
-use crate::auth::{Authenticator, Authorization, Scope};
+use crate::auth::{Authenticator, Authorization, Scope, TokenHint};
 use crate::error::{Fault, RegistryError, Subject};
-use crate::http::{Guard, Limits, Origin, Outgoing, Purpose, Reply, Throttle, Transport, TransportParts};
+use crate::http::{
+    Allowance, Guard, Limits, Origin, Outgoing, Purpose, Reply, Throttle, Transport, TransportParts,
+};
 
 /// What a client has done so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +41,7 @@ pub(super) struct Inner {
     name: String,
     /// URL up to and including `/v2/`.
     base: String,
+    routes: Routes,
     pub(super) transport: Transport,
     pub(super) throttle: Throttle,
     pub(super) authenticator: Authenticator,
@@ -57,7 +63,10 @@ impl RegistryClient {
             gate,
             resolver,
             credentials,
+            refused,
             budget,
+            requests_left,
+            proxy,
             limits,
             clock,
             rng,
@@ -72,10 +81,13 @@ impl RegistryClient {
         let parts = TransportParts {
             guard: Guard::new(gate, &registry.hop(Purpose::Registry)),
             registry,
-            trust,
+            // What is served to this client is this client's to tell.
+            trust: trust.remembering_anew(),
             resolver,
             limits,
             keep: ceiling,
+            proxies: proxy,
+            allowance: Allowance::new(budget.per_second, requests_left, Arc::clone(&clock)),
             clock: Arc::clone(&clock),
             rng,
         };
@@ -83,11 +95,12 @@ impl RegistryClient {
             Transport::new(parts).map_err(|fault| RegistryError::new(name.clone(), Subject::Api, fault))?;
         Ok(Self(Arc::new(Inner {
             base: format!("{url}/v2/"),
+            routes: Routes::default(),
+            authenticator: Authenticator::new(credentials, Arc::clone(&clock), name.clone(), refused),
             url,
             name,
             transport,
-            throttle: Throttle::new(ceiling, Arc::clone(&clock)),
-            authenticator: Authenticator::new(credentials, clock),
+            throttle: Throttle::new(ceiling, clock),
             learnt: Learnt::default(),
         })))
     }
@@ -110,6 +123,31 @@ impl RegistryClient {
         }
     }
 
+    /// Lets no more than `ceiling` requests be in flight from now on, for products that bear fewer than the budget allows.
+    pub fn narrow(&self, ceiling: usize) {
+        self.0.throttle.narrow(ceiling);
+    }
+
+    /// The certificates that the registry, and the hosts that it sent us to, have served so far, where they were trusted: one a host, at most
+    /// [`limits::CERTIFICATE_FACTS`](portolan_shared::model::limits::CERTIFICATE_FACTS).
+    #[must_use]
+    pub fn certificates(&self) -> Vec<CertificateFacts> {
+        self.0.transport.certificates()
+    }
+
+    /// How far the registry's clock is ahead of ours (behind, if negative), by the `Date` of its last answer; `None` before the first one.
+    /// It is good to about the time that an answer takes.
+    #[must_use]
+    pub fn clock_skew(&self) -> Option<SignedDuration> {
+        self.0.transport.clock_skew()
+    }
+
+    /// The life of the token that the registry's token service gave last; `None` before the first one.
+    #[must_use]
+    pub fn token_life(&self) -> Option<Duration> {
+        self.0.authenticator.token_life()
+    }
+
     pub(crate) fn learnt(&self) -> &Learnt {
         &self.0.learnt
     }
@@ -126,9 +164,27 @@ impl RegistryClient {
     /// Sends a request below `/v2/`, logs in when asked to, and returns the last answer, whatever its status.
     pub(crate) async fn send(&self, request: Request<'_>) -> Result<Reply, Fault> {
         let inner = &*self.0;
+        let limits = inner.transport.limits();
+        if let Some(routed) = inner.routes.of(request.path, request.scope) {
+            let base = format!("{}{}", self.origin(), routed.front);
+            let outgoing = request.to(routed.path).outgoing(&base, limits)?;
+            return self.send_scoped(&routed.scope, outgoing).await;
+        }
         let scope = request.scope;
-        let outgoing = request.outgoing(&inner.base, inner.transport.limits())?;
+        let outgoing = request.outgoing(&inner.base, limits)?;
         self.send_scoped(scope, outgoing).await
+    }
+
+    /// From now on, the first component of a repository's name is the key of one of several registries behind this address, each of which
+    /// has its `/v2/` below `front/KEY`. For products that are made so, once they are recognised.
+    pub(crate) fn route_below(&self, front: &str) {
+        self.0.routes.set(front);
+    }
+
+    /// Scheme, host and port.
+    pub(super) fn origin(&self) -> String {
+        let scheme = if self.0.url.is_https() { "https" } else { "http" };
+        format!("{scheme}://{}", self.0.url.reference_host())
     }
 
     /// Sends a request to the registry, logs in when asked to, and returns the last answer, whatever its status.
@@ -172,9 +228,26 @@ impl RegistryClient {
         inner.transport.send(&inner.throttle, &outgoing).await
     }
 
+    /// Takes in how the registry wants to be asked, from an answer that is no refusal.
+    pub(crate) async fn learn_from(&self, reply: &Reply) {
+        self.0.authenticator.learn(&self.0.transport, reply).await;
+    }
+
     /// Whether there is a login at all.
     pub(crate) async fn has_login(&self) -> Result<bool, Fault> {
         self.0.authenticator.has_login(&self.0.transport).await
+    }
+
+    /// What the login looks like, also after it was refused; `None` without one.
+    pub(crate) async fn token_hint(&self) -> Result<Option<TokenHint>, Fault> {
+        self.0.authenticator.hint(&self.0.transport).await
+    }
+
+    /// What is sent along for this right, once the registry has said how it wants to be asked; `None` if nothing is.
+    pub(crate) async fn authorization(&self, scope: &Scope) -> Result<Option<HeaderValue>, Fault> {
+        let inner = &*self.0;
+        let ahead = inner.authenticator.ahead(&inner.transport, scope).await?;
+        Ok(ahead.map(|ahead| ahead.header))
     }
 
     /// Like [`RegistryClient::send`]; every status but success is a fault.

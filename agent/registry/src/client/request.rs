@@ -40,6 +40,11 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// The same to another path below `/v2/`.
+    pub(super) fn to(self, path: &'a str) -> Self {
+        Self { path, ..self }
+    }
+
     pub(super) fn outgoing(self, base: &str, limits: &Limits) -> Result<Outgoing, Fault> {
         let mut text =
             String::with_capacity(base.len() + self.path.len() + self.query.map_or(0, |q| q.len() + 1));

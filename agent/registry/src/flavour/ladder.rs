@@ -8,7 +8,7 @@ use portolan_shared::model::{
     DiscoveryMethod, DiscoveryStep, Finding, FindingCode, RepositoryName, RepositoryPatterns,
 };
 
-use super::product::{Product, RepositoryPages, Rung};
+use super::product::{Product, RepositoryPages, Rung, literals};
 use crate::api::Page;
 use crate::client::RegistryClient;
 use crate::error::RegistryError;
@@ -34,7 +34,7 @@ impl Wanted {
 }
 
 /// Finds repositories. Rung after rung is tried until one has shown everything that this credential can see; what each gave is recorded,
-/// and why the next was needed.
+/// and why the next was needed. What the operator named is always among what is found, whatever the others show.
 pub struct Ladder {
     rungs: VecDeque<Rung>,
     steps: Vec<DiscoveryStep>,
@@ -48,7 +48,7 @@ impl Ladder {
     pub(super) fn new(product: &dyn Product, client: &RegistryClient, wanted: &Wanted) -> Self {
         let mut rungs = VecDeque::new();
         match wanted.explicit() {
-            Some(names) => rungs.push_back(named(names)),
+            Some(names) => rungs.push_back(named(names, true)),
             None => {
                 rungs.extend(product.rungs(client, wanted));
                 if product.has_catalog() {
@@ -57,6 +57,10 @@ impl Ladder {
                         shows_all: true,
                         pages: Box::new(client.catalog()),
                     });
+                }
+                let names = literals(&wanted.patterns);
+                if !names.is_empty() {
+                    rungs.push_back(named(names, false));
                 }
             }
         }
@@ -100,17 +104,19 @@ impl Ladder {
                     let shortfall = rung.pages.shortfall();
                     let malformed = rung.pages.malformed();
                     step.complete = shortfall.is_none();
-                    step.finding = shortfall.or_else(|| {
+                    let remark = rung.pages.remark();
+                    let unreadable = || {
                         (malformed > 0).then(|| {
                             let seen = format!("{malformed} repositories listed by {}", rung.method);
                             Finding::new(FindingCode::NameMalformed, &seen)
                         })
-                    });
+                    };
+                    step.finding = shortfall.or_else(unreadable).or(remark);
                     let ends = rung.shows_all && step.complete;
                     self.rungs.pop_front();
                     if ends {
                         self.complete = true;
-                        self.rungs.clear();
+                        self.rungs.retain(|rung| rung.method == DiscoveryMethod::Explicit);
                     }
                 }
                 Err(error) => {
@@ -123,7 +129,41 @@ impl Ladder {
                 }
             }
         }
+        self.conclude();
         Ok(None)
+    }
+
+    /// Says why nothing was found, if nothing was.
+    fn conclude(&mut self) {
+        if self.steps.iter().any(|step| step.found > 0) {
+            return;
+        }
+        if self
+            .steps
+            .iter()
+            .any(|step| step.method == DiscoveryMethod::Explicit)
+        {
+            return;
+        }
+        let seen = |what: &str| {
+            let tried: Vec<&str> = self.steps.iter().map(|step| step.method.as_str()).collect();
+            format!("{what}; tried: {}", tried.join(", "))
+        };
+        if let Some(index) = self.steps.iter().rposition(|step| step.complete) {
+            let finding = Finding::new(FindingCode::NothingVisible, &seen("no repository was listed"));
+            self.steps[index].finding.get_or_insert(finding);
+        } else if !self.steps.is_empty() {
+            let finding = Finding::new(
+                FindingCode::NamesNeeded,
+                &seen("no way to list repositories is open to this credential, and none is named"),
+            );
+            self.steps.push(DiscoveryStep {
+                method: DiscoveryMethod::Explicit,
+                found: 0,
+                complete: false,
+                finding: Some(finding),
+            });
+        }
     }
 
     /// The methods that were tried so far, in order.
@@ -139,10 +179,10 @@ impl Ladder {
     }
 }
 
-fn named(names: Vec<RepositoryName>) -> Rung {
+fn named(names: Vec<RepositoryName>, shows_all: bool) -> Rung {
     Rung {
         method: DiscoveryMethod::Explicit,
-        shows_all: true,
+        shows_all,
         pages: Box::new(Named(Some(names))),
     }
 }

@@ -1,6 +1,7 @@
 //! The tags of a repository by the product's own way, or by everybody's where that is refused.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -51,15 +52,17 @@ pub struct TagPage {
 /// Lists the tags of a repository.
 ///
 /// The product's own list is asked first. If that is refused or fails for whatever reason, the tags are listed as in any other registry,
-/// and the failure is counted. A failure that concerns the whole registry, such as a refused login, is one of the list.
+/// and the failure is counted. A failure that concerns the credential as such, such as a refused login, is one of the list; so is one that
+/// the general list would repeat, such as of a repository that is not known.
 pub struct TagList {
     client: RegistryClient,
     repository: RepositoryName,
     listings: Arc<Listings>,
     method: ListingMethod,
     pages: Box<dyn TagPages>,
-    /// Tags that were given before the method was changed.
-    given: HashSet<TagName>,
+    /// Of every tag that the product's own way gave a keyed hash: what pages repeat, or the general way lists again, is not given twice.
+    given: HashSet<u64>,
+    hasher: RandomState,
     ended: bool,
 }
 
@@ -80,6 +83,7 @@ impl TagList {
             method,
             pages,
             given: HashSet::new(),
+            hasher: RandomState::new(),
             ended: false,
         }
     }
@@ -90,17 +94,22 @@ impl TagList {
             let is_native = self.method != ListingMethod::TagsList;
             match self.pages.next_page().await {
                 Ok(Some(mut page)) => {
-                    page.tags.retain(|tag| !self.given.contains(&tag.tag));
-                    if is_native {
-                        self.given.extend(page.tags.iter().map(|tag| tag.tag.clone()));
-                    }
+                    let (given, hasher) = (&mut self.given, &self.hasher);
+                    page.tags.retain(|tag| {
+                        let hash = hasher.hash_one(tag.tag.as_str());
+                        if is_native {
+                            given.insert(hash)
+                        } else {
+                            !given.contains(&hash)
+                        }
+                    });
                     return Ok(Some(page));
                 }
                 Ok(None) => {
                     self.ended = true;
                     self.listings.listed(self.method);
                 }
-                Err(error) if is_native && !error.concerns_whole_registry() => {
+                Err(error) if is_native && !error.concerns_credential() && !self.pages.is_final(&error) => {
                     tracing::debug!(repository = %self.repository, method = %self.method, %error, "listed in the general way");
                     self.listings.gave_up(self.method, &error);
                     (self.method, self.pages) = generic(&self.client, &self.repository);
@@ -112,6 +121,18 @@ impl TagList {
             }
         }
         Ok(None)
+    }
+
+    /// How the tags are listed: the product's own way until that is given up.
+    #[must_use]
+    pub fn method(&self) -> ListingMethod {
+        self.method
+    }
+
+    /// Tags that were read from the registry and not given yet: many where it gives all of them in one answer.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.pages.held()
     }
 
     /// Once the end was reached: why these are not all tags.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
 
-use super::failure::fault_of;
+use super::failure::{Way, fault_of};
 use crate::error::Fault;
 
 /// Capacity that is set aside ahead of the bytes: a declared length is the server's word only.
@@ -17,9 +17,10 @@ pub(super) async fn read_whole(
     response: Response,
     bound: usize,
     idle: Duration,
+    way: Way<'_>,
     received: impl Fn(usize),
 ) -> Result<Bytes, Fault> {
-    read(response, bound, idle, received)
+    read(response, bound, idle, way, received)
         .await
         .and_then(|(body, whole)| {
             if whole {
@@ -35,15 +36,19 @@ pub(super) async fn read_start(
     response: Response,
     bound: usize,
     idle: Duration,
+    way: Way<'_>,
     received: impl Fn(usize),
 ) -> Result<Bytes, Fault> {
-    read(response, bound, idle, received).await.map(|(body, _)| body)
+    read(response, bound, idle, way, received)
+        .await
+        .map(|(body, _)| body)
 }
 
 async fn read(
     mut response: Response,
     bound: usize,
     idle: Duration,
+    way: Way<'_>,
     received: impl Fn(usize),
 ) -> Result<(Bytes, bool), Fault> {
     // Most bodies come in one piece, which is then passed on as it is.
@@ -57,7 +62,7 @@ async fn read(
             Ok(Some(chunk)) => chunk,
             Ok(None) if rest.is_empty() => return Ok((first, true)),
             Ok(None) => return Ok((rest.freeze(), true)),
-            Err(error) => return Err(fault_of(&error)),
+            Err(error) => return Err(fault_of(&error, way)),
         };
         received(chunk.len());
         let so_far = first.len().max(rest.len());

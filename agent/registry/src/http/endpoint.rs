@@ -4,13 +4,17 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use portolan_shared::model::CertificateFacts;
+use portolan_shared::process::{ProxyRules, ProxyUrl};
+use portolan_shared::secret::Secret;
 use portolan_shared::tls::RegistryTrust;
 use reqwest::redirect::Policy;
 use url::{Host, Url};
 
+use super::failure::Way;
 use super::guard::{Guard, Hop, Purpose, Refused};
 use super::limits::{HEADER_BYTES, Limits, OTHER_HOSTS};
-use super::resolve::{GuardedResolver, Resolver};
+use super::resolve::{GuardedResolver, Resolver, Towards};
 use crate::error::Fault;
 
 /// How we introduce ourselves.
@@ -46,6 +50,11 @@ impl Origin {
             && url.host_str().map(|host| host.trim_end_matches('.')) == Some(self.host.as_str())
     }
 
+    /// `HOST:PORT`.
+    pub(crate) fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     pub(crate) fn hop(&self, purpose: Purpose) -> Hop<'_> {
         Hop {
             https: self.https,
@@ -58,9 +67,20 @@ impl Origin {
 
 pub(crate) struct Endpoint {
     pub(crate) origin: Origin,
-    purpose: Purpose,
+    pub(super) purpose: Purpose,
     literal: Option<IpAddr>,
+    /// `HOST:PORT` of the proxy on the way.
+    proxy: Option<String>,
     pub(crate) client: reqwest::Client,
+}
+
+impl Endpoint {
+    pub(super) fn way(&self) -> Way<'_> {
+        Way {
+            https: self.origin.https,
+            proxy: self.proxy.as_deref(),
+        }
+    }
 }
 
 /// What endpoints are made of.
@@ -71,6 +91,7 @@ pub(crate) struct Builder {
     pub(crate) limits: Limits,
     /// Idle connections that are kept for the registry.
     pub(crate) keep: usize,
+    pub(crate) proxies: ProxyRules,
 }
 
 /// The registry's endpoint, and those of the hosts that it sent us to.
@@ -100,6 +121,10 @@ impl Endpoints {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.builder.limits
+    }
+
+    pub(crate) fn certificates(&self) -> Vec<CertificateFacts> {
+        self.builder.trust.served().facts()
     }
 
     /// The endpoint for `url`, once the guard has agreed.
@@ -162,12 +187,18 @@ fn literal_of(url: &Url) -> Option<IpAddr> {
 
 impl Builder {
     fn build(&self, origin: Origin, purpose: Purpose, literal: Option<IpAddr>) -> Result<Endpoint, Fault> {
+        let proxy = self.proxies.proxy_for(origin.https, &origin.host, origin.port);
         let resolver = GuardedResolver {
             resolver: Arc::clone(&self.resolver),
             guard: self.guard.clone(),
-            https: origin.https,
-            port: origin.port,
-            purpose,
+            to: match proxy {
+                Some(proxy) => Towards::Proxy { port: proxy.port },
+                None => Towards::Host {
+                    https: origin.https,
+                    port: origin.port,
+                    purpose,
+                },
+            },
         };
         let keep = if purpose == Purpose::Registry {
             self.keep
@@ -177,6 +208,9 @@ impl Builder {
         let mut builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .redirect(Policy::none())
+            // The library asks again by itself what a server says that it has not looked at (HTTP/2: refused, or behind its last word); to the
+            // server that is one request, and so it is to us.
+            // Neither proxies nor their exceptions come from anywhere but our own rules.
             .no_proxy()
             .referer(false)
             .dns_resolver(resolver)
@@ -184,6 +218,9 @@ impl Builder {
             .pool_max_idle_per_host(keep)
             .pool_idle_timeout(Duration::from_secs(60))
             .http2_max_header_list_size(HEADER_BYTES);
+        if let Some(proxy) = proxy {
+            builder = builder.proxy(through(proxy)?);
+        }
         // reqwest wants to know how to speak TLS even to a host that is spoken to in clear; no system store is read for that.
         let tls = if origin.https {
             self.trust
@@ -200,9 +237,30 @@ impl Builder {
             origin,
             purpose,
             literal,
+            proxy: proxy.map(ToString::to_string),
             client,
         })
     }
+}
+
+/// The proxy as the library wants it. An address is checked here, for no name is resolved then.
+fn through(proxy: &ProxyUrl) -> Result<reqwest::Proxy, Fault> {
+    if let Ok(address) = proxy.host.parse::<IpAddr>() {
+        Guard::check_proxy(address).map_err(|refusal| Fault::Address {
+            address,
+            rule: refusal.rule,
+        })?;
+    }
+    let all = reqwest::Proxy::all(format!("http://{proxy}")).map_err(|_| Fault::Internal {
+        problem: "the proxy's URL could not be built",
+    })?;
+    Ok(match proxy.login.as_ref().map(Secret::expose) {
+        Some(login) => {
+            let (user, password) = login.split_once(':').unwrap_or((login, ""));
+            all.basic_auth(user, password)
+        }
+        None => all,
+    })
 }
 
 /// A configuration that trusts nobody.

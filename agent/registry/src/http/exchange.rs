@@ -1,20 +1,24 @@
 //! One attempt at a request: every redirect admitted, every deadline kept, the body read up to its bound.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use portolan_shared::process::{Clock, Rng};
+use jiff::{SignedDuration, Timestamp};
+use portolan_shared::model::CertificateFacts;
+use portolan_shared::process::{Clock, ProxyRules, Rng};
 use portolan_shared::tls::RegistryTrust;
 use url::Url;
 
-use super::endpoint::{Builder, Endpoints, Origin};
-use super::failure::fault_of;
+use super::allowance::Allowance;
+use super::endpoint::{Builder, Endpoint, Endpoints, Origin};
+use super::failure::{PROXY_WANTS_LOGIN, fault_of};
 use super::guard::{Guard, Purpose};
 use super::limits::Limits;
+use super::pauses::Pauses;
 use super::resolve::Resolver;
 use super::{body, redirect};
 use crate::error::Fault;
@@ -27,6 +31,8 @@ pub(crate) struct TransportParts {
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) limits: Limits,
     pub(crate) keep: usize,
+    pub(crate) proxies: ProxyRules,
+    pub(crate) allowance: Allowance,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
 }
@@ -36,6 +42,10 @@ pub(crate) struct Transport {
     pub(super) endpoints: Endpoints,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) rng: Arc<dyn Rng>,
+    pub(super) allowance: Allowance,
+    pub(super) pauses: Pauses,
+    /// The registry's last `Date`, and when it came.
+    date: Mutex<Option<(HeaderValue, Timestamp)>>,
     pub(crate) counters: Counters,
 }
 
@@ -79,6 +89,13 @@ pub(crate) struct Reply {
     pub(crate) elsewhere: bool,
 }
 
+impl Reply {
+    /// Whether the body is JSON, whatever it is called.
+    pub(crate) fn is_json(&self) -> bool {
+        serde_json::from_slice::<serde::de::IgnoredAny>(&self.body).is_ok()
+    }
+}
+
 impl Transport {
     pub(crate) fn new(parts: TransportParts) -> Result<Self, Fault> {
         let builder = Builder {
@@ -87,11 +104,15 @@ impl Transport {
             resolver: parts.resolver,
             limits: parts.limits,
             keep: parts.keep,
+            proxies: parts.proxies,
         };
         Ok(Self {
             endpoints: Endpoints::new(builder, parts.registry)?,
             clock: parts.clock,
             rng: parts.rng,
+            allowance: parts.allowance,
+            pauses: Pauses::default(),
+            date: Mutex::default(),
             counters: Counters::default(),
         })
     }
@@ -112,6 +133,22 @@ impl Transport {
         &*self.clock
     }
 
+    pub(super) fn remember_date(&self, date: HeaderValue, now: Timestamp) {
+        *self.date.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, now));
+    }
+
+    /// How far the registry's clock is ahead of ours, by its last answer; the time that the answer took is part of it.
+    pub(crate) fn clock_skew(&self) -> Option<SignedDuration> {
+        let (date, now) = self.date.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let said = jiff::fmt::rfc2822::parse(date.to_str().ok()?).ok()?;
+        Some(said.timestamp().duration_since(now))
+    }
+
+    /// The certificates that were served and trusted so far.
+    pub(crate) fn certificates(&self) -> Vec<CertificateFacts> {
+        self.endpoints.certificates()
+    }
+
     /// One attempt, within its time.
     pub(super) async fn attempt(&self, outgoing: &Outgoing) -> Result<Reply, Fault> {
         tokio::time::timeout(outgoing.total, self.follow(outgoing))
@@ -130,22 +167,29 @@ impl Transport {
             if hop > 0 {
                 // For the first one, somebody has waited before the time began to count.
                 self.guard().ready().await;
+                self.allowance.turn().await?;
             }
             let endpoint = self.endpoints.admit(&url, purpose)?;
             let request = build(outgoing, url.clone(), authorization);
             self.counters.requests.fetch_add(1, Ordering::Relaxed);
-            let response = endpoint
-                .client
-                .execute(request)
-                .await
-                .map_err(|error| fault_of(&error))?;
+            let response = endpoint.client.execute(request).await.map_err(|error| {
+                fault_of(&error, endpoint.way()).at(purpose, || endpoint.origin.authority())
+            })?;
+            if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+                && let Some(proxy) = endpoint.way().proxy
+            {
+                return Err(Fault::ProxyRefused {
+                    proxy: proxy.to_owned(),
+                    problem: PROXY_WANTS_LOGIN,
+                });
+            }
             let to = if outgoing.follow {
                 redirect::target(&url, response.status(), response.headers())?
             } else {
                 None
             };
             let Some(to) = to else {
-                return self.read(outgoing, response, url, elsewhere).await;
+                return self.read(outgoing, &endpoint, response, url, elsewhere).await;
             };
             if !endpoint.origin.is_of(&to) {
                 // Whatever comes next, even a way back, is not what the login was meant for.
@@ -168,6 +212,7 @@ impl Transport {
     async fn read(
         &self,
         outgoing: &Outgoing,
+        endpoint: &Endpoint,
         mut response: reqwest::Response,
         url: Url,
         elsewhere: bool,
@@ -181,12 +226,20 @@ impl Transport {
         let body = if outgoing.method == Method::HEAD || status == StatusCode::NOT_MODIFIED {
             Bytes::new()
         } else if status.is_success() {
-            body::read_whole(response, outgoing.bound, idle, received).await?
+            body::read_whole(response, outgoing.bound, idle, endpoint.way(), received)
+                .await
+                .map_err(|fault| fault.at(endpoint.purpose, || endpoint.origin.authority()))?
         } else {
             // Of an error only its code is of use; that the rest cannot be read makes it no other error.
-            body::read_start(response, self.limits().error_bytes, idle, received)
-                .await
-                .unwrap_or_default()
+            body::read_start(
+                response,
+                self.limits().error_bytes,
+                idle,
+                endpoint.way(),
+                received,
+            )
+            .await
+            .unwrap_or_default()
         };
         Ok(Reply {
             status,

@@ -4,10 +4,12 @@
 //! - `guard`, `resolve`: which hosts and addresses may be connected to
 //! - `endpoint`: one connection pool a host, with that host's TLS configuration
 //! - `exchange`: one attempt: redirects, deadlines, the bounded body
-//! - `redirect`, `body`, `retry`: what `exchange` and `patience` decide by
-//! - `throttle`, `patience`: how many requests at once, and what is tried again
+//! - `redirect`, `body`, `retry`, `quota`: what `exchange` and `patience` decide by
+//! - `throttle`, `allowance`, `pauses`: how many requests at once, a second, and altogether, and which hosts are left alone for a while
+//! - `patience`: what is tried again
 //! - `failure`: what went wrong, from the library's errors
 
+mod allowance;
 mod body;
 mod endpoint;
 mod exchange;
@@ -15,6 +17,8 @@ mod failure;
 mod guard;
 mod limits;
 mod patience;
+mod pauses;
+mod quota;
 mod redirect;
 mod resolve;
 mod retry;
@@ -24,8 +28,9 @@ pub use guard::{AddressRules, AnyHost, Gate, Hop, Purpose, Refusal};
 pub use limits::Limits;
 pub use resolve::{Resolver, SystemResolver};
 
+pub(crate) use allowance::Allowance;
 pub(crate) use endpoint::Origin;
 pub(crate) use exchange::{Outgoing, Reply, Transport, TransportParts};
-pub(crate) use guard::Guard;
+pub(crate) use guard::{Guard, Refused};
 pub(crate) use limits::URL_BYTES;
 pub(crate) use throttle::Throttle;

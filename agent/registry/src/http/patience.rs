@@ -4,9 +4,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::StatusCode;
+use http::header::DATE;
 use portolan_shared::process::RetryPolicy;
 
+use super::Purpose;
 use super::exchange::{Outgoing, Reply, Transport};
+use super::pauses::Counted;
+use super::quota::exhausted;
 use super::retry::{Verdict, verdict};
 use super::throttle::Throttle;
 use crate::error::Fault;
@@ -44,7 +48,9 @@ impl Transport {
                     if waited >= self.limits().patience {
                         return Err(Fault::RateLimited { status });
                     }
-                    waited += wait;
+                    // What this host's quota makes the next try wait for is a part of it.
+                    let counted = Counted::of(&outgoing.method, &outgoing.url);
+                    waited += wait.max(self.pauses.wait(counted, self.clock.uptime()));
                     tracing::debug!(
                         host = outgoing.url.host_str(),
                         status = status.as_u16(),
@@ -77,11 +83,22 @@ impl Transport {
     }
 
     async fn once(&self, throttle: &Throttle, outgoing: &Outgoing) -> Attempt {
-        let place = throttle.enter().await;
+        let counted = Counted::of(&outgoing.method, &outgoing.url);
+        let place = loop {
+            // Nobody keeps a place from others while waiting here; what others were told meanwhile counts too.
+            self.pauses.over(counted, &*self.clock).await;
+            let place = throttle.enter().await;
+            if self.pauses.wait(counted, self.clock.uptime()).is_zero() {
+                break place;
+            }
+        };
         self.guard().ready().await;
+        if let Err(fault) = self.allowance.turn().await {
+            return Attempt::Answer(Err(fault));
+        }
         let begun = place.begin();
         match self.attempt(outgoing).await {
-            Ok(reply) => match verdict(reply.status, &reply.headers, self.clock.now()) {
+            Ok(reply) => match self.judged(outgoing, &reply) {
                 Verdict::Final => {
                     place.well(begun);
                     Attempt::Answer(Ok(reply))
@@ -98,12 +115,38 @@ impl Transport {
                 }
             },
             Err(fault) if fault.may_pass() => {
-                if matches!(fault, Fault::TimedOut { .. }) {
+                if matches!(fault, Fault::TimedOut { .. } | Fault::TurnedAway) {
                     place.overloaded(begun);
                 }
                 Attempt::Failed(fault)
             }
             Err(fault) => Attempt::Answer(Err(fault)),
+        }
+    }
+
+    /// What an answer says about trying again; what it says beside that is remembered.
+    fn judged(&self, outgoing: &Outgoing, reply: &Reply) -> Verdict {
+        let now = self.clock.now();
+        if outgoing.purpose == Purpose::Registry
+            && !reply.elsewhere
+            && let Some(date) = reply.headers.get(DATE)
+        {
+            self.remember_date(date.clone(), now);
+        }
+        let exhausted = exhausted(&reply.headers, now);
+        if let Some(exhausted) = exhausted {
+            let longest = self.limits().longest_wait;
+            self.pauses
+                .note(&reply.url, exhausted, longest, self.clock.uptime());
+        }
+        match verdict(reply.status, &reply.headers, now) {
+            // Without a word on when to come back, what is known of the quota holds; one of pulls is no reason to stop everything.
+            Verdict::Busy(None) => Verdict::Busy(
+                exhausted
+                    .filter(|exhausted| !exhausted.pulls_only)
+                    .map(|exhausted| exhausted.wait),
+            ),
+            verdict => verdict,
         }
     }
 }

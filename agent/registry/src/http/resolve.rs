@@ -43,27 +43,45 @@ pub(crate) struct AddressRefused {
     pub(crate) refusal: Refusal,
 }
 
-/// The resolver of one endpoint: it knows which host, port and purpose the connection is for.
+/// The resolver of one endpoint.
 pub(crate) struct GuardedResolver {
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) guard: Guard,
-    pub(crate) https: bool,
-    pub(crate) port: u16,
-    pub(crate) purpose: Purpose,
+    pub(crate) to: Towards,
+}
+
+/// What the names that are resolved stand for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Towards {
+    /// The host itself.
+    Host {
+        https: bool,
+        port: u16,
+        purpose: Purpose,
+    },
+    /// The proxy on the way, at this port. It resolves the host's name itself, out of our sight.
+    Proxy { port: u16 },
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (resolver, guard) = (Arc::clone(&self.resolver), self.guard.clone());
-        let (https, port, purpose) = (self.https, self.port, self.purpose);
+        let to = self.to;
         Box::pin(async move {
             let host = name.as_str();
-            let hop = Hop {
-                https,
-                host,
-                port,
-                purpose,
+            let check = |address| match to {
+                Towards::Host { https, port, purpose } => {
+                    let hop = Hop {
+                        https,
+                        host,
+                        port,
+                        purpose,
+                    };
+                    guard.check_address(&hop, address)
+                }
+                Towards::Proxy { .. } => Guard::check_proxy(address),
             };
+            let (Towards::Host { port, .. } | Towards::Proxy { port }) = to;
             let found = resolver
                 .resolve(host)
                 .await
@@ -71,7 +89,7 @@ impl Resolve for GuardedResolver {
             let mut refused = None;
             let mut allowed = Vec::with_capacity(found.len());
             for address in found {
-                match guard.check_address(&hop, address) {
+                match check(address) {
                     Ok(()) => allowed.push(SocketAddr::new(address, port)),
                     Err(refusal) => refused = Some(AddressRefused { address, refusal }),
                 }

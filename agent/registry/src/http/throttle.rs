@@ -19,13 +19,14 @@ const SLOW: Duration = Duration::from_millis(250);
 pub(crate) struct Throttle {
     permits: Semaphore,
     state: Mutex<State>,
-    ceiling: usize,
     clock: Arc<dyn Clock>,
 }
 
 struct State {
     /// Requests that may be in flight.
     bound: usize,
+    /// Requests that may ever be in flight.
+    ceiling: usize,
     /// Permits that are to be taken out of circulation when they come back.
     debt: usize,
     /// Good answers since the bound last changed.
@@ -45,6 +46,7 @@ impl Throttle {
             permits: Semaphore::new(bound),
             state: Mutex::new(State {
                 bound,
+                ceiling,
                 debt: 0,
                 good: 0,
                 cuts: 0,
@@ -52,7 +54,6 @@ impl Throttle {
                 best: Duration::MAX,
                 usual: Duration::ZERO,
             }),
-            ceiling,
             clock,
         }
     }
@@ -64,6 +65,18 @@ impl Throttle {
     /// Requests that may be in flight now.
     pub(crate) fn bound(&self) -> usize {
         self.state().bound
+    }
+
+    /// Lets no more requests than this be in flight from now on. A higher ceiling than the present one changes nothing.
+    pub(crate) fn narrow(&self, ceiling: usize) {
+        let mut state = self.state();
+        state.ceiling = state.ceiling.min(ceiling.max(1));
+        let above = state.bound.saturating_sub(state.ceiling);
+        state.bound -= above;
+        state.debt += above;
+        // Permits that nobody holds are taken at once, the others when they come back.
+        let idle = self.permits.forget_permits(state.debt);
+        state.debt -= idle;
     }
 
     /// Waits for a place, and until nobody is parked.
@@ -124,7 +137,7 @@ impl Place<'_> {
         state.usual = (state.usual * 7 + took) / 8;
         state.good += 1;
         let queueing = state.usual > SLOW && state.usual > state.best.saturating_mul(SLOWER);
-        if state.good >= state.bound && state.bound < self.throttle.ceiling && !queueing {
+        if state.good >= state.bound && state.bound < state.ceiling && !queueing {
             state.good = 0;
             state.bound += 1;
             if state.debt > 0 {
@@ -197,6 +210,29 @@ mod tests {
             (1, 1),
             "never below one"
         );
+    }
+
+    #[tokio::test]
+    async fn a_ceiling_that_is_lowered_holds_at_once_and_for_good() {
+        let (_, throttle) = throttle(32);
+        for _ in 0..1_000 {
+            let place = throttle.enter().await;
+            place.well(place.begin());
+        }
+        let held = futures::future::join_all((0..20).map(|_| throttle.enter())).await;
+        throttle.narrow(8);
+        throttle.narrow(16);
+        assert_eq!(throttle.bound(), 8);
+        assert!(
+            futures::poll!(Box::pin(throttle.enter())).is_pending(),
+            "more than that are still on their way"
+        );
+        drop(held);
+        for _ in 0..1_000 {
+            let place = throttle.enter().await;
+            place.well(place.begin());
+        }
+        assert_eq!((throttle.bound(), throttle.permits.available_permits()), (8, 8));
     }
 
     #[tokio::test]

@@ -207,3 +207,32 @@ async fn t45_a_server_that_trickles_runs_out_of_time() {
         "{error:?}"
     );
 }
+
+#[tokio::test]
+async fn t45_nesting_without_end_is_passed_over_or_refused() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let deep = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
+        for (around, listed) in [
+            ("{\"more\":%,\"tags\":[\"a\"]}", Some((1, 0))),
+            ("{\"tags\":[\"a\",%]}", Some((1, 1))),
+            ("%", None),
+        ] {
+            let body = around.replace('%', &deep);
+            let server = Server::start(move |_| Answer::json(body.clone())).await;
+            let client = RegistryClient::new(access(&server.url())).unwrap();
+            let mut tags = client.tags(&repository());
+            match (tags.next_page().await, listed) {
+                (Ok(page), Some((items, malformed))) => {
+                    assert_eq!(
+                        page.unwrap().items.len(),
+                        items,
+                        "what nobody reads costs nobody anything"
+                    );
+                    assert_eq!(tags.malformed(), malformed);
+                }
+                (Err(error), None) => assert_eq!(error.finding().code, FindingCode::Protocol),
+                (other, _) => panic!("{around}: {other:?}"),
+            }
+        }
+    }
+}

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use portolan_registry::{Access, Credential, CredentialError, Credentials, Login, RegistryClient};
+use portolan_registry::{
+    Access, Credential, CredentialError, Credentials, Fault, RefusedLogins, RegistryClient,
+};
 use portolan_shared::model::FindingCode;
 use portolan_shared::secret::Secret;
 
@@ -88,31 +90,6 @@ async fn one_scope_that_is_refused_is_no_refused_login() {
 }
 
 #[tokio::test]
-async fn basic_alone() {
-    let server = Server::start(|heard| match heard.header("authorization") {
-        Some(BASIC) => content(heard),
-        _ => Answer::status(401).with("www-authenticate", "Basic"),
-    })
-    .await;
-    let client = with_login(&server.url());
-    let ping = client.ping().await.unwrap();
-    assert_eq!((ping.login, ping.accepted), (Login::Basic, true));
-    read(&client).await.unwrap();
-    let last = server.heard().pop().unwrap();
-    assert_eq!(
-        last.header("authorization"),
-        Some(BASIC),
-        "sent ahead once the registry has asked for it"
-    );
-    assert!(
-        read(&crate::client::client(&server.url()))
-            .await
-            .unwrap_err()
-            .is_denied()
-    );
-}
-
-#[tokio::test]
 async fn a_login_that_works_is_not_doubted_for_one_repository() {
     let server = Server::start(|heard| match heard.header("authorization") {
         Some(BASIC) if heard.path != "/v2/a/b/tags/list" => Answer::json(r#"{"tags":["1"]}"#),
@@ -174,4 +151,45 @@ async fn tokens_from_docker_configuration() {
         .await
         .unwrap();
     assert_eq!(server.count("/token"), before, "sent as it is");
+}
+
+#[tokio::test]
+async fn a_refused_login_is_not_tried_by_the_next_client_either() {
+    let server = Server::start(
+        |heard| match (heard.path.as_str(), heard.header("authorization")) {
+            ("/token", Some(BASIC)) => Answer::json(r#"{"token":"t"}"#),
+            ("/token", _) => Answer::json(r#"{"errors":[{"code":"UNAUTHORIZED"}]}"#).but(401),
+            (_, Some("Bearer t")) => content(heard),
+            _ => Answer::status(401).with("www-authenticate", "Bearer realm=\"/token\""),
+        },
+    )
+    .await;
+    let memory = Arc::new(RefusedLogins::default());
+    let client = |secret: &'static str, memory: &Arc<RefusedLogins>| {
+        RegistryClient::new(Access {
+            credentials: Arc::new(Changing(Mutex::new(secret))),
+            refused: Arc::clone(memory),
+            ..access(&server.url())
+        })
+        .unwrap()
+    };
+    for run in 0..3 {
+        let error = read(&client("wrong", &memory)).await.unwrap_err();
+        assert!(
+            matches!(error.fault(), Fault::LoginRefused { status, code: Some(code), json: true, .. }
+                if status.as_u16() == 401 && code.as_str() == "UNAUTHORIZED"),
+            "run {run} is told the same: {error:?}"
+        );
+    }
+    let tried = || server.count("/token");
+    assert_eq!(tried(), 1, "no further attempt, whichever client makes it");
+    read(&client("s3cret", &memory)).await.unwrap();
+    assert_eq!(tried(), 2, "a login that has changed is another one");
+    read(&client("wrong", &memory)).await.unwrap_err();
+    assert_eq!(tried(), 2, "and the old one is still refused");
+    memory.forget(&server.address.to_string());
+    read(&client("wrong", &memory)).await.unwrap_err();
+    assert_eq!(tried(), 3);
+    read(&client("wrong", &Arc::default())).await.unwrap_err();
+    assert_eq!(tried(), 4, "another process knows nothing of it");
 }

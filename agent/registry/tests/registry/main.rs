@@ -7,14 +7,27 @@
 )]
 
 mod auth;
+mod budget;
 mod client;
+mod conformance;
 mod endless;
 mod faults;
+mod findings;
+mod flavours;
+mod flavours_forges;
+mod flavours_hosted;
+mod flavours_stores;
+mod gitlab;
+mod gitlab_discovery;
+mod gitlab_double;
+mod gitlab_kinds;
+mod gitlab_refusals;
+mod gitlab_tags;
+mod gitlab_web_address;
 mod logins;
 mod manifests;
 mod paging;
 mod referrers;
-mod schema1;
 mod server;
 mod tls;
 mod tokens;

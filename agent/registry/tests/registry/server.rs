@@ -29,6 +29,8 @@ pub(crate) struct Heard {
     pub(crate) version: hyper::Version,
     /// Requests in flight when it came, itself included.
     pub(crate) at_once: usize,
+    /// Over which connection, counted from 1.
+    pub(crate) connection: usize,
 }
 
 impl Heard {
@@ -169,6 +171,7 @@ impl Server {
             heard: Arc::clone(&heard),
             requests_per_connection,
             in_flight: Arc::default(),
+            connections: Arc::default(),
         };
         let (stop, owner) = (shutdown.clone(), tasks.clone());
         tasks.spawn("server", async move {
@@ -233,11 +236,13 @@ struct Serving {
     heard: Arc<Mutex<Vec<Heard>>>,
     requests_per_connection: usize,
     in_flight: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Serving {
     async fn serve(self, stream: TcpStream) {
         let acceptor = self.acceptor.clone();
+        let connection_number = self.connections.fetch_add(1, Ordering::SeqCst) + 1;
         let (most, served) = (self.requests_per_connection, Arc::new(AtomicUsize::new(0)));
         let enough = Arc::new(Notify::new());
         let told = Arc::clone(&enough);
@@ -246,7 +251,7 @@ impl Serving {
             if served.fetch_add(1, Ordering::SeqCst) + 1 == most {
                 told.notify_one();
             }
-            async move { server.answer(request).await }
+            async move { server.answer(request, connection_number).await }
         });
         match acceptor {
             Some(acceptor) => {
@@ -261,6 +266,7 @@ impl Serving {
     async fn answer(
         &self,
         request: Request<Incoming>,
+        connection: usize,
     ) -> Result<Response<UnsyncBoxBody<Bytes, std::io::Error>>, Infallible> {
         let (parts, body) = request.into_parts();
         let body = body
@@ -276,6 +282,7 @@ impl Serving {
             body: String::from_utf8_lossy(&body).into_owned(),
             version: parts.version,
             at_once: self.in_flight.fetch_add(1, Ordering::SeqCst) + 1,
+            connection,
         };
         self.heard.lock().unwrap().push(heard.clone());
         let answer = (self.script)(&heard);

@@ -4,21 +4,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use portolan_registry::{Access, Fault, RegistryClient, RegistryError};
-use portolan_shared::model::{CaTrust, Digest, FindingCode, ReferenceTarget};
-use portolan_shared::tls::{ChainProblem, RegistryTrust, SystemRoots, provider};
+use portolan_shared::model::{CaTrust, Digest, FindingCode};
+use portolan_shared::tls::{RegistryTrust, SystemRoots, provider};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::client::access;
 use crate::server::{Answer, Server};
 
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pem: String,
-    der: CertificateDer<'static>,
+    pub(crate) pem: String,
+    pub(crate) der: CertificateDer<'static>,
 }
 
-fn parameters(name: &str, names: &[&str]) -> CertificateParams {
+pub(crate) fn parameters(name: &str, names: &[&str]) -> CertificateParams {
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name = rcgen::DistinguishedName::new();
     parameters.distinguished_name.push(DnType::CommonName, name);
@@ -33,7 +33,7 @@ fn parameters(name: &str, names: &[&str]) -> CertificateParams {
 }
 
 impl Authority {
-    fn new(name: &str, above: Option<&Self>) -> Self {
+    pub(crate) fn new(name: &str, above: Option<&Self>) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut parameters = parameters(name, &[]);
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -48,7 +48,7 @@ impl Authority {
         }
     }
 
-    fn issue(
+    pub(crate) fn issue(
         &self,
         parameters: &CertificateParams,
     ) -> (CertificateDer<'static>, PrivateKeyDer<'static>, String) {
@@ -63,7 +63,7 @@ impl Authority {
     }
 }
 
-fn config(
+pub(crate) fn config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
     clients: Option<&Authority>,
@@ -90,11 +90,11 @@ fn config(
     Arc::new(config)
 }
 
-async fn serve(config: Arc<rustls::ServerConfig>) -> Server {
+pub(crate) async fn serve(config: Arc<rustls::ServerConfig>) -> Server {
     Server::start_with(Some(config), |_| Answer::json("{}")).await
 }
 
-fn trust(bundle: Option<&str>, certs_dir: Option<&Path>) -> RegistryTrust {
+pub(crate) fn trust(bundle: Option<&str>, certs_dir: Option<&Path>) -> RegistryTrust {
     let ca = CaTrust {
         bundle_pem: bundle.map(str::to_owned),
         only_bundle: false,
@@ -102,7 +102,7 @@ fn trust(bundle: Option<&str>, certs_dir: Option<&Path>) -> RegistryTrust {
     RegistryTrust::new(SystemRoots::none(), &ca, certs_dir.map(Path::to_owned)).unwrap()
 }
 
-async fn ping(server: &Server, trust: RegistryTrust) -> Result<RegistryClient, RegistryError> {
+pub(crate) async fn ping(server: &Server, trust: RegistryTrust) -> Result<RegistryClient, RegistryError> {
     let client = RegistryClient::new(Access {
         trust,
         ..access(&server.url())
@@ -110,108 +110,7 @@ async fn ping(server: &Server, trust: RegistryTrust) -> Result<RegistryClient, R
     client.ping().await.map(|_| client)
 }
 
-const LOOPBACK: &[&str] = &["127.0.0.1"];
-
-#[tokio::test]
-async fn a_private_authority_is_trusted_over_both_http_versions() {
-    let root = Authority::new("Private Root", None);
-    for (protocols, version) in [
-        (&["h2", "http/1.1"][..], hyper::Version::HTTP_2),
-        (&["http/1.1"][..], hyper::Version::HTTP_11),
-        (&[][..], hyper::Version::HTTP_11),
-    ] {
-        let (leaf, key, _) = root.issue(&parameters("registry", LOOPBACK));
-        let server = serve(config(vec![leaf], key, None, protocols)).await;
-        ping(&server, trust(Some(&root.pem), None)).await.unwrap();
-        assert_eq!(server.heard()[0].version, version);
-    }
-}
-
-#[tokio::test]
-async fn what_is_missing_is_named() {
-    let root = Authority::new("Private Root", None);
-    let middle = Authority::new("Private Issuing CA", Some(&root));
-    let stranger = Authority::new("Other Root", None);
-    let (leaf, key, _) = middle.issue(&parameters("registry", LOOPBACK));
-    for (chain, missing) in [
-        (
-            vec![leaf.clone()],
-            "the authority \"CN=Private Issuing CA\", which issued \"CN=registry\", was neither presented nor is it trusted",
-        ),
-        (
-            vec![leaf.clone(), middle.der.clone()],
-            "the authority \"CN=Private Root\", which issued \"CN=Private Issuing CA\", was neither",
-        ),
-        (
-            vec![leaf.clone(), middle.der.clone(), root.der.clone()],
-            "the authority \"CN=Private Root\" was presented but is not trusted",
-        ),
-    ] {
-        let presented = chain.len();
-        let server = serve(config(chain, key.clone_key(), None, &["h2"])).await;
-        let error = ping(&server, trust(Some(&stranger.pem), None)).await.unwrap_err();
-        let finding = error.finding();
-        assert_eq!(finding.code, FindingCode::TlsUntrusted, "{error:?}");
-        assert!(finding.seen.contains(missing), "{finding}");
-        let Fault::Chain(refused) = error.fault() else {
-            panic!("{error:?}")
-        };
-        assert_eq!(refused.chain.certificates.len(), presented);
-        let shown = refused.chain.to_string();
-        for part in [
-            "subject  CN=registry",
-            "issuer   CN=Private Issuing CA",
-            "names    127.0.0.1",
-            "sha256   ",
-            "valid    ",
-        ] {
-            assert!(shown.contains(part), "{part} in\n{shown}");
-        }
-        assert!(!error.is_transient() && error.concerns_whole_registry());
-        assert_eq!(server.heard().len(), 0, "nothing was sent");
-    }
-    let server = serve(config(vec![leaf, middle.der.clone()], key, None, &["h2"])).await;
-    ping(&server, trust(Some(&root.pem), None)).await.unwrap();
-}
-
-#[tokio::test]
-async fn certificates_that_do_not_fit_are_refused_with_their_reason() {
-    let root = Authority::new("Private Root", None);
-    let mut expired = parameters("registry", LOOPBACK);
-    expired.not_before = rcgen::date_time_ymd(2019, 1, 1);
-    expired.not_after = rcgen::date_time_ymd(2020, 1, 1);
-    let mut early = parameters("registry", LOOPBACK);
-    early.not_before = rcgen::date_time_ymd(4000, 1, 1);
-    for (leaf, problem, seen) in [
-        (expired, ChainProblem::Expired, "valid until 2020-01-01T00:00:00Z"),
-        (
-            early,
-            ChainProblem::NotYetValid,
-            "valid from 4000-01-01T00:00:00Z",
-        ),
-        (
-            parameters("registry", &["other.example.com"]),
-            ChainProblem::WrongName,
-            "made for other.example.com",
-        ),
-        (
-            parameters("127.0.0.1", &[]),
-            ChainProblem::WrongName,
-            "names no host at all (its subject \"CN=127.0.0.1\" does not count)",
-        ),
-    ] {
-        let (leaf, key, _) = root.issue(&leaf);
-        let server = serve(config(vec![leaf], key, None, &["h2"])).await;
-        let error = ping(&server, trust(Some(&root.pem), None)).await.unwrap_err();
-        let Fault::Chain(refused) = error.fault() else {
-            panic!("{error:?}")
-        };
-        assert_eq!(refused.problem, problem);
-        let finding = error.finding();
-        assert_eq!(finding.code, FindingCode::TlsInvalid);
-        assert!(finding.seen.contains(seen), "{finding}");
-    }
-}
+pub(crate) const LOOPBACK: &[&str] = &["127.0.0.1"];
 
 #[tokio::test]
 async fn a_self_signed_certificate_is_trusted_when_it_is_the_one_that_was_given() {
@@ -233,7 +132,7 @@ async fn a_self_signed_certificate_is_trusted_when_it_is_the_one_that_was_given(
         let error = ping(&server, trust(Some(&other), None)).await.unwrap_err();
         assert_eq!(
             error.finding().code,
-            FindingCode::TlsUntrusted,
+            FindingCode::TlsSelfSigned,
             "CA {is_ca}: another one of the same name"
         );
         let (elsewhere, key) = make(&["other.example.com"]);
@@ -246,49 +145,6 @@ async fn a_self_signed_certificate_is_trusted_when_it_is_the_one_that_was_given(
             "CA {is_ca}: its name still counts"
         );
     }
-}
-
-#[tokio::test]
-async fn certs_d_gives_authorities_and_client_certificates() {
-    let root = Authority::new("Private Root", None);
-    let clients = Authority::new("Client CA", None);
-    let (leaf, key, _) = root.issue(&parameters("registry", LOOPBACK));
-    for protocols in [&["h2"][..], &["http/1.1"][..]] {
-        let server = serve(config(
-            vec![leaf.clone()],
-            key.clone_key(),
-            Some(&clients),
-            protocols,
-        ))
-        .await;
-        certs_d(&server, &root, &clients).await;
-    }
-}
-
-async fn certs_d(server: &Server, root: &Authority, clients: &Authority) {
-    let base = tempfile::tempdir().unwrap();
-    let folder = base.path().join(format!("127.0.0.1:{}", server.address.port()));
-    std::fs::create_dir(&folder).unwrap();
-    std::fs::write(folder.join("ca.crt"), &root.pem).unwrap();
-    let error = ping(server, trust(None, Some(base.path()))).await.unwrap_err();
-    assert_eq!(error.finding().code, FindingCode::TlsFailed, "{error:?}");
-    assert!(
-        error.finding().seen.contains("client certificate"),
-        "{}",
-        error.finding()
-    );
-    let (_, _, both) = clients.issue(&parameters("reader", &[]));
-    std::fs::write(folder.join("client.cert"), &both).unwrap();
-    let error = ping(server, trust(None, Some(base.path()))).await.unwrap_err();
-    assert!(
-        matches!(error.fault(), Fault::Trust(_)),
-        "half a pair is an error: {error:?}"
-    );
-    std::fs::write(folder.join("client.key"), &both).unwrap();
-    ping(server, trust(None, Some(base.path()))).await.unwrap();
-    std::fs::remove_file(folder.join("client.cert")).unwrap();
-    let error = ping(server, trust(None, Some(base.path()))).await.unwrap_err();
-    assert!(matches!(error.fault(), Fault::Trust(_)), "{error:?}");
 }
 
 #[tokio::test]
@@ -322,63 +178,75 @@ async fn plain_http_on_the_port_is_said_to_be_that() {
     })
     .unwrap();
     let finding = client.ping().await.unwrap_err().finding();
-    assert_eq!(finding.code, FindingCode::TlsFailed);
+    assert_eq!(finding.code, FindingCode::TlsPlainHttp);
     assert!(finding.seen.contains("plain HTTP"), "{finding}");
 }
 
 #[tokio::test]
-async fn connections_that_are_told_to_go_away_lose_nothing() {
+async fn tls_on_the_port_of_a_plain_url_is_said_to_be_that() {
     let root = Authority::new("Private Root", None);
-    for protocols in [&["h2"][..], &["http/1.1"][..]] {
-        let (leaf, key, _) = root.issue(&parameters("registry", LOOPBACK));
-        let server = Server::start_impatient(config(vec![leaf], key, None, protocols), 10, |_| {
-            Answer::status(200).with("docker-content-digest", Digest::sha256_of(b"").to_string())
-        })
-        .await;
-        let client = RegistryClient::new(Access {
-            trust: trust(Some(&root.pem), None),
-            ..access(&server.url())
-        })
-        .unwrap();
-        let repository = crate::client::repository();
-        let target = ReferenceTarget::Tag("1".parse().unwrap());
-        let asked = (0..200).map(|_| client.head_manifest(&repository, &target, None));
-        futures::future::try_join_all(asked).await.unwrap();
-        assert!(server.heard().len() >= 200);
+    let (leaf, key, _) = root.issue(&parameters("registry", LOOPBACK));
+    let tls = serve(config(vec![leaf], key, None, &["http/1.1"])).await;
+    let in_words = |words: &'static str| {
+        Server::start(move |_| Answer::status(400).with("content-type", "text/html").body(words))
+    };
+    let nginx = in_words("<h1>400</h1>The plain HTTP request was sent to HTTPS port").await;
+    let go = in_words("Client sent an HTTP request to an HTTPS server.\n").await;
+    for server in [&tls, &nginx, &go] {
+        let url = server.url().replace("https://", "http://");
+        let finding = crate::client::client(&url).ping().await.unwrap_err().finding();
+        assert_eq!(finding.code, FindingCode::TlsExpected, "{finding}");
     }
+    let other = Server::start(|_| Answer::error(400, "NAME_INVALID")).await;
+    let finding = crate::client::client(&other.url())
+        .ping()
+        .await
+        .unwrap_err()
+        .finding();
+    assert_eq!(finding.code, FindingCode::Protocol, "{finding}");
 }
 
 #[tokio::test]
-async fn https_never_leads_to_http() {
+async fn one_connection_carries_many_requests_where_http2_is_offered() {
     let root = Authority::new("Private Root", None);
     let (leaf, key, _) = root.issue(&parameters("registry", LOOPBACK));
-    let plain = Server::start(|_| Answer::json("{}")).await;
-    let (location, realm) = (plain.url(), format!("Bearer realm=\"{}/token\"", plain.url()));
-    let server = Server::start_with(Some(config(vec![leaf], key, None, &["h2"])), move |heard| {
-        if heard.path == "/v2/" {
-            Answer::status(307).with("location", location.clone())
-        } else {
-            Answer::status(401).with("www-authenticate", realm.clone())
-        }
+    let server = Server::start_with(Some(config(vec![leaf], key, None, &["h2", "http/1.1"])), |_| {
+        Answer::status(200)
+            .with("docker-content-digest", Digest::sha256_of(b"").to_string())
+            .taking(std::time::Duration::from_millis(1))
     })
     .await;
-    let client = RegistryClient::new(Access {
-        trust: trust(Some(&root.pem), None),
+    let client = ping(&server, trust(Some(&root.pem), None)).await.unwrap();
+    crate::transport::resolve_many(&client, 200).await;
+    let heard = server.heard();
+    assert!(heard.iter().all(|heard| heard.version == hyper::Version::HTTP_2));
+    assert!(
+        heard.iter().all(|heard| heard.connection == 1),
+        "limits of some products are by connection"
+    );
+    assert!(heard.iter().any(|heard| heard.at_once > 4), "and at once");
+}
+
+#[tokio::test]
+async fn the_end_of_what_was_served_is_kept() {
+    let root = Authority::new("Private Root", None);
+    let mut made = parameters("registry", LOOPBACK);
+    made.not_after = rcgen::date_time_ymd(2037, 1, 1);
+    let (leaf, key, _) = root.issue(&made);
+    let server = serve(config(vec![leaf], key, None, &["h2"])).await;
+    let trust = trust(Some(&root.pem), None);
+    let client = ping(&server, trust.clone()).await.unwrap();
+    let facts = client.certificates();
+    assert_eq!(facts.len(), 1);
+    assert_eq!(
+        (facts[0].host.as_str(), facts[0].subject.as_str()),
+        (server.address.to_string().as_str(), "CN=registry")
+    );
+    assert_eq!(facts[0].expires_at.to_string(), "2037-01-01T00:00:00Z");
+    let other = RegistryClient::new(Access {
+        trust,
         ..access(&server.url())
     })
     .unwrap();
-    assert!(matches!(
-        client.ping().await.unwrap_err().fault(),
-        Fault::Redirect {
-            why: "from https to http",
-            ..
-        }
-    ));
-    let error = client
-        .tags(&crate::client::repository())
-        .next_page()
-        .await
-        .unwrap_err();
-    assert!(matches!(error.fault(), Fault::Realm { .. }), "{error:?}");
-    assert_eq!(plain.heard().len(), 0);
+    assert_eq!(other.certificates(), [], "of this client alone");
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use portolan_registry::{Access, RegistryClient};
 use portolan_shared::process::ManualClock;
 
-use crate::auth::{content, read, registry, resolve, usual};
+use crate::auth::{registry, resolve, usual};
 use crate::client::{access, login, with_login};
-use crate::server::{Answer, Server};
+use crate::server::Answer;
 
 #[tokio::test]
 async fn a_token_is_fetched_once_for_many_requests_at_once() {
@@ -86,45 +86,5 @@ async fn a_token_is_renewed_ahead_of_its_end() {
     assert_eq!(
         refusals, 1,
         "only the very first request was sent without a token"
-    );
-}
-
-#[tokio::test]
-async fn bad_requests_of_an_ended_token_are_asked_again() {
-    let clock = Arc::new(ManualClock::at_unix_seconds(1_000_000));
-    let server = Server::start(|heard| {
-        if heard.path == "/token" {
-            return Answer::json(r#"{"token":"t","expires_in":3600}"#);
-        }
-        match heard.header("authorization") {
-            None => Answer::status(401).with("www-authenticate", usual(heard.header("host").unwrap())),
-            // The third request is the one with the token that has ended by then.
-            Some(_) if heard.query.contains("last=x") => Answer::status(400),
-            Some(_) => content(heard),
-        }
-    })
-    .await;
-    let client = RegistryClient::new(Access {
-        clock: Arc::clone(&clock) as _,
-        credentials: Arc::new(login()),
-        ..access(&server.url())
-    })
-    .unwrap();
-    read(&client).await.unwrap();
-    assert_eq!(server.count("/token"), 1);
-    // Amazon's public registry: 400, no challenge. One more token, and no more than one.
-    let gone = Server::start(|heard| match heard.header("authorization") {
-        _ if heard.path == "/token" => Answer::json(r#"{"token":"t","expires_in":3600}"#),
-        None => Answer::status(401).with("www-authenticate", usual(heard.header("host").unwrap())),
-        Some(_) if heard.path.ends_with("/manifests/ended") => Answer::status(400),
-        Some(_) => content(heard),
-    })
-    .await;
-    let client = with_login(&gone.url());
-    resolve(&client, "fine").await.unwrap();
-    assert!(resolve(&client, "ended").await.is_err());
-    assert_eq!(
-        (gone.count("/token"), gone.count("/v2/a/b/manifests/ended")),
-        (2, 2)
     );
 }

@@ -1,0 +1,178 @@
+//! The token, and what it grants.
+
+use portolan_shared::model::{CredentialFacts, Finding, FindingCode, Flavour};
+
+use super::chain::days_left;
+use super::claims::Claims;
+use super::examination::Examination;
+use super::notes::Notes;
+use super::root::named;
+use super::tls::SOON_DAYS;
+use crate::api::Login;
+use crate::auth::Scope;
+use crate::client::RegistryClient;
+use crate::error::Subject;
+
+/// Clocks that are further apart than so many seconds are worth a word: tokens are accepted for no longer beyond their end.
+const SKEW: u64 = 60;
+/// A token that lives no longer than so many seconds is renewed during any walk that is worth the name.
+const SHORT_LIFE: i64 = 300;
+
+impl Examination {
+    /// Shows the login, once, and asks the product what it thinks of it.
+    pub(super) async fn token(&mut self, notes: &mut Notes) {
+        let (Some(client), Some(mut registry)) = (self.client.clone(), self.registry.take()) else {
+            return notes.skip("the registry could not be opened");
+        };
+        let has_login = match client.has_login().await {
+            Ok(has_login) => has_login,
+            Err(fault) => {
+                notes.fail();
+                return notes.find(client.error(Subject::Api, fault).finding());
+            }
+        };
+        let outcome = registry.log_in().await;
+        let detection = registry.detection().clone();
+        if self.facts.detection.as_ref() != Some(&detection) {
+            // Some products say who they are only to those whom they know.
+            notes.see(format!("known now: {}", named(&detection)));
+        }
+        self.facts.detection = Some(detection);
+        if let Some((_, finding)) = self.skew() {
+            notes.find(finding);
+        }
+        match outcome {
+            Ok(_) if !has_login => {
+                notes.see("no credential was given: asked as a stranger");
+                self.registry = Some(registry);
+                return;
+            }
+            Ok(true) if *registry.login() == Login::NotAsked => notes.see("nobody asks for the credential"),
+            Ok(true) => notes.see("the credential is accepted"),
+            Ok(false) => notes.see("the credential is known, and may not see the API's root"),
+            Err(error) => {
+                notes.find(error.finding());
+                notes.fail();
+            }
+        }
+        self.ending_certificates(notes);
+        if !notes.has_error() {
+            match registry.credential().await {
+                Ok(facts) => self.describe(facts, notes),
+                Err(error) => notes.find(registry.explain(&error).await),
+            }
+            for remark in registry.remarks().await {
+                notes.find(remark);
+            }
+        }
+        self.registry = Some(registry);
+    }
+
+    fn describe(&mut self, facts: Option<CredentialFacts>, notes: &mut Notes) {
+        let Some(facts) = facts else { return };
+        let owner = facts
+            .owner
+            .as_ref()
+            .map_or_else(String::new, |owner| format!(" of {owner}"));
+        notes.see(format!("{}{owner}", facts.kind.as_str().replace('_', " ")));
+        if !facts.scopes.is_empty() {
+            notes.see(format!("for {}", facts.scopes.join(", ")));
+        }
+        if let Some(end) = facts.expires_at {
+            let left = days_left(self.access.clock.now(), end);
+            notes.see(format!("valid until {end} ({left} days left)"));
+            if left <= SOON_DAYS {
+                let seen = format!(
+                    "{}: the credential is valid until {end}, {left} days",
+                    self.name()
+                );
+                notes.find(Finding::new(FindingCode::CredentialExpiresSoon, &seen));
+            }
+        }
+        self.facts.credential = Some(facts);
+    }
+
+    /// What the token grants, by its own word.
+    pub(super) async fn scopes(&mut self, notes: &mut Notes) {
+        let (Some(client), Some(registry)) = (self.client.clone(), &self.registry) else {
+            return notes.skip("the registry could not be opened");
+        };
+        if !matches!(registry.login(), Login::Bearer { .. }) {
+            return notes.skip("no tokens here: what the credential may do shows where it is used");
+        }
+        if let Some(repository) = self.question.repository.clone() {
+            let scope = Scope::Pull(repository.clone());
+            let Some(claims) = self.claims(&client, &scope, notes).await else {
+                return;
+            };
+            let name = repository.as_str();
+            notes.see(format!("{name}: {}", claims.actions_on("repository", name)));
+            if !claims.grants("repository", name, "pull") {
+                let code = match self.flavour() {
+                    Some(Flavour::GitLab) => FindingCode::GitLabProjectNotVisible,
+                    _ => FindingCode::Denied,
+                };
+                let seen = format!("{}: the token grants nothing on {name}", self.name());
+                notes.find(Finding::new(code, &seen));
+            }
+            return self.lifetime(&claims, notes);
+        }
+        if let Some(claims) = self.claims(&client, &Scope::Catalog, notes).await {
+            notes.see(format!("catalog: {}", claims.actions_on("registry", "catalog")));
+            self.lifetime(&claims, notes);
+        }
+    }
+
+    /// What a token for this says of itself; what there is to say instead goes to the notes.
+    async fn claims(&self, client: &RegistryClient, scope: &Scope, notes: &mut Notes) -> Option<Claims> {
+        match client.authorization(scope).await {
+            Ok(Some(header)) => {
+                let claims = Claims::of(&header);
+                if claims.is_none() {
+                    notes.see("the token is one that only its issuer can read");
+                }
+                claims
+            }
+            Ok(None) => {
+                notes.see("no token is needed for this");
+                None
+            }
+            Err(fault) => {
+                // The catalog is for few; a repository that was named is what all this is about.
+                notes.see(format!("{}: {fault}", scope.text()));
+                if matches!(scope, Scope::Pull(_)) {
+                    let error = client.error(Subject::Api, fault);
+                    notes.find(self.explained(&error).await);
+                }
+                None
+            }
+        }
+    }
+
+    fn lifetime(&self, claims: &Claims, notes: &mut Notes) {
+        let whose = claims.subject.as_deref().unwrap_or("nobody by name");
+        let kind = claims
+            .auth_type
+            .as_ref()
+            .map_or_else(String::new, |kind| format!(" ({kind})"));
+        notes.see(format!("issued to {whose}{kind}"));
+        let Some(life) = claims.life else { return };
+        notes.see(format!("lives {life} s"));
+        if life <= SHORT_LIFE {
+            let seen = format!("{}: tokens live {life} s", self.name());
+            notes.find(Finding::new(FindingCode::TokenLifetime, &seen));
+        }
+    }
+
+    /// How far the registry's clock is from ours, and what that is worth if it is too far.
+    pub(super) fn skew(&self) -> Option<(String, Finding)> {
+        let seconds = self.client.as_ref()?.clock_skew()?.as_secs();
+        if seconds.unsigned_abs() <= SKEW {
+            return None;
+        }
+        let side = if seconds > 0 { "ahead of" } else { "behind" };
+        let seen = format!("its clock is {} s {side} this machine's", seconds.unsigned_abs());
+        let finding = Finding::new(FindingCode::ClockSkew, &format!("{}: {seen}", self.name()));
+        Some((seen, finding))
+    }
+}

@@ -1,0 +1,129 @@
+//! What the registry's budget allows: so many requests a second, so many until it is spent.
+
+use std::num::NonZeroU16;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use portolan_shared::process::{Clock, Uptime};
+
+use crate::error::Fault;
+
+/// Counts every request begun: repeated ones, redirects and token requests are no exception.
+pub(crate) struct Allowance {
+    left: Option<AtomicU64>,
+    pace: Option<Pace>,
+    clock: Arc<dyn Clock>,
+}
+
+/// A token bucket, told by the time at which it will be full again: requests are spread evenly, and at most a tenth of a second's worth of
+/// them goes at once. Who comes first goes first, because a turn is given away when it is asked for.
+struct Pace {
+    interval: Duration,
+    /// How far ahead of its even spacing a request may go.
+    ahead: Duration,
+    full_at: Mutex<Duration>,
+}
+
+impl Pace {
+    fn new(per_second: NonZeroU16) -> Self {
+        let interval = Duration::from_secs(1) / u32::from(per_second.get());
+        Self {
+            interval,
+            ahead: Duration::from_millis(100).saturating_sub(interval),
+            full_at: Mutex::new(Duration::ZERO),
+        }
+    }
+
+    /// How long to wait from `now` for the turn that is taken by this.
+    fn take(&self, now: Uptime) -> Duration {
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = (*full_at).max(now.0);
+        *full_at = begin + self.interval;
+        begin.saturating_sub(self.ahead).saturating_sub(now.0)
+    }
+}
+
+impl Allowance {
+    /// Without a bound where none is given.
+    pub(crate) fn new(per_second: Option<NonZeroU16>, left: Option<u64>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            left: left.map(AtomicU64::new),
+            pace: per_second.map(Pace::new),
+            clock,
+        }
+    }
+
+    /// Waits until the next request may begin. Fails at once when none is left.
+    pub(crate) async fn turn(&self) -> Result<(), Fault> {
+        if let Some(left) = &self.left {
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                .map_err(|_| Fault::BudgetSpent)?;
+        }
+        if let Some(pace) = &self.pace {
+            let wait = pace.take(self.clock.uptime());
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portolan_shared::process::ManualClock;
+    use proptest::prelude::*;
+
+    /// When each of `count` requests begins that all come at once.
+    fn turns(per_second: u16, count: usize) -> Vec<Duration> {
+        let pace = Pace::new(NonZeroU16::new(per_second).unwrap());
+        let now = Uptime(Duration::from_secs(1_000));
+        (0..count).map(|_| pace.take(now)).collect()
+    }
+
+    #[test]
+    fn turns_are_spread_over_the_second() {
+        let ms = |turns: Vec<Duration>| turns.iter().map(Duration::as_millis).collect::<Vec<_>>();
+        assert_eq!(ms(turns(2, 4)), [0, 500, 1_000, 1_500]);
+        assert_eq!(
+            ms(turns(50, 9)),
+            [0, 0, 0, 0, 0, 20, 40, 60, 80],
+            "a tenth of a second's worth at once"
+        );
+    }
+
+    #[test]
+    fn turns_that_nobody_took_are_not_saved_up() {
+        let pace = Pace::new(NonZeroU16::new(10).unwrap());
+        let at = |seconds| Uptime(Duration::from_secs(seconds));
+        assert_eq!(pace.take(at(1)), Duration::ZERO);
+        assert_eq!(pace.take(at(3_600)), Duration::ZERO);
+        assert_eq!(pace.take(at(3_600)), Duration::from_millis(100));
+    }
+
+    proptest! {
+        #[test]
+        fn no_second_sees_more_than_its_worth_and_a_tenth(per_second in 1_u16..=2_000, count in 1_usize..300) {
+            let turns = turns(per_second, count);
+            for from in &turns {
+                let within = turns.iter().filter(|turn| (*from..*from + Duration::from_secs(1)).contains(*turn));
+                let most = usize::from(per_second) + usize::from(per_second) / 10 + 1;
+                prop_assert!(within.count() <= most);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_left_is_all_there_is() {
+        let clock = Arc::new(ManualClock::at_unix_seconds(0));
+        let allowance = Allowance::new(NonZeroU16::new(1), Some(3), clock);
+        for _ in 0..3 {
+            allowance.turn().await.unwrap();
+        }
+        let begun = tokio::time::Instant::now();
+        assert!(matches!(allowance.turn().await, Err(Fault::BudgetSpent)));
+        assert!(begun.elapsed().is_zero(), "nobody waits for nothing");
+    }
+}

@@ -1,0 +1,159 @@
+//! What each kind of GitLab's credentials finds and says of itself, and that none of them is ever shown.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+
+use portolan_doubles::registry::BlobServing;
+use portolan_doubles::web::{GitLab, Mode};
+use portolan_registry::Registry;
+use portolan_shared::model::{CredentialKind, DiscoveryMethod};
+
+use crate::gitlab::{climb, wanted};
+use crate::gitlab_double::{CONFIG, Fixture, name, read_all};
+
+#[tokio::test]
+async fn every_kind_of_credential_finds_what_it_can_see() {
+    use DiscoveryMethod as By;
+    let everything = ["acme/shop", "acme/shop/api"];
+    for (login, patterns, names, last) in [
+        (GitLab::FULL, &[][..], &everything[..], By::GitLabProjects),
+        (GitLab::BOT, &[][..], &everything[..], By::GitLabProjects),
+        (GitLab::PROJECT_BOT, &[][..], &everything[..], By::GitLabProjects),
+        (GitLab::OAUTH, &[][..], &everything[..], By::GitLabProjects),
+        (GitLab::REGISTRY_ONLY, &[][..], &["acme/shop"][..], By::Catalog),
+        (
+            GitLab::REGISTRY_ONLY,
+            &["acme/*", "acme/shop/api"][..],
+            &everything[..],
+            By::Explicit,
+        ),
+        (GitLab::DEPLOY, &[][..], &[][..], By::Explicit),
+        (
+            GitLab::DEPLOY,
+            &["acme/shop/api"][..],
+            &["acme/shop/api"][..],
+            By::Explicit,
+        ),
+    ] {
+        let fixture = Fixture::start(Mode::Database).await;
+        let registry = fixture.open(login).await;
+        let (mut found, steps, _) = climb(registry.repositories(&wanted(patterns))).await;
+        found.sort();
+        assert_eq!(found, names, "{}: {steps:?}", login.0);
+        assert_eq!(steps.last().unwrap().method, last, "{}: {steps:?}", login.0);
+        if login == GitLab::DEPLOY {
+            assert_eq!(fixture.asked_web("/api/"), 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn kinds_and_scopes_are_read_from_the_token_itself() {
+    let fixture = Fixture::start(Mode::Database).await;
+    for (login, kind, scopes) in [
+        (GitLab::FULL, CredentialKind::PersonalAccessToken, 2),
+        (GitLab::BOT, CredentialKind::GroupAccessToken, 2),
+        (GitLab::PROJECT_BOT, CredentialKind::ProjectAccessToken, 2),
+        (GitLab::REGISTRY_ONLY, CredentialKind::PersonalAccessToken, 1),
+        (GitLab::DEPLOY, CredentialKind::DeployToken, 0),
+        (GitLab::OAUTH, CredentialKind::OauthToken, 0),
+    ] {
+        let registry = fixture.open(login).await;
+        let facts = registry.facts().await.credential.unwrap();
+        assert_eq!((facts.kind, facts.scopes.len()), (kind, scopes), "{}", login.0);
+        assert!(registry.remarks().await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a11_nothing_secret_is_logged() {
+    let log = Log::default();
+    // With one subscriber alone, whether an event is of interest is decided by the thread that meets it first, which may be another test's.
+    let _beside = tracing::Dispatch::new(Log::default());
+    let _listening = tracing::subscriber::set_default(log.clone());
+    let fixture = Fixture::start(Mode::Database).await;
+    fixture
+        .registry()
+        .behave(|behaviour| behaviour.blobs = BlobServing::Redirect);
+    for login in [
+        GitLab::FULL,
+        GitLab::DEPLOY,
+        GitLab::EXPIRED,
+        GitLab::NO_SCOPE,
+        GitLab::TWO_FACTOR,
+    ] {
+        match Registry::open(fixture.client(login)).await {
+            Ok(registry) => {
+                read_all(&registry).await;
+                let shown = format!("{:?} {:?}", registry.facts().await, registry.client());
+                let digest = CONFIG.parse().unwrap();
+                let _ = registry
+                    .client()
+                    .get_blob(&name("acme/shop/api"), &digest, 1024)
+                    .await;
+                let hidden = registry.tags(&name("acme/hidden")).next_page().await.unwrap_err();
+                log.add(&format!("{shown} {hidden:?} {}", registry.explain(&hidden).await));
+            }
+            Err(error) => log.add(&format!("{error:?} {error} {}", error.finding())),
+        }
+    }
+    let text = log.0.lock().unwrap().clone();
+    assert!(text.contains("recognised"), "the log was listened to: {text}");
+    for (_, secret) in [
+        GitLab::FULL,
+        GitLab::DEPLOY,
+        GitLab::EXPIRED,
+        GitLab::NO_SCOPE,
+        GitLab::TWO_FACTOR,
+    ] {
+        assert!(!text.contains(secret), "a secret in {text}");
+    }
+    for trace in ["eyJ", "Bearer ey", "X-Amz-Signature"] {
+        assert!(!text.contains(trace), "{trace} in {text}");
+    }
+}
+
+/// Every event and span, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Log {
+    fn add(&self, text: &str) {
+        self.0.lock().unwrap().push_str(text);
+    }
+}
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("portolan")
+    }
+
+    fn new_span(&self, attributes: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        attributes.record(&mut Fields(self));
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        values.record(&mut Fields(self));
+    }
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut Fields(self));
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+struct Fields<'l>(&'l Log);
+
+impl tracing::field::Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        let mut text = String::new();
+        writeln!(text, "{field}={value:?}").unwrap();
+        self.0.add(&text);
+    }
+}
