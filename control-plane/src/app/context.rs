@@ -44,6 +44,8 @@ pub struct CancelNotice {
 pub struct Signals {
     /// A run was queued.
     pub runs: Notify,
+    /// A probe was asked for.
+    pub probes: Notify,
     /// A sensor was shut out.
     pub denials: Notify,
     /// Runs were cancelled. Lagging receivers ask the database.
@@ -56,6 +58,7 @@ impl Default for Signals {
     fn default() -> Self {
         Self {
             runs: Notify::new(),
+            probes: Notify::new(),
             denials: Notify::new(),
             cancels: broadcast::channel(1_024).0,
             foreign_ids: broadcast::channel(256).0,

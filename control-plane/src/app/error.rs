@@ -52,24 +52,30 @@ pub enum AppError {
         /// The name.
         name: String,
     },
-    /// Repositories were asked for that the registry's globs leave out.
+    /// Repositories were asked for that the registry's patterns leave out.
     #[error(
-        "the globs of registry {registry} leave out {repositories}: they are {globs}; name other repositories, or widen the globs",
-        repositories = list(repositories), globs = list(globs)
+        "the patterns of registry {registry} leave out {repositories}: they are {patterns}; name other repositories, or widen the patterns",
+        repositories = list(repositories), patterns = list(patterns)
     )]
-    OutsideGlobs {
+    OutsidePatterns {
         /// The registry.
         registry: RegistryName,
-        /// Those that no glob matches, at most [`AppError::CANDIDATES`].
+        /// Those that are not wanted, at most [`AppError::CANDIDATES`].
         repositories: Vec<String>,
-        /// The registry's globs, at most [`AppError::CANDIDATES`].
-        globs: Vec<String>,
+        /// The registry's patterns, at most [`AppError::CANDIDATES`].
+        patterns: Vec<String>,
     },
     /// No sensor is left that could carry out a run.
     #[error("every sensor of registry {registry} is revoked: give it another one")]
     NoSensor {
         /// The registry.
         registry: RegistryName,
+    },
+    /// As many probes of the tenant wait as may.
+    #[error("{most} probes wait for their sensors already: try again when some have ended")]
+    TooManyProbes {
+        /// How many may.
+        most: u32,
     },
     /// A value is not acceptable.
     #[error("{field}: {why}")]
@@ -137,8 +143,9 @@ impl AppError {
             Self::Forbidden { .. } => "forbidden",
             Self::NotFound { .. } => "not_found",
             Self::Taken { .. } | Self::InvitedAlready { .. } | Self::NameOfRevoked { .. } => "taken",
-            Self::OutsideGlobs { .. } => "outside_globs",
+            Self::OutsidePatterns { .. } => "outside_patterns",
             Self::NoSensor { .. } => "no_sensor",
+            Self::TooManyProbes { .. } => "too_many_probes",
             Self::Invalid { .. } => "invalid",
             Self::UnknownReference { .. } => "unknown_reference",
             Self::Ambiguous { .. } => "ambiguous_reference",

@@ -13,6 +13,7 @@ mod images;
 mod ingest;
 mod meters;
 mod pepper;
+mod probes;
 mod registries;
 mod runs;
 mod sensors;
@@ -33,7 +34,11 @@ pub use images::{ImageShown, ManifestBytes, PlatformShown, RepositoryFound};
 pub use ingest::{Batch, BatchError, IngestError, Part, TagSet, TagSetError};
 pub use meters::Meters;
 pub use pepper::Pepper;
-pub use registries::{RegistryInput, RegistryPatch};
+pub use probes::ProbeInput;
+pub use registries::{
+    LEFT_OUT_SHOWN, Preview, PreviewedRepository, RegistryInput, RegistryPatch, RepositoryFate, days_left,
+    outlook,
+};
 pub use runs::QueuedRun;
 pub use sensors::SENSOR_ONLINE_SECONDS;
 pub use sessions::{LiveSession, SessionCommand, Sessions};

@@ -63,7 +63,7 @@ impl App {
     /// Asks for a run of a registry, or of some of its repositories. Takes an operator.
     ///
     /// # Errors
-    /// [`AppError::OutsideGlobs`] if the registry's globs leave out one of the repositories, [`AppError::NoSensor`] if all its sensors are
+    /// [`AppError::OutsidePatterns`] if the registry's patterns leave out one of the repositories, [`AppError::NoSensor`] if all its sensors are
     /// revoked: such a run would see nothing, and say so only at its end.
     pub async fn queue_run(
         &self,
@@ -142,20 +142,20 @@ impl App {
 }
 
 fn check_scope(registry: &NewRegistry, repositories: &[RepositoryName]) -> Result<(), AppError> {
-    let globs = &registry.repositories;
+    let patterns = &registry.repositories;
     let outside: Vec<_> = repositories
         .iter()
-        .filter(|name| !globs.matches(name))
+        .filter(|name| !patterns.matches(name))
         .take(AppError::CANDIDATES)
         .map(ToString::to_string)
         .collect();
     if outside.is_empty() {
         return Ok(());
     }
-    let globs = globs.as_slice().iter().take(AppError::CANDIDATES);
-    Err(AppError::OutsideGlobs {
+    let patterns = patterns.as_slice().iter().take(AppError::CANDIDATES);
+    Err(AppError::OutsidePatterns {
         registry: registry.name.clone(),
         repositories: outside,
-        globs: globs.cloned().collect(),
+        patterns: patterns.cloned().collect(),
     })
 }

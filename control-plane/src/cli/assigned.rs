@@ -1,12 +1,15 @@
 //! The sensors that may read a registry, with what is known of them: what a queued run waits for.
 
 use jiff::Timestamp;
+use portolan_shared::model::FindingCode;
 
 use super::client::Client;
 use super::failure::CliError;
 use super::output::ago;
 use super::{Exit, sensor};
+use crate::web::api::FindingView;
 use crate::web::api::registries::Registry;
+use crate::web::api::runs::Run;
 use crate::web::api::sensors::Sensor;
 
 /// A sensor of a registry.
@@ -79,9 +82,13 @@ pub(super) async fn assigned(client: &Client, registry: &Registry) -> Result<Vec
     Ok(assigned)
 }
 
-/// What a queued run of a registry waits for, as a sentence.
-pub(super) async fn awaited(client: &Client, registry: &str, now: Timestamp) -> Result<String, CliError> {
-    let registry: Registry = client.view(&client.get(&["registries", registry], &[]).await?)?;
+/// What a queued run waits for, as a sentence.
+pub(super) async fn awaited(client: &Client, run: &Run, now: Timestamp) -> Result<String, CliError> {
+    let spent = |finding: &&FindingView| finding.code == FindingCode::BudgetSpent.as_str();
+    if let Some(finding) = run.finding.as_ref().filter(spent) {
+        return Ok(format!("Waits for its registry's budget: {}.", finding.seen));
+    }
+    let registry: Registry = client.view(&client.get(&["registries", &run.registry.id], &[]).await?)?;
     Ok(sentence(&registry.name, &assigned(client, &registry).await?, now))
 }
 

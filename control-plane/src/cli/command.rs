@@ -25,6 +25,8 @@ Results go to standard output, everything else to standard error. Exit codes:
   10  the run ended, but could not see everything
   11  the run failed
   12  the run was cancelled
+  13  a stage of the registry's test failed
+  14  no sensor carried the test out in time
  130  interrupted while waiting; the run goes on
 
 Examples:

@@ -13,7 +13,7 @@ use crate::web::api::ErrorBody;
 const LINE: usize = 4_096;
 
 /// Names of values in the API, and what the command line has for them.
-const FLAGS: [(&str, &str); 14] = [
+const FLAGS: [(&str, &str); 19] = [
     ("ca_bundle_pem", "--ca-file"),
     ("concurrency", "--concurrency"),
     ("contains", "--contains"),
@@ -21,12 +21,17 @@ const FLAGS: [(&str, &str); 14] = [
     ("digest", "DIGEST"),
     ("expires_at", "--days"),
     ("limit", "--limit"),
+    ("max_tag_age_days", "--max-tag-age"),
+    ("newest_tags", "--newest-tags"),
     ("only_ca_bundle", "--only-ca-file"),
     ("platform", "--platform"),
     ("repositories", "--repository"),
+    ("requests_per_day", "--requests-per-day"),
+    ("requests_per_second", "--requests-per-second"),
     ("role", "--role"),
     ("sensors", "--sensor"),
     ("state", "--state"),
+    ("tags", "--tag"),
     ("ttl_seconds", "--ttl"),
 ];
 
@@ -53,6 +58,10 @@ pub enum Exit {
     RunFailed,
     /// The run was cancelled.
     RunCancelled,
+    /// A stage of the registry's test failed.
+    Unsound,
+    /// No sensor carried the test out in time.
+    Unanswered,
     /// Interrupted while waiting; the run goes on.
     Detached,
 }
@@ -72,6 +81,8 @@ impl Exit {
             Self::RunPartial => 10,
             Self::RunFailed => 11,
             Self::RunCancelled => 12,
+            Self::Unsound => 13,
+            Self::Unanswered => 14,
             Self::Detached => 130,
         }
     }
@@ -91,6 +102,8 @@ impl Exit {
             Self::RunPartial => "the run ended, but could not see everything",
             Self::RunFailed => "the run failed",
             Self::RunCancelled => "the run was cancelled",
+            Self::Unsound => "a stage of the registry's test failed",
+            Self::Unanswered => "no sensor carried the test out in time",
             Self::Detached => "interrupted while waiting; the run goes on",
         }
     }
@@ -140,6 +153,15 @@ pub(super) enum CliError {
 }
 
 impl CliError {
+    /// A value on the command line that cannot be.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers hand over whatever a parser gave"
+    )]
+    pub(super) fn usage(error: impl ToString) -> Self {
+        Self::Usage(error.to_string())
+    }
+
     /// The exit code for it.
     pub(super) fn exit(&self) -> Exit {
         match self {
@@ -154,7 +176,7 @@ impl CliError {
                 "unauthenticated" | "forbidden" => Exit::Denied,
                 "not_found" | "content_unavailable" => Exit::NotFound,
                 "taken" | "no_sensor" | "ambiguous_reference" | "run_ended" | "out_of_date" => Exit::Conflict,
-                "invalid" | "outside_globs" | "unknown_reference" | "malformed_request"
+                "invalid" | "outside_patterns" | "unknown_reference" | "malformed_request"
                 | "body_too_large" => Exit::Usage,
                 _ => Exit::Unavailable,
             },
@@ -192,8 +214,8 @@ impl CliError {
                 ],
                 "ambiguous_reference" => candidates(body),
                 "taken" => taken(body),
-                "outside_globs" => vec![format!(
-                    "  `portolan registry set {} --repository GLOB …` replaces the globs by those that it names",
+                "outside_patterns" => vec![format!(
+                    "  `portolan registry set {} --repository PATTERN …` replaces the patterns by those that it names",
                     detail(body, "registry")
                 )],
                 "no_sensor" => vec![format!(

@@ -25,10 +25,14 @@ const BESIDES: &[(&str, &[Exit])] = &[
     ("sensor invitation list", &[]),
     ("sensor invitation revoke", &[Exit::NotFound]),
     ("sensor revoke", &[Exit::NotFound]),
-    ("registry add", &[Exit::Conflict]),
+    ("registry add", &[Exit::Conflict, Exit::Unsound, Exit::Unanswered]),
     ("registry list", &[]),
     ("registry show", &[Exit::NotFound]),
     ("registry set", &[Exit::NotFound, Exit::Conflict]),
+    (
+        "registry test",
+        &[Exit::NotFound, Exit::Unsound, Exit::Unanswered],
+    ),
     ("registry remove", &[Exit::NotFound]),
     (
         "sync",

@@ -10,6 +10,7 @@ use crate::web::api::history::LedgerLine;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A change happened between the two times: when the repository was last seen without it, and when it was noticed.
+A tag that was left out still existed then: the registry's filter does not want it any more.
 
 Examples:
   portolan history gitlab/acme/shop:latest
@@ -38,7 +39,7 @@ pub(super) async fn list(desk: Desk<'_>, args: HistoryArgs) -> Result<Exit, CliE
                 moment(line.noticed_at),
                 line.not_before.map_or_else(String::new, moment),
                 line.tag,
-                line.change,
+                line.change.replace('_', " "),
                 digest(line.from),
                 digest(line.to),
                 line.run,

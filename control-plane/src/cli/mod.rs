@@ -20,6 +20,7 @@ mod locate;
 mod login;
 mod operate;
 mod output;
+mod probe;
 mod registry;
 mod repository;
 mod run;

@@ -97,7 +97,7 @@ pub(super) async fn print_run(desk: &mut Desk<'_>, value: &Value, list: &ListArg
             .map(|item| desk.client.view(item))
             .collect::<Result<_, _>>()?;
         let awaited = match run.state.as_str() {
-            "queued" => Some(awaited(&desk.client, &run.registry.id, desk.clock.now()).await?),
+            "queued" => Some(awaited(&desk.client, &run, desk.clock.now()).await?),
             _ => None,
         };
         let text = account(&run, &lines, listing.more, awaited.as_deref());

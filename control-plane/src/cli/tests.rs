@@ -137,6 +137,8 @@ fn exit_codes_are_distinct_and_those_of_the_help() {
         Exit::RunPartial,
         Exit::RunFailed,
         Exit::RunCancelled,
+        Exit::Unsound,
+        Exit::Unanswered,
         Exit::Detached,
     ];
     let codes: Vec<u8> = all.iter().map(|exit| exit.code()).collect();

@@ -164,8 +164,11 @@ impl ControlPlane {
             .spawn("dispatch", Arc::clone(&dispatcher).lease(shutdown()));
         self.tasks
             .spawn("withdrawn leases", Arc::clone(&dispatcher).withdraw(shutdown()));
+        self.tasks
+            .spawn("probes", Arc::clone(&dispatcher).bring_probes(shutdown()));
         self.tasks.spawn("lost leases", dispatcher.reap(shutdown()));
         let app = || Arc::clone(&self.app);
+        self.tasks.spawn("old probes", app().forget_probes(shutdown()));
         self.tasks
             .spawn("unused sensors", app().look_after_unused_sensors(shutdown()));
         let sessions = Arc::clone(&self.sessions);

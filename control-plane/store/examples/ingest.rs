@@ -61,6 +61,11 @@ async fn main() {
         commit(&store, &fence, &moved).await,
     );
 
+    rate(
+        "read whole, 200 repositories at once",
+        count(&many),
+        read_whole(&store, &site, &many).await,
+    );
     offers(&store, &site, &fence, &many).await;
     pages(&store, &site, &many, &large[0]).await;
     store.close().await;
@@ -82,6 +87,7 @@ fn sets(rng: &SeededRng, prefix: &str, total: usize, size: usize) -> Vec<Reposit
             RepositoryCommit {
                 repository: format!("{prefix}/group/project-{repository:05}").parse().unwrap(),
                 tags,
+                left_out: Vec::new(),
                 state_hash: random_hash(rng),
                 outcome: RepositoryOutcome::Listed,
                 finding: None,
@@ -157,6 +163,21 @@ async fn bare_loop(path: &std::path::Path, sets: &[RepositoryCommit]) -> Duratio
 }
 
 /// Offers a thousand repositories at a time, none of them held, so that the comparison is all that is measured.
+/// As a preview of filters reads them.
+async fn read_whole(store: &SqliteStore, site: &Site, sets: &[RepositoryCommit]) -> Duration {
+    let start = SystemClock.uptime();
+    for group in sets.chunks(200) {
+        let names: Vec<_> = group.iter().map(|set| set.repository.clone()).collect();
+        let read = store.tag_sets(site.tenant, site.registry, &names).await.unwrap();
+        assert!(
+            read.iter()
+                .zip(group)
+                .all(|(read, set)| read.len() == set.tags.len())
+        );
+    }
+    SystemClock.uptime().since(start)
+}
+
 async fn offers(store: &SqliteStore, site: &Site, fence: &Fence, sets: &[RepositoryCommit]) {
     let names: Vec<_> = sets
         .iter()
@@ -168,6 +189,7 @@ async fn offers(store: &SqliteStore, site: &Site, fence: &Fence, sets: &[Reposit
         .map(|repository| RepositoryCommit {
             repository: format!("empty/{repository}").parse().unwrap(),
             tags: Vec::new(),
+            left_out: Vec::new(),
             state_hash: StateHash([5; 32]),
             outcome: RepositoryOutcome::Listed,
             finding: None,

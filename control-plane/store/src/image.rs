@@ -8,7 +8,7 @@ use portolan_shared::model::{
     TagName, TenantId,
 };
 
-use crate::{Page, PageRequest, StoreError};
+use crate::{Page, PageRequest, StoreError, TagObservation};
 
 /// Which repositories are wanted.
 #[derive(Debug, Clone, Default)]
@@ -115,6 +115,8 @@ pub enum LedgerChange {
     },
     /// It is gone; it had pointed there.
     Vanished(Digest),
+    /// It still existed, and the registry's filter left it out from then on; it had pointed there. Not a deletion.
+    LeftOut(Digest),
 }
 
 /// One line of the ledger.
@@ -214,6 +216,15 @@ pub trait Images {
         repository: &RepositoryName,
         page: &PageRequest,
     ) -> Result<Page<TagRecord>, StoreError>;
+
+    /// The whole tag sets of some repositories, in their order; of one that is unknown, none. The caller sees to it that these are not too
+    /// many tags.
+    async fn tag_sets(
+        &self,
+        tenant: TenantId,
+        registry: RegistryId,
+        repositories: &[RepositoryName],
+    ) -> Result<Vec<Vec<TagObservation>>, StoreError>;
 
     /// One tag.
     async fn tag(

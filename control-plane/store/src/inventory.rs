@@ -6,6 +6,7 @@ use portolan_shared::model::manifest::{ArtifactKind, ChildRole};
 pub use portolan_shared::model::{ContentKind, OfferedRepository, TagObservation};
 use portolan_shared::model::{
     CoverageEntry, Digest, Finding, FindingCode, MediaType, RepositoryName, RepositoryOutcome, StateHash,
+    TagName,
 };
 
 use crate::{Fence, StoreError};
@@ -72,6 +73,9 @@ pub struct RepositoryCommit {
     pub repository: RepositoryName,
     /// Its tags, sorted, each once.
     pub tags: Vec<TagObservation>,
+    /// Tags that exist and that the registry's filter leaves out, sorted, each once; none is among `tags`. At most
+    /// [`TAGS_LEFT_OUT`](portolan_shared::model::limits::TAGS_LEFT_OUT).
+    pub left_out: Vec<TagName>,
     /// Their hash; the caller has checked it.
     pub state_hash: StateHash,
     /// Listed, incomplete or truncated. Tags vanish only by a commit that is not truncated, and only a listed one counts as
@@ -90,6 +94,8 @@ pub struct RepositoryCommitted {
     pub moved: u32,
     /// Tags that are gone.
     pub vanished: u32,
+    /// Tags that were there, still exist, and are left out by the registry's filter now.
+    pub left_out: u32,
 }
 
 /// Storage of what sensors send. Every method checks the fence.

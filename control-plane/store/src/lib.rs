@@ -4,9 +4,11 @@ mod api_token;
 mod audit;
 mod enrolment;
 mod error;
+mod facts;
 mod image;
 mod inventory;
 mod page;
+mod probe;
 mod registry;
 mod run;
 mod sensor;
@@ -19,6 +21,7 @@ pub use enrolment::{
     Enrolment, EnrolmentClaim, EnrolmentOutcome, Invitation, InvitationState, NewInvitation,
 };
 pub use error::{StaleFence, StoreError};
+pub use facts::{KnownFacts, Observed};
 pub use image::{
     Images, InventoryTotals, LedgerChange, LedgerRow, ManifestSummary, Placement, PlacementVia, Placements,
     Referrer, Referrers, RepositoryFilter, RepositoryRecord, TagRecord,
@@ -28,10 +31,11 @@ pub use inventory::{
     RepositoryCommitted, TagObservation,
 };
 pub use page::{Cursor, CursorError, Page, PageRequest};
+pub use probe::{NewProbe, ProbeOutcome, ProbeRecord, ProbeReport, Probes, WAITING_PROBES, WaitingProbe};
 pub use registry::{NewRegistry, Registries, RegistryChange, RegistryChangeOutcome, RegistryRecord};
 pub use run::{
     CancelOutcome, ClosedRun, Fence, HeldAttempt, Leasable, Lease, LostLease, NewRun, QueueOutcome,
-    RunClosing, RunFilter, RunRecord, Runs, WithdrawnLease,
+    RunChanges, RunClosing, RunFilter, RunRecord, Runs, WithdrawnLease,
 };
 pub use sensor::{
     Certificate, Denial, OpenedSession, RenewalOutcome, Seen, SensorRecord, Sensors, SessionOpening,
@@ -42,7 +46,18 @@ pub use tenant::{Tenant, Tenants};
 /// Everything that is stored. One value of this is shared by the whole process.
 #[async_trait::async_trait]
 pub trait Store:
-    Tenants + ApiTokens + Enrolment + Sensors + Registries + Runs + Inventory + Images + Audit + Send + Sync
+    Tenants
+    + ApiTokens
+    + Enrolment
+    + Sensors
+    + Registries
+    + Runs
+    + Probes
+    + Inventory
+    + Images
+    + Audit
+    + Send
+    + Sync
 {
     /// Whether the database answers; for readiness.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{
     Budget, CaTrust, CredentialReference, RegistryId, RegistryName, RegistryUrl, RepositoryPatterns,
-    SensorId, TenantId,
+    SensorId, TagFilter, TenantId,
 };
 
-use crate::{AuditEntry, EntryFor, Page, PageRequest, StoreError};
+use crate::{AuditEntry, EntryFor, KnownFacts, Page, PageRequest, StoreError};
 
 /// What an operator says of a registry.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +24,8 @@ pub struct NewRegistry {
     pub ca: CaTrust,
     /// Which repositories are wanted.
     pub repositories: RepositoryPatterns,
+    /// Which of their tags are wanted.
+    pub tags: TagFilter,
     /// Where the sensor finds the credential.
     pub credential: Option<CredentialReference>,
     /// How hard it may be worked.
@@ -47,6 +49,8 @@ pub struct RegistryRecord {
     pub last_attempt_at: Option<Timestamp>,
     /// When a run of it was last complete.
     pub last_success_at: Option<Timestamp>,
+    /// What sensors found out about it.
+    pub facts: KnownFacts,
 }
 
 /// A change of a registry; what is none stays as it is.
@@ -58,8 +62,10 @@ pub struct RegistryChange {
     pub url: Option<RegistryUrl>,
     /// New trust.
     pub ca: Option<CaTrust>,
-    /// New globs.
+    /// New patterns of repositories.
     pub repositories: Option<RepositoryPatterns>,
+    /// New filter of tags.
+    pub tags: Option<TagFilter>,
     /// New credential reference, or `Some(None)` to read anonymously.
     pub credential: Option<Option<CredentialReference>>,
     /// New budget.
@@ -109,7 +115,8 @@ pub trait Registries {
     ) -> Result<Page<RegistryRecord>, StoreError>;
 
     /// Changes a registry, if `seen_version` (when given) is still its version. The entry that `note` gives for the changed registry is
-    /// written with it.
+    /// written with it. What was known of another address or credential is forgotten, and runs that wait for their budget wait no longer
+    /// if that is changed.
     async fn change_registry(
         &self,
         tenant: TenantId,

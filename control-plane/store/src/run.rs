@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{
-    AttemptRef, Coverage, CoverageEntry, DiscoveryStep, Finding, Reason, RegistryId, RegistryName,
-    RegistryTarget, RunId, RunProgress, RunState, RunTrigger, Scope, SensorId, TenantId,
+    AttemptRef, Coverage, CoverageEntry, DiscoveryStep, Finding, ListingStep, Reason, RegistryFacts,
+    RegistryId, RegistryName, RegistryTarget, RunId, RunProgress, RunState, RunTrigger, Scope, SensorId,
+    TenantId,
 };
 
 use crate::{AuditEntry, Page, PageRequest, StoreError};
@@ -86,12 +87,25 @@ pub struct RunRecord {
     pub progress: RunProgress,
     /// Its account, final once it has ended.
     pub coverage: Coverage,
-    /// Why it failed, or why its last attempt did.
+    /// Why it failed, or why its last attempt did, or why it waits.
     pub finding: Option<Finding>,
-    /// Tags that appeared, moved and vanished by it.
-    pub changes: (u64, u64, u64),
+    /// What it changed in the inventory.
+    pub changes: RunChanges,
     /// Manifests and image facts that were new to the tenant.
     pub content_stored: u64,
+}
+
+/// Tags that a run found changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RunChanges {
+    /// They were not there before.
+    pub appeared: u64,
+    /// They point elsewhere now.
+    pub moved: u64,
+    /// They are gone.
+    pub vanished: u64,
+    /// They exist, and the registry's filter leaves them out now.
+    pub left_out: u64,
 }
 
 /// Which runs are wanted.
@@ -165,16 +179,22 @@ pub struct WithdrawnLease {
 pub struct RunClosing {
     /// Methods of discovery that were tried.
     pub discovery: Vec<DiscoveryStep>,
+    /// Methods of listing tags that were used.
+    pub listings: Vec<ListingStep>,
     /// Whether all repositories are known to have been listed.
     pub discovery_complete: bool,
     /// Repositories found.
     pub found: u64,
-    /// Of these, left out by globs.
+    /// Of these, left out by the registry's patterns.
     pub filtered: u64,
     /// Tags observed.
     pub tags: u64,
+    /// Tags that exist and that the registry's filter left out.
+    pub tags_filtered: u64,
     /// Nothing could be read at all.
     pub failure: Option<Finding>,
+    /// What was found out about the registry.
+    pub facts: RegistryFacts,
 }
 
 /// How a run ended.
@@ -224,9 +244,9 @@ pub trait Runs {
         page: &PageRequest,
     ) -> Result<Page<CoverageEntry>, StoreError>;
 
-    /// Runs that wait and whose time has come, of registries of which no run is leased, oldest first, of which at least one of `sensors` may have the lease; each with those of
-    /// `sensors` that may, as its registry ranks them. Runs that nobody of `sensors` may have do not count towards `limit`. Of all tenants:
-    /// this is for the dispatcher.
+    /// Runs that wait and whose time has come, of registries of which no run is leased, oldest first, of which at least one of `sensors`
+    /// may have the lease; each with those of `sensors` that may, as its registry ranks them. Runs that nobody of `sensors` may have do
+    /// not count towards `limit`. One that cannot be read is left out, and logged. Of all tenants: this is for the dispatcher.
     async fn leasable_runs(
         &self,
         now: Timestamp,
@@ -239,7 +259,9 @@ pub trait Runs {
     async fn withdrawn_leases(&self, held: &[HeldAttempt]) -> Result<Vec<WithdrawnLease>, StoreError>;
 
     /// Leases a queued run to a sensor whose session is current: the next attempt begins. `None` if it was not to be had, or another run of
-    /// the registry is leased: two at a time would commit over each other.
+    /// the registry is leased: two at a time would commit over each other. `None` as well if the registry's requests of the last 24 hours
+    /// have used up its [`Budget::per_day`](portolan_shared::model::Budget::per_day): then the run has a finding that says so, and waits
+    /// until a tenth of them has become old.
     async fn lease_run(
         &self,
         tenant: TenantId,
@@ -272,8 +294,14 @@ pub trait Runs {
     /// cannot be read stays as it is, and is logged.
     async fn requeue_expired(&self, now: Timestamp) -> Result<Vec<LostLease>, StoreError>;
 
-    /// Notes how far an attempt is. A stale fence is not an error here: nothing happens.
-    async fn record_progress(&self, fence: &Fence, progress: &RunProgress) -> Result<(), StoreError>;
+    /// Notes how far an attempt is, and counts the requests it made since the last time among those of its registry. A stale fence is not
+    /// an error here: nothing happens.
+    async fn record_progress(
+        &self,
+        fence: &Fence,
+        progress: &RunProgress,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
 
     /// The attempt ended without closing the run. Queued again not before `retry_at`, or failed if that is none or after
     /// [`FRUITLESS_ATTEMPTS`](portolan_shared::model::limits::FRUITLESS_ATTEMPTS). Gives the run's state.
@@ -295,8 +323,10 @@ pub trait Runs {
     ) -> Result<CancelOutcome, StoreError>;
 
     /// Closes a run. Its coverage is counted from what was committed and reported by all of its attempts. Only when discovery was complete,
-    /// the scope was the whole registry, and its definition is as it was when the attempt was leased, are repositories within the registry's globs that were not found recorded as vanished, with
-    /// their tags. Last success moves only if the run is complete. Repeating it gives the stored outcome.
+    /// the scope was the whole registry, and its definition is as it was when the attempt was leased, are repositories within the
+    /// registry's patterns that were not found recorded as vanished, with their tags. Last success moves only if the run is complete. Of a
+    /// registry that is as it was leased the facts are kept: those of a run that failed beside what was known, all others in its place.
+    /// Repeating it gives the stored outcome.
     async fn close_run(
         &self,
         fence: &Fence,

@@ -317,3 +317,24 @@ async fn a_run_that_cannot_be_read_does_not_keep_other_leases_from_being_taken_a
     let lost: Vec<_> = lost.iter().map(|lost| lost.attempt).collect();
     assert_eq!(lost, [good.attempt]);
 }
+
+#[tokio::test]
+async fn a_run_that_cannot_be_read_does_not_keep_others_waiting() {
+    let (store, folder) = open().await;
+    let site = Site::new(&store).await;
+    let bad = site.queue(&store, 10).await;
+    let good = site.beside(&store, "other").await.queue(&store, 11).await;
+    let mut connection = raw(&folder.path().join("portolan.db")).await;
+    sqlx::query("PRAGMA ignore_check_constraints = ON")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    sqlx::query("UPDATE run SET run_id = x'0102' WHERE run_id = ?1")
+        .bind(bad.as_bytes().as_slice())
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let leasable = store.leasable_runs(at(20), &[site.sensor], 10).await.unwrap();
+    let runs: Vec<_> = leasable.iter().map(|leasable| leasable.run).collect();
+    assert_eq!(runs, [good]);
+}

@@ -73,7 +73,7 @@ async fn a_registry_lives_and_dies_by_commands() {
     world.sensor("berlin-1").await;
     let desk = Desk::open(&world).await;
     let added = desk
-        .say("registry add gl https://h:5050 --sensor berlin-1 --credential-ref env:GITLAB --repository acme/** -o json")
+        .say("registry add gl https://h:5050 --no-test --sensor berlin-1 --credential-ref env:GITLAB --repository acme/** -o json")
         .await;
     let added: serde_json::Value = serde_json::from_str(&added.out).unwrap();
     assert_eq!(
@@ -118,12 +118,12 @@ async fn errors_say_what_to_do_and_have_their_codes() {
             "could be: mirror/acme/shop",
         ),
         (
-            "registry add gl https://h --sensor berlin-1",
+            "registry add gl https://h --no-test --sensor berlin-1",
             Exit::Conflict,
             "exists already",
         ),
         (
-            "registry add x https://h --sensor berlin-1 --credential-ref user:hunter2",
+            "registry add x https://h --no-test --sensor berlin-1 --credential-ref user:hunter2",
             Exit::Usage,
             "expected file:PATH",
         ),

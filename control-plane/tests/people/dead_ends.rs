@@ -12,20 +12,20 @@ use crate::shop::Shop;
 use crate::world::World;
 
 #[tokio::test]
-async fn a_scope_outside_the_registrys_globs_is_refused_before_it_is_queued() {
+async fn a_scope_outside_the_registrys_patterns_is_refused_before_it_is_queued() {
     let world = World::new().await;
     let sensor = world.sensor("berlin-1").await;
     world.session(sensor).await;
     let desk = Desk::open(&world).await;
-    let add = "registry add gl https://h --sensor berlin-1 --repository acme/** --repository lib/*";
+    let add = "registry add gl https://h --no-test --sensor berlin-1 --repository acme/** --repository lib/*";
     assert_eq!(desk.say(add).await.exit, Exit::Done);
     let said = desk
         .say("sync gl --repository other/shop --repository acme/shop --wait")
         .await;
     assert_eq!(said.exit, Exit::Usage);
     for words in [
-        "error: the globs of registry gl leave out other/shop: they are acme/**, lib/*;",
-        "portolan registry set gl --repository GLOB",
+        "error: the patterns of registry gl leave out other/shop: they are acme/**, lib/*;",
+        "portolan registry set gl --repository PATTERN",
     ] {
         assert!(said.err.contains(words), "{words}: {}", said.err);
     }
@@ -37,12 +37,12 @@ async fn a_scope_outside_the_registrys_globs_is_refused_before_it_is_queued() {
             json!({"repositories": ["other/shop"]}),
         )
         .await;
-    assert_eq!(answer.refusal(), (422, "outside_globs".to_owned()));
+    assert_eq!(answer.refusal(), (422, "outside_patterns".to_owned()));
     assert_eq!(
         answer.json()["details"],
         json!({
             "field": "repositories", "registry": "gl",
-            "repositories": ["other/shop"], "globs": ["acme/**", "lib/*"],
+            "repositories": ["other/shop"], "patterns": ["acme/**", "lib/*"],
         })
     );
     let inside = desk.say("sync gl --repository acme/shop").await;
@@ -107,7 +107,8 @@ async fn a_run_that_waits_says_for_whom() {
     };
     world.app.store.record_seen(&[seen]).await.unwrap();
     world.clock.advance(Duration::from_secs(3 * 3_600));
-    desk.say("registry add gl https://h --sensor office").await;
+    desk.say("registry add gl https://h --no-test --sensor office")
+        .await;
     let queued = desk.say("sync gl -o json").await;
     let run: serde_json::Value = serde_json::from_str(&queued.out).unwrap();
     let run = run["id"].as_str().unwrap().to_owned();
@@ -207,7 +208,7 @@ async fn faults_are_told_in_the_words_of_the_command_line() {
     let file = folder.path().join("ca.pem");
     std::fs::write(&file, "no certificate").unwrap();
     let add = format!(
-        "registry add gl https://h --sensor berlin-1 --ca-file {}",
+        "registry add gl https://h --no-test --sensor berlin-1 --ca-file {}",
         file.display()
     );
     let said = desk.say(&add).await;

@@ -66,6 +66,19 @@ fn table() -> Vec<Row> {
             json!({"concurrency": 4}),
             row("change_registry", "/registries/{registry}", 404),
         ),
+        with(
+            json!({"tags": ["!2.*"]}),
+            row("preview_registry", "/registries/{registry}/preview", 404),
+        ),
+        row("show_probe", "/probes/{probe}", 404),
+        with(
+            json!({}),
+            row("probe_registry", "/registries/{registry}/probes", 404),
+        ),
+        with(
+            json!({"url": "https://new.example.com", "sensors": ["berlin-1"]}),
+            row("create_probe", "/probes", 422),
+        ),
         // These two make something of the neighbour's own.
         with(
             json!({"sensor_name": "new"}),
@@ -116,6 +129,7 @@ async fn fill(world: &World, shop: &Shop) -> impl Fn(&str) -> String {
         .registry("other", "https://other.example.com", "berlin-1")
         .await;
     let open = world.post("/api/v1/registries/other/runs", json!({})).await;
+    let probe = world.post("/api/v1/registries/gl/probes", json!({})).await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let known = [
         ("{sensor}", shop.sensor.to_string()),
@@ -125,6 +139,7 @@ async fn fill(world: &World, shop: &Shop) -> impl Fn(&str) -> String {
         ("{image}", shop.image.to_string()),
         ("{invitation}", text(&invited.json()["id"])),
         ("{token}", text(&made.json()["id"])),
+        ("{probe}", text(&probe.json()["id"])),
     ];
     move |path: &str| {
         let filled = known

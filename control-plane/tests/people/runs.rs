@@ -98,7 +98,10 @@ async fn progress_and_coverage_are_told_with_reasons() {
         requests: 77,
         ..RunProgress::default()
     };
-    store.record_progress(&fence, &progress).await.unwrap();
+    store
+        .record_progress(&fence, &progress, world.app.clock.now())
+        .await
+        .unwrap();
     let path = format!("/api/v1/runs/{}", fence.attempt.run);
     let running = world.get(&path).await.json();
     assert_eq!(

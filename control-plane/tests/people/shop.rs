@@ -54,7 +54,8 @@ impl Shop {
     }
 }
 
-pub(crate) async fn commit(world: &World, fence: &Fence, repository: &str, tags: &[(&str, &Digest)]) {
+/// A commit of these tags, as listed.
+pub(crate) fn commit_of(repository: &str, tags: &[(&str, &Digest)]) -> RepositoryCommit {
     let mut hasher = StateHasher::new();
     let tags: Vec<_> = tags
         .iter()
@@ -69,17 +70,21 @@ pub(crate) async fn commit(world: &World, fence: &Fence, repository: &str, tags:
     for tag in &tags {
         hasher.add(&tag.tag, &tag.digest);
     }
-    let commit = RepositoryCommit {
+    RepositoryCommit {
         repository: repository.parse::<RepositoryName>().unwrap(),
         tags,
+        left_out: Vec::new(),
         state_hash: hasher.finish(),
         outcome: RepositoryOutcome::Listed,
         finding: None,
-    };
+    }
+}
+
+pub(crate) async fn commit(world: &World, fence: &Fence, repository: &str, tags: &[(&str, &Digest)]) {
     world
         .app
         .store
-        .commit_repository(fence, &commit, world.app.clock.now())
+        .commit_repository(fence, &commit_of(repository, tags), world.app.clock.now())
         .await
         .unwrap();
 }
@@ -95,9 +100,8 @@ pub(crate) fn closing(found: u64, tags: u64) -> RunClosing {
         }],
         discovery_complete: true,
         found,
-        filtered: 0,
         tags,
-        failure: None,
+        ..RunClosing::default()
     }
 }
 

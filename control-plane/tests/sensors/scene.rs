@@ -7,7 +7,7 @@ use portolan::app::{App, Caller, RegistryInput};
 use portolan::settings::{DoorLimits, RateLimit, ServerArgs, Settings};
 use portolan::wiring::{ControlPlane, Deps};
 use portolan_proto::convert::Refusal;
-use portolan_shared::model::{Budget, CaTrust, Reason, RepositoryPatterns, RunId};
+use portolan_shared::model::{Budget, CaTrust, Reason, RepositoryPatterns, RunId, TagFilter};
 use portolan_shared::process::SystemRng;
 use portolan_shared::secret::EnrolmentToken;
 use portolan_store::{AuditEntry, AuditSeverity, RunRecord};
@@ -98,6 +98,7 @@ impl Scene {
                 only_bundle: false,
             },
             repositories: RepositoryPatterns::all(),
+            tags: TagFilter::default(),
             credential: None,
             budget: Budget::default(),
             sensors: vec![sensor.to_owned()],

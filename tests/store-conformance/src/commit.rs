@@ -2,8 +2,8 @@
 
 use portolan_shared::model::{Finding, FindingCode, RepositoryOutcome, RunId, StateHash, limits};
 use portolan_store::{
-    LedgerChange, LedgerRow, PageRequest, RepositoryCommit, RepositoryCommitted, Store, StoreError,
-    TagObservation,
+    LedgerChange, LedgerRow, PageRequest, RepositoryCommit, RepositoryCommitted, RunChanges, Store,
+    StoreError, TagObservation,
 };
 
 use crate::site::{Site, at, commit_of, digest, name, note, observation, state_hash};
@@ -15,6 +15,7 @@ fn counts(appeared: u32, moved: u32, vanished: u32) -> RepositoryCommitted {
         appeared,
         moved,
         vanished,
+        left_out: 0,
     }
 }
 
@@ -121,7 +122,13 @@ pub async fn tags_appear_move_and_vanish_with_their_times(store: &dyn Store) {
     );
     assert!(tag("3").await.is_none());
     let run = store.run(site.tenant, second.attempt.run).await.unwrap().unwrap();
-    assert_eq!(run.changes, (1, 1, 1));
+    let changes = RunChanges {
+        appeared: 1,
+        moved: 1,
+        vanished: 1,
+        left_out: 0,
+    };
+    assert_eq!(run.changes, changes);
     let record = store
         .repository(site.tenant, site.registry, &name("a"))
         .await
@@ -231,7 +238,7 @@ pub async fn repeating_a_commit_changes_nothing(store: &dyn Store) {
     assert_eq!(record.last_attempt_at, at(10));
     assert_eq!(history(store, &site, None).await.len(), 1);
     let run = store.run(site.tenant, fence.attempt.run).await.unwrap().unwrap();
-    assert_eq!((run.changes, run.coverage.listed), ((1, 0, 0), 1));
+    assert_eq!((run.changes.appeared, run.coverage.listed), (1, 1));
 }
 
 /// At the bound it works, above it nothing happens.
@@ -244,6 +251,7 @@ pub async fn unsorted_or_too_many_tags_are_refused(store: &dyn Store) {
     let commit = |tags: &[TagObservation]| RepositoryCommit {
         repository: name("a"),
         tags: tags.to_vec(),
+        left_out: Vec::new(),
         state_hash: state_hash(tags),
         outcome: LISTED,
         finding: None,
@@ -306,6 +314,7 @@ pub async fn tags_of_any_digest_algorithm_are_kept(store: &dyn Store) {
     let commit = |tags: &[TagObservation], state_hash| RepositoryCommit {
         repository: name("a"),
         tags: tags.to_vec(),
+        left_out: Vec::new(),
         state_hash,
         outcome: LISTED,
         finding: None,

@@ -291,13 +291,13 @@ pub async fn progress_of_a_stale_attempt_is_ignored(store: &dyn Store) {
         discovered: true,
         ..RunProgress::default()
     };
-    store.record_progress(&fence, &progress).await.unwrap();
+    store.record_progress(&fence, &progress, at(11)).await.unwrap();
     let stale = Fence {
         session_epoch: fence.session_epoch + 1,
         ..fence
     };
     store
-        .record_progress(&stale, &RunProgress::default())
+        .record_progress(&stale, &RunProgress::default(), at(12))
         .await
         .unwrap();
     let stored = store.run(site.tenant, fence.attempt.run).await.unwrap().unwrap();

@@ -7,20 +7,26 @@
 
 pub mod access;
 pub mod audit;
+pub mod budget;
 pub mod close;
 pub mod commit;
 pub mod content;
 pub mod enrolment;
+pub mod facts;
 pub mod fence;
 pub mod image;
 pub mod lease;
+pub mod left_out;
 pub mod model;
 pub mod offer;
+pub mod probe;
 pub mod queue;
 pub mod registry;
 pub mod sensor;
 mod site;
+pub mod tag_sets;
 pub mod unused;
+mod values;
 pub mod vanish;
 
 pub use site::{Site, at, commit_of, digest, image_of, note, noted, observation, state_hash};
@@ -125,6 +131,25 @@ macro_rules! suite {
                 what_cannot_be_committed_is_refused,
                 tags_of_any_digest_algorithm_are_kept,
             }
+            tag_sets {
+                tag_sets_come_whole_in_the_order_asked_for,
+            }
+            left_out {
+                what_the_filter_leaves_out_has_not_vanished,
+                a_truncated_listing_leaves_out_what_it_names_and_nothing_vanishes,
+                names_that_make_no_sense_are_refused,
+            }
+            budget {
+                requests_of_every_attempt_count,
+                a_run_waits_while_its_registry_has_used_up_its_requests,
+                a_run_waits_no_longer_when_the_budget_is_changed,
+            }
+            facts {
+                facts_are_kept_with_their_times,
+                facts_of_another_definition_are_not_kept,
+                methods_of_listing_are_kept_with_the_account,
+                findings_keep_their_further_lines_up_to_a_bound,
+            }
             close {
                 complete_only_if_everything_was_seen,
                 coverage_counts_all_attempts,
@@ -135,7 +160,8 @@ macro_rules! suite {
             }
             vanish {
                 repositories_vanish_only_after_a_complete_listing_of_the_whole_registry,
-                repositories_outside_the_globs_do_not_vanish,
+                repositories_outside_the_patterns_do_not_vanish,
+                repositories_that_are_left_out_do_not_vanish,
                 a_repository_that_comes_back_keeps_its_history,
                 nothing_vanishes_by_a_run_in_which_the_registry_was_changed,
             }
@@ -148,6 +174,14 @@ macro_rules! suite {
                 placements_come_in_pages,
                 totals_count_what_is_there,
                 another_tenant_sees_nothing,
+            }
+            probe {
+                a_probe_comes_back_with_its_report,
+                a_report_tells_of_its_registry_unless_that_was_changed,
+                only_the_first_report_of_a_current_session_in_time_counts,
+                probes_wait_for_the_preferred_sensor_that_is_connected,
+                a_tenant_has_so_many_waiting_probes_and_no_more,
+                probes_are_forgotten,
             }
             model {
                 random_commits_agree_with_a_model,

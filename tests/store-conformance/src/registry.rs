@@ -1,9 +1,14 @@
 //! Registries.
 
-use portolan_shared::model::{CredentialReference, RegistryId, RepositoryPatterns, SensorId};
+use std::num::{NonZeroU16, NonZeroU32};
+
+use portolan_shared::model::{
+    Budget, CredentialReference, NamePatterns, RegistryId, RepositoryPatterns, SensorId, TagFilter,
+};
 use portolan_shared::process::SystemRng;
 use portolan_store::{
-    PageRequest, RegistryChange, RegistryChangeOutcome, RepositoryFilter, RunFilter, Store, StoreError,
+    KnownFacts, PageRequest, RegistryChange, RegistryChangeOutcome, RepositoryFilter, RunFilter, Store,
+    StoreError,
 };
 
 use crate::site::{Site, at, digest, name, note, noted, registry, sensor};
@@ -13,7 +18,17 @@ pub async fn registries_come_back_as_they_were_given(store: &dyn Store) {
     let site = Site::new(store).await;
     let (second, _) = sensor(store, site.tenant, "second").await;
     let mut new = registry(site.tenant, "harbor", &[second, site.sensor]);
-    new.repositories = RepositoryPatterns::new(vec!["acme/**".to_owned()]).unwrap();
+    new.repositories = RepositoryPatterns::new(vec!["acme/**".to_owned(), "!re:.*/tmp".to_owned()]).unwrap();
+    new.tags = TagFilter {
+        names: NamePatterns::new(vec!["v*".to_owned(), "!*-rc".to_owned()]).unwrap(),
+        newest: NonZeroU32::new(u32::MAX),
+        max_age_days: NonZeroU32::new(30),
+    };
+    new.budget = Budget {
+        concurrency: 3,
+        per_second: NonZeroU16::new(u16::MAX),
+        per_day: NonZeroU32::new(u32::MAX),
+    };
     store.add_registry(&new, at(4), &note()).await.unwrap();
     let found = store.registry(site.tenant, new.id).await.unwrap().unwrap();
     assert_eq!(found.registry, new);
@@ -22,6 +37,7 @@ pub async fn registries_come_back_as_they_were_given(store: &dyn Store) {
         (1, at(4), at(4))
     );
     assert_eq!((found.last_attempt_at, found.last_success_at), (None, None));
+    assert_eq!(found.facts, KnownFacts::default());
     assert_eq!(
         store
             .registry_by_name(site.tenant, &new.name)

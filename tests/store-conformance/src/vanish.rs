@@ -76,7 +76,7 @@ pub async fn repositories_vanish_only_after_a_complete_listing_of_the_whole_regi
     );
     assert_eq!(history[1].run, fence.attempt.run);
     let run = store.run(site.tenant, fence.attempt.run).await.unwrap().unwrap();
-    assert_eq!(run.changes, (0, 0, 2));
+    assert_eq!((run.changes.appeared, run.changes.vanished), (0, 2));
     let filter = RepositoryFilter {
         vanished: true,
         ..RepositoryFilter::default()
@@ -88,8 +88,8 @@ pub async fn repositories_vanish_only_after_a_complete_listing_of_the_whole_regi
     assert_eq!(all.items.len(), 2);
 }
 
-/// Whoever narrows the globs has not deleted anything.
-pub async fn repositories_outside_the_globs_do_not_vanish(store: &dyn Store) {
+/// Whoever narrows the patterns has not deleted anything.
+pub async fn repositories_outside_the_patterns_do_not_vanish(store: &dyn Store) {
     let site = Site::new(store).await;
     site.sync(
         store,
@@ -125,6 +125,33 @@ pub async fn repositories_outside_the_globs_do_not_vanish(store: &dyn Store) {
         .unwrap();
     assert_eq!(closed.repositories_vanished, 1);
     assert_eq!(present(store, &site).await, ["acme/a", "tools/c"]);
+}
+
+/// As little has vanished what an expression or a `!` leaves out.
+pub async fn repositories_that_are_left_out_do_not_vanish(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let tags: &[(&str, &str)] = &[("1", "one")];
+    let all = ["acme/a", "acme/b", "acme/scratch", "acme/tmp-1", "tools/c"];
+    site.sync(store, &all.map(|name| (name, tags)), 10).await;
+    let patterns = ["re:acme/[a-z]+(-[0-9]+)?", "!acme/tmp-*", "!re:.*/scratch"];
+    let repositories = RepositoryPatterns::new(patterns.map(str::to_owned).to_vec()).unwrap();
+    let change = RegistryChange {
+        repositories: Some(repositories),
+        ..RegistryChange::default()
+    };
+    site.set(store, change).await;
+    let fence = site.start(store, 20).await;
+    commit(store, &fence, "acme/a", 21).await;
+    let closing = RunClosing {
+        filtered: 3,
+        ..whole(4)
+    };
+    let closed = store.close_run(&fence, &closing, at(22)).await.unwrap();
+    assert_eq!(closed.repositories_vanished, 1);
+    assert_eq!(
+        present(store, &site).await,
+        ["acme/a", "acme/scratch", "acme/tmp-1", "tools/c"]
+    );
 }
 
 /// It is the same repository, and its ledger goes on.
@@ -184,7 +211,7 @@ pub async fn a_repository_that_comes_back_keeps_its_history(store: &dyn Store) {
     );
 }
 
-/// What was listed by other globs, or at another address, says nothing of what there is by the new ones.
+/// What was listed by other patterns, or at another address, says nothing of what there is by the new ones.
 pub async fn nothing_vanishes_by_a_run_in_which_the_registry_was_changed(store: &dyn Store) {
     let site = Site::new(store).await;
     site.sync(store, &[("a", &[("1", "one")]), ("b", &[("1", "one")])], 10)

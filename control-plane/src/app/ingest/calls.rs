@@ -168,7 +168,7 @@ impl App {
         let now = self.clock.now();
         if let Some(progress) = progress {
             // Before the close, after which the fence lets nothing pass: then what was recorded the first time stands.
-            match self.store.record_progress(fence, progress).await {
+            match self.store.record_progress(fence, progress, now).await {
                 Ok(()) | Err(StoreError::Stale(_)) => {}
                 Err(error) => return Err(error),
             }

@@ -47,8 +47,8 @@ pub(in crate::cli) async fn watch(desk: &mut Desk<'_>, run: &str, list: &ListArg
 
 async fn follow(desk: &mut Desk<'_>, run: &str, progress: &mut Progress) -> Result<(Value, Run), CliError> {
     let mut tag = None;
-    // Of which registry a queued run is, and when it was last told what it waits for.
-    let mut waits: Option<(String, Option<Uptime>)> = None;
+    // A queued run, and when it was last told what it waits for.
+    let mut waits: Option<(Run, Option<Uptime>)> = None;
     let mut out_of_reach: Option<Uptime> = None;
     loop {
         match desk.client.get_changed(&["runs", run], tag.as_deref()).await {
@@ -61,13 +61,13 @@ async fn follow(desk: &mut Desk<'_>, run: &str, progress: &mut Progress) -> Resu
                         return Ok((value, view));
                     }
                     tag = new_tag;
-                    waits = (view.state == "queued").then_some((view.registry.id, None));
+                    waits = (view.state == "queued").then_some((view, None));
                 }
-                if let Some((registry, told)) = &mut waits {
+                if let Some((queued, told)) = &mut waits {
                     let now = desk.clock.uptime();
                     if told.is_none_or(|told| now.since(told) >= LOOK) {
                         *told = Some(now);
-                        match awaited(&desk.client, registry, desk.clock.now()).await {
+                        match awaited(&desk.client, queued, desk.clock.now()).await {
                             Ok(words) => progress.wait(&words, desk.terminal)?,
                             // The next question for the run finds out, and is patient.
                             Err(error) if error.exit() == Exit::Unavailable => {}

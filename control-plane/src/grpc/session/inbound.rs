@@ -3,7 +3,9 @@
 use portolan_proto::convert::{self, FieldError};
 use portolan_proto::v1;
 use portolan_proto::v1::sensor_message::Body;
-use portolan_shared::model::{AttemptRef, Finding, HostFacts, Reason, RunProgress, limits, printable};
+use portolan_shared::model::{
+    AttemptRef, Diagnosis, Finding, HostFacts, ProbeId, Reason, RunProgress, limits, printable,
+};
 
 /// Longest policy summary that is kept, in bytes: cut above.
 const SUMMARY_BYTES: usize = 1_024;
@@ -17,6 +19,7 @@ pub(super) enum Inbound {
     Reject(Ending),
     Progress(AttemptRef, RunProgress),
     Done(Ending),
+    Probed(ProbeId, Box<Diagnosis>),
     TrustBundleAck,
     Goodbye,
 }
@@ -68,7 +71,10 @@ pub(super) fn check(message: &v1::SensorMessage) -> Result<Inbound, FieldError> 
             reason: reason(done.reason()),
             finding: convert::optional_finding(done.finding.as_ref()),
         }),
-        Body::ProbeReport(_) => return Err(FieldError::new("body", "answers no question")),
+        Body::ProbeReport(report) => {
+            let (probe, diagnosis) = convert::probe_report(report)?;
+            Inbound::Probed(probe, Box::new(diagnosis))
+        }
         Body::TrustBundleAck(_) => Inbound::TrustBundleAck,
         Body::Goodbye(_) => Inbound::Goodbye,
     })

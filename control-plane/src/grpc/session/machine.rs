@@ -58,8 +58,10 @@ pub(super) struct Machine {
     capabilities: Vec<String>,
 }
 
+/// Whoever names this knows what a probe is.
+pub(super) const PROBE: &str = "probe";
 /// Capabilities of this build. What is here and in the hello may be used.
-const CAPABILITIES: [&str; 0] = [];
+const CAPABILITIES: [&str; 1] = [PROBE];
 
 impl Machine {
     /// A stream that was just opened with a certificate that is honoured until `certificate_ends`.
@@ -144,6 +146,10 @@ impl Machine {
                 vec![Action::Send(messages::cancel(attempt, reason))]
             }
             Event::Cancel(..) => Vec::new(),
+            Event::Probe(offer) if self.phase == Phase::Open && !self.draining => {
+                vec![Action::Send(Body::ProbeOffer(*offer))]
+            }
+            Event::Probe(_) => Vec::new(),
             Event::Ended(attempt) => {
                 self.jobs.remove(attempt);
                 Vec::new()
@@ -191,6 +197,7 @@ impl Machine {
             (Phase::Open, Inbound::Progress(attempt, progress)) => {
                 self.jobs.progress(attempt, progress, now).into_iter().collect()
             }
+            (Phase::Open, Inbound::Probed(probe, diagnosis)) => vec![Action::Probed(probe, diagnosis)],
             (Phase::Open, Inbound::TrustBundleAck) => Vec::new(),
             (Phase::Open, Inbound::Goodbye) => self.over(None),
             (Phase::Silent | Phase::Opening | Phase::Open | Phase::Over, _) => {
@@ -279,7 +286,7 @@ impl Machine {
         let offer = messages::offer(lease);
         let size = offer.encoded_len() + ENVELOPE;
         if size > limits::SESSION_MESSAGE_BYTES {
-            let seen = format!("globs, scope and CA bundle of the registry take {size} bytes together");
+            let seen = format!("patterns, scope and CA bundle of the registry take {size} bytes together");
             return vec![Action::Fail {
                 attempt,
                 finding: Finding::new(FindingCode::TooLarge, &seen),

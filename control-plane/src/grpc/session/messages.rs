@@ -6,7 +6,7 @@ use portolan_proto::convert::target_to_wire;
 use portolan_proto::v1::control_message::Body;
 use portolan_proto::{PROTOCOL, v1};
 use portolan_shared::model::{AttemptRef, Reason, limits};
-use portolan_store::Lease;
+use portolan_store::{Lease, NewProbe};
 
 /// Here is work.
 pub(super) fn offer(lease: &Lease) -> v1::JobOffer {
@@ -19,6 +19,20 @@ pub(super) fn offer(lease: &Lease) -> v1::JobOffer {
         registry: Some(target_to_wire(&lease.target)),
         resumed: lease.resumed,
         job: Some(v1::job_offer::Job::Sync(sync)),
+    }
+}
+
+/// Look at this registry; somebody waits for the report for as long as `left`.
+pub(super) fn probe(probe: &NewProbe, left: Duration) -> v1::ProbeOffer {
+    v1::ProbeOffer {
+        probe_id: probe.id.as_bytes().to_vec().into(),
+        registry: Some(target_to_wire(&probe.target)),
+        repository: probe
+            .repository
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        seconds_left: u32::try_from(left.as_secs()).unwrap_or(u32::MAX),
     }
 }
 

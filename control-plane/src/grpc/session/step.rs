@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use portolan_proto::convert::FieldError;
+use portolan_proto::v1;
 use portolan_proto::v1::control_message::Body;
-use portolan_shared::model::{AttemptRef, Finding, Reason, RunProgress};
+use portolan_shared::model::{AttemptRef, Diagnosis, Finding, ProbeId, Reason, RunProgress};
 use portolan_store::Lease;
 
 use super::inbound::{Hello, Inbound};
@@ -45,6 +46,8 @@ pub(super) enum Event {
     Cancel(AttemptRef, Reason),
     /// An attempt has closed its run.
     Ended(AttemptRef),
+    /// A probe for this sensor.
+    Probe(Box<v1::ProbeOffer>),
     /// The control plane stops.
     Drain(Duration),
     /// The session must end.
@@ -64,6 +67,8 @@ pub(super) enum Action {
     Renew { counter: u64, attempts: Vec<AttemptRef> },
     /// Write how far an attempt is.
     Progress(AttemptRef, RunProgress),
+    /// Store what a probe saw.
+    Probed(ProbeId, Box<Diagnosis>),
     /// Put back a lease that was not taken up.
     Return(AttemptRef),
     /// End an attempt that failed, to be tried again or not.

@@ -13,8 +13,9 @@ use prost::Message as _;
 use tokio::sync::mpsc;
 use tonic::{Code, Status, Streaming};
 
+use super::commands::{ended, event, told};
 use super::inbound::{self, Hello};
-use super::machine::Machine;
+use super::machine::{Machine, PROBE};
 use super::outbound::Outbound;
 use super::step::{Action, Event};
 use crate::app::{LiveSession, SessionCommand};
@@ -112,12 +113,7 @@ impl SessionStream {
                 if let (SessionCommand::Offer(_), Some(session)) = (&command, session) {
                     session.offer_taken();
                 }
-                match command {
-                    SessionCommand::Offer(lease) => Event::Offer(lease),
-                    SessionCommand::Cancel(attempt, reason) => Event::Cancel(attempt, reason),
-                    SessionCommand::Ended(attempt) => Event::Ended(attempt),
-                    SessionCommand::Drain(after) => Event::Drain(after),
-                }
+                event(command, self.door.app.clock.now())
             }
             message = inbound.message() => self.heard(message),
             () = tokio::time::sleep(due) => Event::Tick,
@@ -177,8 +173,16 @@ impl SessionStream {
                 let fence = self.live.as_ref()?.session.fence(attempt);
                 self.logged(
                     "record progress",
-                    app.store.record_progress(&fence, &progress).await,
+                    app.store
+                        .record_progress(&fence, &progress, app.clock.now())
+                        .await,
                 );
+                None
+            }
+            Action::Probed(probe, diagnosis) => {
+                let live = self.live.as_ref()?;
+                let stored = app.report_probe(&live.session, probe, *diagnosis).await;
+                self.logged("store a probe's report", stored);
                 None
             }
             Action::Return(attempt) => {
@@ -296,9 +300,13 @@ impl SessionStream {
             .store
             .adopt_leases(tenant, sensor, opened.epoch, &hello.running, now)
             .await?;
-        // Leases that were not carried over are in the queue again.
+        // Leases that were not carried over are in the queue again, and probes that nobody reported on wait.
         door.app.signals.runs.notify_one();
+        door.app.signals.probes.notify_one();
         let (session, commands) = LiveSession::new(tenant, sensor, opened.epoch, self.identity.serial, now);
+        if hello.capabilities.iter().any(|theirs| theirs == PROBE) {
+            session.set_able_to_probe();
+        }
         door.sessions.enter(&session);
         door.meters.sessions.inc();
         door.meters.sessions_opened.inc();
@@ -375,22 +383,5 @@ impl SessionStream {
                 "the database failed a session"
             );
         }
-    }
-}
-
-async fn ended(session: Option<&Arc<LiveSession>>) -> Reason {
-    match session {
-        Some(session) => session.ended().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn told(commands: Option<&mut mpsc::Receiver<SessionCommand>>) -> SessionCommand {
-    match commands {
-        Some(commands) => match commands.recv().await {
-            Some(command) => command,
-            None => std::future::pending().await,
-        },
-        None => std::future::pending().await,
     }
 }

@@ -4,14 +4,12 @@ use bytes::Bytes;
 use portolan_proto::convert::{self, FieldError};
 use portolan_proto::v1;
 use portolan_shared::model::{
-    CoverageEntry, Digest, FindingCode, OfferedRepository, RepositoryName, RepositoryOutcome, limits,
+    CoverageEntry, Digest, Finding, FindingCode, OfferedRepository, RepositoryName, RepositoryOutcome,
+    TagName, limits,
 };
 use portolan_store::RunClosing;
 
 use crate::app::Part;
-
-/// Most methods of discovery that one run reports: a violation above.
-const DISCOVERY_STEPS: usize = 64;
 
 fn bounded<T>(field: &'static str, items: &[T], bound: usize) -> Result<(), FieldError> {
     if items.len() > bound {
@@ -64,6 +62,13 @@ pub(super) fn part(wire: v1::ContentItem) -> Result<Part, FieldError> {
     })
 }
 
+/// Names of tags that the filter leaves out, of one message.
+pub(super) fn left_out(names: &[String]) -> Result<Vec<TagName>, FieldError> {
+    bounded("left_out", names, limits::TAGS_PER_PAGE)?;
+    let name = |name: &String| name.parse().map_err(|error| FieldError::new("left_out", error));
+    names.iter().map(name).collect()
+}
+
 /// The outcome of a commit: only some make sense there.
 pub(super) fn committed_outcome(text: &str) -> Result<RepositoryOutcome, FieldError> {
     match text.parse::<RepositoryOutcome>() {
@@ -80,19 +85,38 @@ pub(super) fn committed_outcome(text: &str) -> Result<RepositoryOutcome, FieldEr
 }
 
 pub(super) fn closing(wire: &v1::CloseRunRequest) -> Result<RunClosing, FieldError> {
-    bounded("discovery", &wire.discovery, DISCOVERY_STEPS)?;
+    bounded("discovery", &wire.discovery, limits::COVERAGE_METHODS)?;
+    bounded("listings", &wire.listings, limits::COVERAGE_METHODS)?;
+    let discovery = wire.discovery.iter().map(convert::discovery_step);
+    let mut discovery = discovery.collect::<Result<Vec<_>, _>>()?;
+    let listings = wire.listings.iter().map(convert::listing_step);
+    let mut listings = listings.collect::<Result<Vec<_>, _>>()?;
+    let steps = discovery.iter_mut().map(|step| &mut step.finding);
+    keep_few_details(steps.chain(listings.iter_mut().map(|step| &mut step.finding)));
     Ok(RunClosing {
-        discovery: wire
-            .discovery
-            .iter()
-            .map(convert::discovery_step)
-            .collect::<Result<_, _>>()?,
+        discovery,
+        listings,
         discovery_complete: wire.discovery_complete,
         found: wire.found,
         filtered: wire.filtered,
         tags: wire.tags,
+        tags_filtered: wire.tags_filtered,
         failure: convert::optional_finding(wire.failure.as_ref()),
+        facts: wire
+            .facts
+            .as_ref()
+            .map(convert::facts)
+            .transpose()?
+            .unwrap_or_default(),
     })
+}
+
+/// Drops the further lines of all findings but the first that have any: every list of runs carries these.
+fn keep_few_details<'f>(findings: impl Iterator<Item = &'f mut Option<Finding>>) {
+    let details = findings.flatten().filter(|finding| finding.detail.is_some());
+    for finding in details.skip(limits::DETAILS_PER_ACCOUNT) {
+        finding.detail = None;
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +148,58 @@ mod tests {
         let many = |count: usize| vec![state.clone(); count];
         assert!(offered(&many(limits::REPOSITORIES_PER_OFFER)).is_ok());
         assert!(offered(&many(limits::REPOSITORIES_PER_OFFER + 1)).is_err());
+        let names = |count: usize| vec!["1.0".to_owned(); count];
+        assert!(left_out(&names(limits::TAGS_PER_PAGE)).is_ok());
+        assert!(left_out(&names(limits::TAGS_PER_PAGE + 1)).is_err());
+        assert!(left_out(&["not a tag".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_closing_holds_at_its_bounds_and_is_refused_above() {
+        let discovery = v1::DiscoveryStep {
+            method: "harbor.projects".into(),
+            ..v1::DiscoveryStep::default()
+        };
+        let listing = v1::ListingStep {
+            method: "gitlab.v1".into(),
+            ..v1::ListingStep::default()
+        };
+        let with = |discoveries: usize, listings: usize| {
+            closing(&v1::CloseRunRequest {
+                discovery: vec![discovery.clone(); discoveries],
+                listings: vec![listing.clone(); listings],
+                ..v1::CloseRunRequest::default()
+            })
+        };
+        let bound = limits::COVERAGE_METHODS;
+        let read = with(bound, bound).unwrap();
+        assert_eq!((read.discovery.len(), read.listings.len()), (bound, bound));
+        for above in [with(bound + 1, 0), with(0, bound + 1)] {
+            assert!(above.unwrap_err().to_string().contains("more than 16"));
+        }
+        let explained = v1::ListingStep {
+            finding: Some(convert::finding_to_wire(
+                &Finding::new(FindingCode::NativeApiRefused, "403").with_detail("more\nlines"),
+            )),
+            ..listing.clone()
+        };
+        let read = closing(&v1::CloseRunRequest {
+            listings: vec![explained; bound],
+            ..v1::CloseRunRequest::default()
+        });
+        let findings = read.unwrap().listings.into_iter().filter_map(|step| step.finding);
+        let (kept, cut): (Vec<_>, Vec<_>) = findings.partition(|finding| finding.detail.is_some());
+        assert_eq!(kept.len(), limits::DETAILS_PER_ACCOUNT);
+        assert_eq!((cut.len(), cut[0].seen.as_str()), (bound - kept.len(), "403"));
+        let unknown = v1::ListingStep {
+            method: "telepathy".into(),
+            ..listing.clone()
+        };
+        let wire = v1::CloseRunRequest {
+            listings: vec![unknown],
+            ..v1::CloseRunRequest::default()
+        };
+        assert!(closing(&wire).is_err());
     }
 
     #[test]

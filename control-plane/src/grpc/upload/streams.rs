@@ -211,15 +211,20 @@ async fn take_commit(
                 .map_err(|error| incoming.field(&error))?;
             head = Some((fence, repository));
         }
-        if message.tags.is_empty() && message.end.is_none() {
+        if message.tags.is_empty() && message.left_out.is_empty() && message.end.is_none() {
             return Err(incoming.field(&carries_nothing("tags")));
         }
         if message.tags.len() > limits::TAGS_PER_PAGE {
             return Err(incoming.field(&FieldError::new("tags", "has more than 1,000 items")));
         }
+        let left_out = read::left_out(&message.left_out).map_err(|error| incoming.field(&error))?;
         for tag in &message.tags {
             let tag = convert::tag(tag).map_err(|error| incoming.field(&error))?;
             tags.push(tag)
+                .map_err(|error| incoming.refuse().ingest(&IngestError::TagSet(error)))?;
+        }
+        for tag in left_out {
+            tags.leave_out(tag)
                 .map_err(|error| incoming.refuse().ingest(&IngestError::TagSet(error)))?;
         }
         if let Some(end) = message.end {
@@ -236,7 +241,7 @@ async fn take_commit(
         ))
     };
     let (state_hash, outcome) = check().map_err(|error| incoming.field(&error))?;
-    let tags = tags
+    let (tags, left_out) = tags
         .finish(state_hash)
         .map_err(|error| incoming.refuse().ingest(&IngestError::TagSet(error)))?;
     let (fence, repository) = head.ok_or_else(|| incoming.field(&FieldError::missing("fence")))?;
@@ -245,6 +250,7 @@ async fn take_commit(
         RepositoryCommit {
             repository,
             tags,
+            left_out,
             state_hash,
             outcome,
             finding: convert::optional_finding(end.finding.as_ref()),

@@ -148,8 +148,9 @@ fn status(error: &AppError) -> StatusCode {
         | AppError::NoSensor { .. }
         | AppError::Ambiguous { .. }
         | AppError::RunEnded { .. } => StatusCode::CONFLICT,
+        AppError::TooManyProbes { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::OutOfDate { .. } => StatusCode::PRECONDITION_FAILED,
-        AppError::Invalid { .. } | AppError::UnknownReference { .. } | AppError::OutsideGlobs { .. } => {
+        AppError::Invalid { .. } | AppError::UnknownReference { .. } | AppError::OutsidePatterns { .. } => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
         AppError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -166,17 +167,18 @@ fn details(error: &AppError) -> Option<Value> {
             expires_at,
             ..
         } => Some(json!({"invitation": invitation, "expires_at": expires_at})),
-        AppError::OutsideGlobs {
+        AppError::OutsidePatterns {
             registry,
             repositories,
-            globs,
+            patterns,
         } => Some(
-            json!({"field": "repositories", "registry": registry, "repositories": repositories, "globs": globs}),
+            json!({"field": "repositories", "registry": registry, "repositories": repositories, "patterns": patterns}),
         ),
         AppError::NoSensor { registry } => Some(json!({"registry": registry})),
         AppError::RunEnded { state, .. } => Some(json!({"state": state})),
         AppError::ContentUnavailable { why, .. } => Some(json!({"reason": why})),
         AppError::Forbidden { needs, has } => Some(json!({"needs": needs.as_str(), "has": has.as_str()})),
+        AppError::TooManyProbes { most } => Some(json!({"most": most})),
         AppError::Unauthenticated
         | AppError::NotFound { .. }
         | AppError::Taken { .. }

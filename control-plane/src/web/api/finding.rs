@@ -18,6 +18,9 @@ pub struct FindingView {
     /// More of what was seen, in several lines, such as the certificates that a server presented.
     #[serde(default)]
     pub detail: Option<String>,
+    /// How it shows.
+    #[serde(default)]
+    pub symptom: String,
     /// The likely cause.
     pub cause: String,
     /// What to do.
@@ -31,6 +34,7 @@ impl From<Finding> for FindingView {
             severity: finding.code.severity().to_string(),
             seen: finding.seen,
             detail: finding.detail,
+            symptom: finding.code.entry().symptom.to_owned(),
             cause: finding.code.cause().to_owned(),
             cure: finding.code.cure().to_owned(),
         }

@@ -54,6 +54,7 @@ pub mod invitations;
 mod page;
 mod parameters;
 pub mod placements;
+pub mod probes;
 pub mod registries;
 pub mod repositories;
 mod routes;

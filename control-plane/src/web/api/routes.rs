@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 
 use super::conditional::conditional;
 use super::{
-    ApiError, audit, document, history, images, invitations, placements, registries, repositories, runs,
-    sensors, tags, tokens, totals, whoami,
+    ApiError, audit, document, history, images, invitations, placements, probes, registries, repositories,
+    runs, sensors, tags, tokens, totals, whoami,
 };
 use crate::app::{App, AppError};
 
@@ -31,6 +31,10 @@ pub(super) fn operations() -> OpenApiRouter<Arc<App>> {
             registries::change::change,
             registries::remove::remove
         ))
+        .routes(routes!(probes::create::create))
+        .routes(routes!(probes::of_registry::create))
+        .routes(routes!(probes::show::show))
+        .routes(routes!(registries::preview::preview))
         .routes(routes!(runs::queue::queue))
         .routes(routes!(runs::list::list))
         .routes(routes!(runs::show::show))

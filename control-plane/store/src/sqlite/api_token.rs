@@ -81,23 +81,13 @@ impl ApiTokens for SqliteStore {
         now: Timestamp,
         entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        const ACTION: &str = "revoke an API token";
-        let mut tx = self.write().await?;
-        let done = sqlx::query(
+        let statement = sqlx::query(
             "UPDATE api_token SET revoked_at = ?3 WHERE tenant_id = ?1 AND token_id = ?2 AND revoked_at IS NULL",
         )
         .bind(tenant.as_bytes().as_slice())
         .bind(id.as_bytes().as_slice())
-        .bind(millis(now))
-        .execute(&mut *tx)
-        .await
-        .during(ACTION)?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        audit::append(&mut tx, tenant, entry).await?;
-        tx.commit().await.during(ACTION)?;
-        Ok(true)
+        .bind(millis(now));
+        audit::with_entry(self, "revoke an API token", statement, tenant, entry).await
     }
 }
 

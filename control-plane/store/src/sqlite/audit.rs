@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use portolan_shared::model::TenantId;
-use sqlx::sqlite::SqliteRow;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Sqlite, Transaction};
 
 use super::SqliteStore;
@@ -18,6 +19,25 @@ const SEVERITIES: [(&str, AuditSeverity); 3] = [
 ];
 
 const APPEND: &str = "append to the audit log";
+
+/// Carries out a statement that changes something of a tenant, and appends the entry with it; gives whether there was anything to change.
+/// What changes nothing writes no entry.
+pub(super) async fn with_entry(
+    store: &SqliteStore,
+    action: &'static str,
+    statement: Query<'_, Sqlite, SqliteArguments>,
+    tenant: TenantId,
+    entry: &AuditEntry,
+) -> Result<bool, StoreError> {
+    let mut tx = store.write().await?;
+    let done = statement.execute(&mut *tx).await.during(action)?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    append(&mut tx, tenant, entry).await?;
+    tx.commit().await.during(action)?;
+    Ok(true)
+}
 
 /// Appends an entry, in the transaction of what it tells of.
 pub(super) async fn append(

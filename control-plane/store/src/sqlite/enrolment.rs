@@ -119,24 +119,14 @@ impl Enrolment for SqliteStore {
         now: Timestamp,
         entry: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        const ACTION: &str = "withdraw an invitation";
-        let mut tx = self.write().await?;
-        let done = sqlx::query(
+        let statement = sqlx::query(
             "UPDATE invitation SET revoked_at = ?3
              WHERE tenant_id = ?1 AND invitation_id = ?2 AND revoked_at IS NULL AND bound_sensor IS NULL AND expires_at > ?3",
         )
         .bind(tenant.as_bytes().as_slice())
         .bind(id.as_bytes().as_slice())
-        .bind(millis(now))
-        .execute(&mut *tx)
-        .await
-        .during(ACTION)?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        audit::append(&mut tx, tenant, entry).await?;
-        tx.commit().await.during(ACTION)?;
-        Ok(true)
+        .bind(millis(now));
+        audit::with_entry(self, "withdraw an invitation", statement, tenant, entry).await
     }
 
     async fn enrol(

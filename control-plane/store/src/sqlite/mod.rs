@@ -35,6 +35,7 @@ mod image;
 mod inventory;
 mod keyset;
 mod media_type;
+mod probe;
 mod provisional;
 mod registry;
 mod rows;

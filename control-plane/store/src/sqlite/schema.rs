@@ -8,7 +8,7 @@ use sqlx::{SqlSafeStr as _, SqlitePool};
 use crate::StoreError;
 
 /// Every migration, in order. Each runs once, in its own transaction; its checksum is kept and compared at every start.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: &[(i64, &str, &str)] = &[
     (
         1,
         "people and sensors",
@@ -33,6 +33,16 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         5,
         "one lease per registry",
         include_str!("../../migrations/sqlite/0005_one_lease_per_registry.sql"),
+    ),
+    (
+        6,
+        "filters, budgets, facts",
+        include_str!("../../migrations/sqlite/0006_filters_budgets_facts.sql"),
+    ),
+    (
+        7,
+        "probes",
+        include_str!("../../migrations/sqlite/0007_probes.sql"),
     ),
 ];
 

@@ -147,6 +147,14 @@ fn no_file_outgrows_its_reader() {
         .files()
         .iter()
         .filter(|file| WRITTEN.iter().any(|extension| file.has_extension(extension)))
+        // Nobody reads a made page from its beginning to its end.
+        .filter(|file| {
+            !file
+                .text
+                .lines()
+                .take(6)
+                .any(|line| line.contains("is generated from"))
+        })
         .filter(|file| file.text.lines().count() > LINES)
         .map(|file| {
             format!(

@@ -9,6 +9,7 @@ mod dependencies;
 mod fault_table;
 mod folders;
 mod modules;
+mod product_pages;
 mod readme;
 mod words;
 

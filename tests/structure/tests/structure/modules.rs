@@ -116,7 +116,12 @@ const RULES: &[Rule] = &[
     Rule {
         folder: "agent/src",
         never: &["portolan_registry"],
-        except: &["agent/src/inventory", "agent/src/jobs", "agent/src/wiring"],
+        except: &[
+            "agent/src/doctor",
+            "agent/src/inventory",
+            "agent/src/jobs",
+            "agent/src/wiring",
+        ],
         reason: "only the work itself reads registries",
     },
     Rule {

@@ -7,7 +7,7 @@ use portolan_shared::model::printable;
 
 use crate::cli::output::{bytes, moment};
 use crate::web::api::FindingView;
-use crate::web::api::runs::{Coverage, CoverageLine, Run};
+use crate::web::api::runs::{Coverage, CoverageLine, ListingStepView, Run};
 
 /// Repositories named for one reason; the rest is counted, and `-o json` has all.
 const NAMED: usize = 20;
@@ -35,6 +35,7 @@ pub(in crate::cli) fn account(
     if run.started_at.is_some() {
         text.push('\n');
         discovery(&mut text, &run.coverage);
+        listings(&mut text, &run.coverage.listings);
         if run.coverage.found > 0 || !run.repositories.is_empty() {
             sums(&mut text, run);
         }
@@ -60,7 +61,7 @@ fn verdict(run: &Run) -> String {
 
 fn times(text: &mut String, run: &Run) {
     let scope = match run.repositories.len() {
-        0 => "the whole registry, within its globs".to_owned(),
+        0 => "the whole registry, within its patterns".to_owned(),
         count => format!("{count} {}", repositories(count as u64)),
     };
     let _ = writeln!(text, "Scope      {scope}");
@@ -122,6 +123,30 @@ fn discovery(text: &mut String, coverage: &Coverage) {
     }
 }
 
+/// By which methods tags were listed.
+fn listings(text: &mut String, steps: &[ListingStepView]) {
+    if steps.is_empty() {
+        return;
+    }
+    text.push_str("Tag lists\n");
+    for step in steps {
+        let _ = write!(
+            text,
+            "  {}: {} {}",
+            step.method,
+            step.repositories,
+            repositories(step.repositories)
+        );
+        let _ = match step.given_up {
+            0 => writeln!(text),
+            count => writeln!(text, ", given up for {count}"),
+        };
+        if let Some(finding) = &step.finding {
+            explain(text, finding, "    ");
+        }
+    }
+}
+
 fn sums(text: &mut String, run: &Run) {
     let coverage = &run.coverage;
     let whole = coverage.listed + coverage.unchanged;
@@ -146,15 +171,27 @@ fn sums(text: &mut String, run: &Run) {
     if coverage.filtered > 0 {
         let _ = writeln!(
             text,
-            "  {} of {} found were left out by the registry's globs",
+            "  {} of {} found were left out by the registry's patterns",
             coverage.filtered, coverage.found
         );
     }
     let changes = &run.changes;
     let _ = writeln!(
         text,
-        "Tags\n  {} seen: {} appeared, {} moved, {} vanished\nContent\n  {} manifests and image facts were new",
-        coverage.tags, changes.appeared, changes.moved, changes.vanished, run.content_stored
+        "Tags\n  {} seen: {} appeared, {} moved, {} vanished",
+        coverage.tags, changes.appeared, changes.moved, changes.vanished
+    );
+    if coverage.tags_filtered > 0 || changes.left_out > 0 {
+        let _ = writeln!(
+            text,
+            "  {} left out by the registry's tag filter, {} of them newly",
+            coverage.tags_filtered, changes.left_out
+        );
+    }
+    let _ = writeln!(
+        text,
+        "Content\n  {} manifests and image facts were new",
+        run.content_stored
     );
 }
 

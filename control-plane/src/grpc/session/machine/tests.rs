@@ -92,6 +92,7 @@ fn ended_with(actions: &[Action]) -> Option<Reason> {
     }
 }
 
+mod probes;
 mod schedules;
 
 #[test]

@@ -14,11 +14,11 @@ pub struct LedgerLine {
     pub reference: String,
     /// Which tag.
     pub tag: String,
-    /// `appeared`, `moved` or `vanished`.
+    /// `appeared`, `moved`, `vanished`, or `left_out`: it still existed, but the registry's filter left it out from then on.
     pub change: String,
     /// Where it pointed before; null if it appeared.
     pub from: Option<String>,
-    /// Where it points since; null if it vanished.
+    /// Where it points since; null if it vanished or was left out.
     pub to: Option<String>,
     /// When it was noticed.
     pub noticed_at: Timestamp,
@@ -35,6 +35,7 @@ impl LedgerLine {
             LedgerChange::Appeared(to) => ("appeared", None, Some(to)),
             LedgerChange::Moved { from, to } => ("moved", Some(from), Some(to)),
             LedgerChange::Vanished(from) => ("vanished", Some(from), None),
+            LedgerChange::LeftOut(from) => ("left_out", Some(from), None),
         };
         Self {
             reference: format!(

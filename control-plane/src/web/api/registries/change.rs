@@ -34,14 +34,12 @@ pub(crate) async fn change(
     headers: HeaderMap,
     Body(body): Body<ChangeRegistry>,
 ) -> Result<Json<Registry>, ApiError> {
-    let patch = body
-        .into_patch()
-        .map_err(|why| ApiError::invalid("repositories", why))?;
+    let patch = body.into_patch()?;
     let record = app
         .change_registry(&caller, &registry, patch, seen_version(&headers)?)
         .await?;
     let names = app
         .sensor_names(&caller, record.registry.sensors.iter().copied())
         .await?;
-    Ok(Json(Registry::of(record, &names)))
+    Ok(Json(Registry::of(record, &names, app.clock.now())))
 }

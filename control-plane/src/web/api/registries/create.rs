@@ -24,12 +24,12 @@ pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Body(body): Body<CreateRegistry>,
 ) -> Result<(StatusCode, Json<Registry>), ApiError> {
-    let input = body
-        .into_input()
-        .map_err(|why| ApiError::invalid("repositories", why))?;
-    let record = app.add_registry(&caller, input).await?;
+    let record = app.add_registry(&caller, body.into_input()?).await?;
     let names = app
         .sensor_names(&caller, record.registry.sensors.iter().copied())
         .await?;
-    Ok((StatusCode::CREATED, Json(Registry::of(record, &names))))
+    Ok((
+        StatusCode::CREATED,
+        Json(Registry::of(record, &names, app.clock.now())),
+    ))
 }

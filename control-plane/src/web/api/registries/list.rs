@@ -12,7 +12,7 @@ use crate::web::api::page::PageQuery;
 use crate::web::api::parameters::Parameters;
 use crate::web::api::{ApiError, PageOf};
 
-/// Registries in a page at most: each may have a thousand globs.
+/// Registries in a page at most: each may have a thousand patterns.
 const PAGE: u16 = 100;
 
 /// List registries
@@ -34,5 +34,7 @@ pub(crate) async fn list(
     let page = app.registries(&caller, &request).await?;
     let assigned = page.items.iter().flat_map(|record| &record.registry.sensors);
     let names = app.sensor_names(&caller, assigned.copied()).await?;
-    Ok(Json(PageOf::of(page, |record| Registry::listed(record, &names))))
+    let now = app.clock.now();
+    let listed = |record| Registry::listed(record, &names, now);
+    Ok(Json(PageOf::of(page, listed)))
 }

@@ -31,5 +31,5 @@ pub(crate) async fn show(
         .sensor_names(&caller, record.registry.sensors.iter().copied())
         .await?;
     let version = Extension(Version(record.version));
-    Ok((version, Json(Registry::of(record, &names))))
+    Ok((version, Json(Registry::of(record, &names, app.clock.now()))))
 }

@@ -8,6 +8,6 @@ pub(super) mod show;
 mod view;
 
 pub use view::{
-    Changes, Coverage, CoverageLine, CreateRun, DiscoveryStepView, Progress, QueuedRunView, RegistryNamed,
-    Run,
+    Changes, Coverage, CoverageLine, CreateRun, DiscoveryStepView, ListingStepView, Progress, QueuedRunView,
+    RegistryNamed, Run,
 };

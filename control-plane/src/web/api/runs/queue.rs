@@ -15,7 +15,7 @@ use crate::web::api::body::Body;
 /// Queue a run
 ///
 /// Of a registry, or of some of its repositories. If one of the same scope is open already, that one is given.
-/// Refused with `outside_globs` for repositories that the registry's globs leave out, and with `no_sensor` while all its sensors are revoked.
+/// Refused with `outside_patterns` for repositories that the registry's patterns leave out, and with `no_sensor` while all its sensors are revoked.
 #[utoipa::path(
     post, path = "/registries/{registry}/runs", operation_id = "queue_run", tag = "runs",
     params(("registry" = String, Path, description = "Name or id")),

@@ -61,13 +61,27 @@ impl From<RunProgress> for Progress {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = DiscoveryStep)]
 pub struct DiscoveryStepView {
-    /// `catalog` or `explicit`.
+    /// Such as `gitlab.projects`, `catalog` or `explicit`.
     pub method: String,
-    /// Repositories it gave, before the registry's globs.
+    /// Repositories it gave that no method before it had given, before the registry's patterns.
     pub found: u64,
     /// Whether it gave all it has.
     pub complete: bool,
-    /// Why it failed or stopped early.
+    /// Why it failed, stopped early, or is known not to show everything: why the next was needed.
+    pub finding: Option<FindingView>,
+}
+
+/// One method by which the tags of repositories were listed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ListingStep)]
+pub struct ListingStepView {
+    /// Such as `gitlab.v1` or `tags_list`.
+    pub method: String,
+    /// Repositories that it listed to their end.
+    pub repositories: u64,
+    /// Repositories for which it failed, so that the next method was used.
+    pub given_up: u64,
+    /// Why it failed the first time.
     pub finding: Option<FindingView>,
 }
 
@@ -76,11 +90,14 @@ pub struct DiscoveryStepView {
 pub struct Coverage {
     /// Methods of discovery that were tried, in order.
     pub discovery: Vec<DiscoveryStepView>,
+    /// Methods of listing tags that were used, in order of preference.
+    #[serde(default)]
+    pub listings: Vec<ListingStepView>,
     /// Whether all repositories that the credential can see are known to have been listed.
     pub discovery_complete: bool,
     /// Repositories found.
     pub found: u64,
-    /// Of these, left out by the registry's globs.
+    /// Of these, left out by the registry's patterns.
     pub filtered: u64,
     /// Of the rest: seen to the end, with something new.
     pub listed: u64,
@@ -100,6 +117,9 @@ pub struct Coverage {
     pub refused: u64,
     /// Tags observed.
     pub tags: u64,
+    /// Tags that exist and were left out by the registry's tag filter; of a run with several attempts, so many at least.
+    #[serde(default)]
+    pub tags_filtered: u64,
 }
 
 impl From<CoverageAccount> for Coverage {
@@ -115,6 +135,16 @@ impl From<CoverageAccount> for Coverage {
                     finding: step.finding.map(FindingView::from),
                 })
                 .collect(),
+            listings: account
+                .listings
+                .into_iter()
+                .map(|step| ListingStepView {
+                    method: step.method.to_string(),
+                    repositories: step.repositories,
+                    given_up: step.given_up,
+                    finding: step.finding.map(FindingView::from),
+                })
+                .collect(),
             discovery_complete: account.discovery_complete,
             found: account.found,
             filtered: account.filtered,
@@ -127,6 +157,7 @@ impl From<CoverageAccount> for Coverage {
             failed: account.failed,
             refused: account.refused,
             tags: account.tags,
+            tags_filtered: account.tags_filtered,
         }
     }
 }
@@ -140,6 +171,9 @@ pub struct Changes {
     pub moved: u64,
     /// Tags that are gone.
     pub vanished: u64,
+    /// Tags that exist and are left out by the registry's filter now.
+    #[serde(default)]
+    pub left_out: u64,
 }
 
 /// A run.
@@ -152,7 +186,7 @@ pub struct Run {
     pub registry: RegistryNamed,
     /// Why: `manual`.
     pub trigger: String,
-    /// Only of these repositories; of all that the registry's globs allow if empty.
+    /// Only of these repositories; of all that the registry's patterns allow if empty.
     pub repositories: Vec<String>,
     /// Who asked: the name of an API token.
     pub requested_by: String,
@@ -174,7 +208,7 @@ pub struct Run {
     pub progress: Progress,
     /// Its account, final once it has ended.
     pub coverage: Coverage,
-    /// Why it failed, or why its last attempt did.
+    /// Why it failed, or why its last attempt did, or why it waits.
     pub finding: Option<FindingView>,
     /// Tags that it found changed.
     pub changes: Changes,
@@ -184,7 +218,6 @@ pub struct Run {
 
 impl Run {
     pub(super) fn of(record: RunRecord, names: &BTreeMap<SensorId, String>) -> Self {
-        let (appeared, moved, vanished) = record.changes;
         Self {
             id: record.id.to_string(),
             registry: RegistryNamed {
@@ -210,9 +243,10 @@ impl Run {
             coverage: record.coverage.into(),
             finding: record.finding.map(FindingView::from),
             changes: Changes {
-                appeared,
-                moved,
-                vanished,
+                appeared: record.changes.appeared,
+                moved: record.changes.moved,
+                vanished: record.changes.vanished,
+                left_out: record.changes.left_out,
             },
             content_stored: record.content_stored,
         }
@@ -244,7 +278,7 @@ impl From<CoverageEntry> for CoverageLine {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateRun {
-    /// Only these repositories; all that the registry's globs allow if empty.
+    /// Only these repositories; all that the registry's patterns allow if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>, max_items = 100)]
     pub repositories: Vec<RepositoryName>,

@@ -66,6 +66,7 @@ fn read(row: &SqliteRow) -> Result<(i64, LedgerRow), StoreError> {
     let change = match (row.opt_digest("digest_before")?, row.opt_digest("digest_after")?) {
         (None, Some(digest)) => LedgerChange::Appeared(digest),
         (Some(from), Some(to)) => LedgerChange::Moved { from, to },
+        (Some(digest), None) if row.get("left_out")? => LedgerChange::LeftOut(digest),
         (Some(digest), None) => LedgerChange::Vanished(digest),
         (None, None) => return Err(row.corrupt("digest_after")),
     };

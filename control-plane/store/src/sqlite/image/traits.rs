@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use portolan_shared::model::{Digest, RegistryId, RepositoryName, TagName, TenantId};
 
 use super::super::SqliteStore;
-use super::{history, manifests, placements, repositories, tags};
+use super::{history, manifests, placements, repositories, tag_sets, tags};
 use crate::{
     Images, InventoryTotals, LedgerRow, ManifestSummary, Page, PageRequest, Placements, Referrers,
-    RepositoryFilter, RepositoryRecord, StoreError, TagRecord,
+    RepositoryFilter, RepositoryRecord, StoreError, TagObservation, TagRecord,
 };
 
 #[async_trait]
@@ -38,6 +38,15 @@ impl Images for SqliteStore {
         page: &PageRequest,
     ) -> Result<Page<TagRecord>, StoreError> {
         tags::list(self, tenant, registry, repository, page).await
+    }
+
+    async fn tag_sets(
+        &self,
+        tenant: TenantId,
+        registry: RegistryId,
+        repositories: &[RepositoryName],
+    ) -> Result<Vec<Vec<TagObservation>>, StoreError> {
+        tag_sets::list(self, tenant, registry, repositories).await
     }
 
     async fn tag(

@@ -2,16 +2,17 @@
 
 use jiff::Timestamp;
 use portolan_shared::model::{RegistryId, RepositoryOutcome, TenantId, limits};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 
 use super::super::SqliteStore;
 use super::super::columns::{Columns, integer, millis};
 use super::super::failure::During as _;
 use super::super::rows;
 use super::super::run::{bind_fence, fenced, stale};
-use super::difference::{Difference, StoredTag, is_sorted};
+use super::account;
+use super::difference::{Difference, is_sorted};
 use super::offer::within;
+use super::tag_rows::TagRows;
 use crate::{Fence, RepositoryCommit, RepositoryCommitted, StoreError};
 
 const COMMIT: &str = "commit a repository";
@@ -45,18 +46,24 @@ pub(super) async fn commit(
         let bound = store.repositories_per_registry();
         count_new(&mut tx, (fence.tenant, before.registry), bound).await?;
     }
+    let tag_rows = TagRows {
+        tenant: fence.tenant,
+        repository: before.number,
+        entry: before.entry + 1,
+    };
     let old = if before.tags > 0 {
-        stored_tags(&mut tx, fence, before.number).await?
+        tag_rows.stored(&mut tx).await?
     } else {
         Vec::new()
     };
-    let difference = Difference::between(&old, &commit.tags, whole);
+    let difference = Difference::between(&old, commit, whole);
     let written = rows::json("tags", &difference.written)?;
     if !difference.written.is_empty() {
-        write_tags(&mut tx, fence, &before, &written, now).await?;
+        tag_rows.write(&mut tx, before.tags == 0, &written, now).await?;
     }
     if !difference.removed.is_empty() {
-        remove_tags(&mut tx, fence, &before, &rows::json("tags", &difference.removed)?).await?;
+        let removed = rows::json("tags", &difference.removed)?;
+        tag_rows.remove(&mut tx, &removed).await?;
     }
     if difference.is_news() {
         write_entry(&mut tx, fence, &before, now).await?;
@@ -64,7 +71,7 @@ pub(super) async fn commit(
     let settled = commit.outcome == RepositoryOutcome::Listed
         && is_settled(&mut tx, fence, &before, &difference, &written).await?;
     write_repository(&mut tx, fence, commit, &before, &difference, settled, now).await?;
-    count(&mut tx, fence, commit, difference.counts).await?;
+    account::count(&mut tx, fence, commit, difference.counts).await?;
     tx.commit().await.during(COMMIT)?;
     Ok(difference.counts)
 }
@@ -72,7 +79,13 @@ pub(super) async fn commit(
 /// Checks what the model cannot; gives whether the tag set is whole.
 fn check(commit: &RepositoryCommit) -> Result<bool, StoreError> {
     within(WHAT, commit.tags.len(), limits::TAGS_PER_REPOSITORY)?;
-    if !is_sorted(&commit.tags) {
+    within(WHAT, commit.left_out.len(), limits::TAGS_LEFT_OUT)?;
+    let kept_too = commit
+        .tags
+        .iter()
+        .find(|tag| commit.left_out.binary_search(&tag.tag).is_ok());
+    let names_are_sorted = commit.left_out.is_sorted_by(|left, right| left < right);
+    if !is_sorted(&commit.tags) || !names_are_sorted || kept_too.is_some() {
         return Err(StoreError::Refused {
             what: WHAT,
             why: format!("the tags of {} are not sorted, each once", commit.repository),
@@ -169,94 +182,6 @@ async fn count_new(
     Ok(())
 }
 
-async fn stored_tags(
-    tx: &mut Transaction<'static, Sqlite>,
-    fence: &Fence,
-    number: i64,
-) -> Result<Vec<StoredTag>, StoreError> {
-    sqlx::query(
-        "SELECT tag, digest, media_type, size, pushed_at FROM tag WHERE tenant_id = ?1 AND repository_no = ?2 ORDER BY tag",
-    )
-    .bind(fence.tenant.as_bytes().as_slice())
-    .bind(number)
-    // Read as they come: a hundred thousand rows are not held twice.
-    .try_map(|row: SqliteRow| {
-        Ok(StoredTag {
-            tag: row.try_get(0)?,
-            digest: row.try_get(1)?,
-            media_type: row.try_get(2)?,
-            size: row.try_get(3)?,
-            pushed_at: row.try_get(4)?,
-        })
-    })
-    .fetch_all(&mut **tx)
-    .await
-    .during(COMMIT)
-}
-
-async fn write_tags(
-    tx: &mut Transaction<'static, Sqlite>,
-    fence: &Fence,
-    before: &Before,
-    written: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    /// Into an empty repository: nothing to compare with, which is a third faster.
-    const FIRST: [&str; 2] = [
-        "INSERT INTO tag (tenant_id, repository_no, tag, digest, media_type, size, pushed_at, first_seen_at, since)
-         SELECT ?1, ?2, value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, ?4, ?4 FROM json_each(?3)",
-        "INSERT INTO ledger (tenant_id, repository_no, entry_no, tag, digest_before, digest_after)
-         SELECT ?1, ?2, ?5, value ->> 0, NULL, unhex(value ->> 1) FROM json_each(?3)",
-    ];
-    const LATER: [&str; 2] = [
-        "INSERT INTO tag (tenant_id, repository_no, tag, digest, media_type, size, pushed_at, first_seen_at, since)
-         SELECT ?1, ?2, value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, ?4, ?4
-         FROM json_each(?3) WHERE true
-         ON CONFLICT DO UPDATE SET
-             digest = excluded.digest, media_type = excluded.media_type, size = excluded.size,
-             pushed_at = excluded.pushed_at, since = iif(digest = excluded.digest, since, excluded.since)",
-        "INSERT INTO ledger (tenant_id, repository_no, entry_no, tag, digest_before, digest_after)
-         SELECT ?1, ?2, ?5, value ->> 0, unhex(value ->> 5), unhex(value ->> 1)
-         FROM json_each(?3) WHERE value ->> 5 IS NOT value ->> 1",
-    ];
-    for statement in if before.tags == 0 { FIRST } else { LATER } {
-        sqlx::query(statement)
-            .bind(fence.tenant.as_bytes().as_slice())
-            .bind(before.number)
-            .bind(written)
-            .bind(millis(now))
-            .bind(before.entry + 1)
-            .execute(&mut **tx)
-            .await
-            .during(COMMIT)?;
-    }
-    Ok(())
-}
-
-async fn remove_tags(
-    tx: &mut Transaction<'static, Sqlite>,
-    fence: &Fence,
-    before: &Before,
-    removed: &str,
-) -> Result<(), StoreError> {
-    const STATEMENTS: [&str; 2] = [
-        "DELETE FROM tag WHERE tenant_id = ?1 AND repository_no = ?2 AND tag IN (SELECT value ->> 0 FROM json_each(?3))",
-        "INSERT INTO ledger (tenant_id, repository_no, entry_no, tag, digest_before, digest_after)
-         SELECT ?1, ?2, ?4, value ->> 0, unhex(value ->> 1), NULL FROM json_each(?3)",
-    ];
-    for statement in STATEMENTS {
-        sqlx::query(statement)
-            .bind(fence.tenant.as_bytes().as_slice())
-            .bind(before.number)
-            .bind(removed)
-            .bind(before.entry + 1)
-            .execute(&mut **tx)
-            .await
-            .during(COMMIT)?;
-    }
-    Ok(())
-}
-
 async fn write_entry(
     tx: &mut Transaction<'static, Sqlite>,
     fence: &Fence,
@@ -319,7 +244,8 @@ async fn write_repository(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let counts = difference.counts;
-    let tags = before.tags + u64::from(counts.appeared) - u64::from(counts.vanished);
+    let tags =
+        before.tags + u64::from(counts.appeared) - u64::from(counts.vanished) - u64::from(counts.left_out);
     let now = millis(now);
     let seen_at = match before.seen_at {
         // The listing did not reach every tag: of those it did not, the older time is true.
@@ -352,49 +278,5 @@ async fn write_repository(
         .execute(&mut **tx)
         .await
         .during(COMMIT)?;
-    Ok(())
-}
-
-/// Counts the commit in the account of the run.
-async fn count(
-    tx: &mut Transaction<'static, Sqlite>,
-    fence: &Fence,
-    commit: &RepositoryCommit,
-    counts: RepositoryCommitted,
-) -> Result<(), StoreError> {
-    let finding = commit.finding.as_ref();
-    sqlx::query(
-        "INSERT INTO run_repository (tenant_id, run_id, repository, outcome, state_hash, tags, finding_code, finding_seen)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT DO UPDATE SET outcome = excluded.outcome, state_hash = excluded.state_hash, tags = excluded.tags,
-                                   finding_code = excluded.finding_code, finding_seen = excluded.finding_seen",
-    )
-    .bind(fence.tenant.as_bytes().as_slice())
-    .bind(fence.attempt.run.as_bytes().as_slice())
-    .bind(commit.repository.as_str())
-    .bind(commit.outcome.as_str())
-    .bind(commit.state_hash.0.as_slice())
-    .bind(integer(commit.tags.len() as u64))
-    .bind(finding.map(|finding| finding.code.as_str()))
-    .bind(finding.map(|finding| finding.seen.as_str()))
-    .execute(&mut **tx)
-    .await
-    .during(COMMIT)?;
-    let query = sqlx::query(concat!(
-        "UPDATE run SET commits = commits + 1, attempt_fruitful = 1, fruitless_attempts = 0,
-                        tags_appeared = tags_appeared + ?6, tags_moved = tags_moved + ?7, tags_vanished = tags_vanished + ?8
-         WHERE ",
-        fenced!()
-    ));
-    let counted = bind_fence(query, fence)
-        .bind(i64::from(counts.appeared))
-        .bind(i64::from(counts.moved))
-        .bind(i64::from(counts.vanished))
-        .execute(&mut **tx)
-        .await
-        .during(COMMIT)?;
-    if counted.rows_affected() == 0 {
-        return Err(stale(tx, fence).await?);
-    }
     Ok(())
 }

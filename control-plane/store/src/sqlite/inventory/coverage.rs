@@ -9,6 +9,7 @@ use super::super::columns::{integer, millis};
 use super::super::failure::During as _;
 use super::super::rows;
 use super::super::run::leased;
+use super::account;
 use super::offer::within;
 use crate::{Fence, StoreError};
 
@@ -35,23 +36,31 @@ pub(super) async fn report(
             ),
         });
     }
+    let mut tx = store.write().await?;
+    let registry = leased(&mut tx, fence).await?;
+    let with_detail = entries
+        .iter()
+        .filter(|entry| account::detail(entry.finding.as_ref()).is_some());
+    let with_detail = u32::try_from(with_detail.count()).unwrap_or(u32::MAX);
+    let mut room = account::room_for_details(&mut tx, fence, with_detail).await?;
     let reported = rows::array(entries.iter().map(|entry| {
         let finding = entry.finding.as_ref();
+        let detail = account::detail(finding).filter(|_| room > 0);
+        room -= u32::from(detail.is_some());
         (
             entry.repository.as_str(),
             entry.outcome.as_str(),
             finding.map(|finding| finding.code.as_str()),
             finding.map(|finding| finding.seen.as_str()),
+            detail,
         )
     }))?;
-    let mut tx = store.write().await?;
-    let registry = leased(&mut tx, fence).await?;
     count_new(&mut tx, store, fence, &reported).await?;
     sqlx::query(
-        "INSERT INTO run_repository (tenant_id, run_id, repository, outcome, finding_code, finding_seen)
-         SELECT ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?3) WHERE true
+        "INSERT INTO run_repository (tenant_id, run_id, repository, outcome, finding_code, finding_seen, finding_detail)
+         SELECT ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?3) WHERE true
          ON CONFLICT DO UPDATE SET outcome = excluded.outcome, finding_code = excluded.finding_code,
-                                   finding_seen = excluded.finding_seen",
+                                   finding_seen = excluded.finding_seen, finding_detail = excluded.finding_detail",
     )
     .bind(fence.tenant.as_bytes().as_slice())
     .bind(fence.attempt.run.as_bytes().as_slice())

@@ -1,11 +1,12 @@
 //! What a new tag set changes in the old one.
 
+use portolan_shared::model::TagName;
 use serde::Serialize;
 
 use super::super::columns::integer;
 use super::super::media_type;
 use super::super::rows::hex;
-use crate::{RepositoryCommitted, TagObservation};
+use crate::{RepositoryCommit, RepositoryCommitted, TagObservation};
 
 /// A tag as it is stored.
 #[derive(Debug)]
@@ -21,9 +22,9 @@ pub(super) struct StoredTag {
 #[derive(Debug, Serialize)]
 pub(super) struct Written<'a>(&'a str, String, Option<&'a str>, i64, Option<i64>, Option<String>);
 
-/// A tag to be removed, and its digest.
+/// A tag to be removed, its digest, and 1 if the filter left it out, 0 if it has vanished.
 #[derive(Debug, Serialize)]
-pub(super) struct Removed<'a>(&'a str, String);
+pub(super) struct Removed<'a>(&'a str, String, u8);
 
 /// What has to be done.
 #[derive(Debug, Default)]
@@ -34,35 +35,40 @@ pub(super) struct Difference<'a> {
 }
 
 impl<'a> Difference<'a> {
-    /// Walks both sets, which are sorted by tag, side by side. Tags that are not in the new set are removed only if it is whole.
-    pub(super) fn between(old: &'a [StoredTag], new: &'a [TagObservation], whole: bool) -> Self {
+    /// Walks both sets, which are sorted by tag, side by side. Tags that are not in the new set are removed if the filter left them out,
+    /// and otherwise only if the new set is whole.
+    pub(super) fn between(old: &'a [StoredTag], new: &'a RepositoryCommit, whole: bool) -> Self {
         let mut difference = Self {
-            written: Vec::with_capacity(new.len().saturating_sub(old.len())),
+            written: Vec::with_capacity(new.tags.len().saturating_sub(old.len())),
             ..Self::default()
         };
         let mut old = old.iter().peekable();
-        for seen in new {
+        for seen in &new.tags {
             while let Some(gone) = old.next_if(|stored| stored.tag.as_str() < seen.tag.as_str()) {
-                difference.remove(gone, whole);
+                difference.remove(gone, new, whole);
             }
             let before = old.next_if(|stored| stored.tag == seen.tag.as_str());
             difference.see(before, seen);
         }
         for gone in old {
-            difference.remove(gone, whole);
+            difference.remove(gone, new, whole);
         }
         difference
     }
 
-    /// Whether any tag appeared, moved or vanished.
+    /// Whether any tag appeared, moved, vanished or was left out.
     pub(super) fn is_news(&self) -> bool {
         self.counts != RepositoryCommitted::default()
     }
 
-    fn remove(&mut self, gone: &'a StoredTag, whole: bool) {
-        if whole {
+    fn remove(&mut self, gone: &'a StoredTag, new: &RepositoryCommit, whole: bool) {
+        let by_name = |name: &TagName| name.as_str().cmp(&gone.tag);
+        if new.left_out.binary_search_by(by_name).is_ok() {
+            self.counts.left_out += 1;
+            self.removed.push(Removed(&gone.tag, hex(&gone.digest), 1));
+        } else if whole {
             self.counts.vanished += 1;
-            self.removed.push(Removed(&gone.tag, hex(&gone.digest)));
+            self.removed.push(Removed(&gone.tag, hex(&gone.digest), 0));
         }
     }
 
@@ -102,7 +108,7 @@ pub(super) fn is_sorted(tags: &[TagObservation]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use portolan_shared::model::Digest;
+    use portolan_shared::model::{Digest, RepositoryOutcome, StateHash};
 
     fn seen(tag: &str, content: &str) -> TagObservation {
         TagObservation {
@@ -124,17 +130,30 @@ mod tests {
         }
     }
 
+    fn commit(tags: Vec<TagObservation>, left_out: &[&str]) -> RepositoryCommit {
+        RepositoryCommit {
+            repository: "acme/app".parse().unwrap(),
+            tags,
+            left_out: left_out.iter().map(|tag| tag.parse().unwrap()).collect(),
+            state_hash: StateHash([0; 32]),
+            outcome: RepositoryOutcome::Listed,
+            finding: None,
+        }
+    }
+
     #[test]
     fn says_what_appeared_moved_and_vanished() {
         let old = [stored("b", "1"), stored("c", "1"), stored("e", "1")];
-        let new = [seen("a", "1"), seen("b", "1"), seen("c", "2"), seen("d", "1")];
+        let new = vec![seen("a", "1"), seen("b", "1"), seen("c", "2"), seen("d", "1")];
+        let new = commit(new, &[]);
         let whole = Difference::between(&old, &new, true);
         assert_eq!(
             whole.counts,
             RepositoryCommitted {
                 appeared: 2,
                 moved: 1,
-                vanished: 1
+                vanished: 1,
+                left_out: 0
             }
         );
         assert_eq!(whole.written.len(), 3, "b is as it was");
@@ -144,11 +163,21 @@ mod tests {
     }
 
     #[test]
+    fn what_the_filter_left_out_has_not_vanished_even_if_the_rest_is_not_known() {
+        let old = [stored("a", "1"), stored("b", "1"), stored("c", "1")];
+        let new = commit(vec![seen("b", "1")], &["a", "never-seen"]);
+        for (whole, vanished) in [(true, 1), (false, 0)] {
+            let counts = Difference::between(&old, &new, whole).counts;
+            assert_eq!((counts.left_out, counts.vanished), (1, vanished));
+        }
+    }
+
+    #[test]
     fn what_else_is_known_of_a_tag_is_written_but_is_no_news() {
         let old = [stored("a", "1")];
-        let mut new = [seen("a", "1")];
+        let mut new = commit(vec![seen("a", "1")], &[]);
         assert!(Difference::between(&old, &new, true).written.is_empty());
-        new[0].size = 7;
+        new.tags[0].size = 7;
         let difference = Difference::between(&old, &new, true);
         assert!(difference.written.len() == 1 && !difference.is_news());
     }

@@ -1,6 +1,10 @@
 //! Registries as they are stored.
 
-use portolan_shared::model::{Budget, CaTrust, RegistryId, RepositoryPatterns, SensorId, TenantId};
+use std::num::{NonZeroU16, NonZeroU32};
+
+use portolan_shared::model::{
+    Budget, CaTrust, NamePatterns, RegistryId, RepositoryPatterns, SensorId, TagFilter, TenantId,
+};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
@@ -31,15 +35,45 @@ pub(in super::super) async fn find(
     Ok(Some(record))
 }
 
-/// The globs of a registry.
-pub(in super::super) fn globs(columns: &Columns<'_>) -> Result<RepositoryPatterns, StoreError> {
+/// The patterns of repositories of a registry. Their column has the name of what they were at first.
+pub(in super::super) fn repository_patterns(columns: &Columns<'_>) -> Result<RepositoryPatterns, StoreError> {
     RepositoryPatterns::new(columns.json("globs")?).map_err(|_| columns.corrupt("globs"))
+}
+
+fn tag_filter(row: &Columns<'_>) -> Result<TagFilter, StoreError> {
+    Ok(TagFilter {
+        names: NamePatterns::new(row.json("tag_patterns")?).map_err(|_| row.corrupt("tag_patterns"))?,
+        newest: opt_bound(row, "newest_tags")?,
+        max_age_days: opt_bound(row, "max_tag_age_days")?,
+    })
+}
+
+fn budget(row: &Columns<'_>) -> Result<Budget, StoreError> {
+    let small = |column, bound: i64| u16::try_from(bound).map_err(|_| row.corrupt(column));
+    let per_second: Option<i64> = row.get("requests_per_second")?;
+    let per_second = per_second
+        .map(|bound| small("requests_per_second", bound))
+        .transpose()?;
+    Ok(Budget {
+        concurrency: small("concurrency", row.get("concurrency")?)?,
+        per_second: per_second.and_then(NonZeroU16::new),
+        per_day: opt_bound(row, "requests_per_day")?,
+    })
+}
+
+/// A bound that may not be set.
+pub(in super::super) fn opt_bound(
+    row: &Columns<'_>,
+    column: &'static str,
+) -> Result<Option<NonZeroU32>, StoreError> {
+    let bound: Option<i64> = row.get(column)?;
+    let bound = bound.map(u32::try_from).transpose();
+    Ok(bound.map_err(|_| row.corrupt(column))?.and_then(NonZeroU32::new))
 }
 
 /// A registry without its sensors.
 pub(super) fn read(row: &SqliteRow) -> Result<RegistryRecord, StoreError> {
     let row = Columns::of("registry", row);
-    let concurrency = u16::try_from(row.number("concurrency")?).map_err(|_| row.corrupt("concurrency"))?;
     Ok(RegistryRecord {
         registry: NewRegistry {
             id: row.bytes("registry_id", RegistryId::from_slice)?,
@@ -50,12 +84,10 @@ pub(super) fn read(row: &SqliteRow) -> Result<RegistryRecord, StoreError> {
                 bundle_pem: row.get("ca_bundle_pem")?,
                 only_bundle: row.get("ca_only_bundle")?,
             },
-            repositories: globs(&row)?,
+            repositories: repository_patterns(&row)?,
+            tags: tag_filter(&row)?,
             credential: row.opt_text("credential")?,
-            budget: Budget {
-                concurrency,
-                ..Budget::default()
-            },
+            budget: budget(&row)?,
             sensors: Vec::new(),
         },
         version: row.number("version")?,
@@ -63,6 +95,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<RegistryRecord, StoreError> {
         changed_at: row.time("changed_at")?,
         last_attempt_at: row.opt_time("last_attempt_at")?,
         last_success_at: row.opt_time("last_success_at")?,
+        facts: row.json("facts")?,
     })
 }
 

@@ -3,14 +3,18 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{RegistryId, RegistryName, TenantId};
+use sqlx::Sqlite;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
 
 use super::super::columns::millis;
 use super::super::failure::{During as _, is_taken, is_unknown_tenant};
+use super::super::run::budget;
 use super::super::{SqliteStore, audit, keyset, rows};
 use super::{records, remove};
 use crate::{
-    AuditEntry, EntryFor, NewRegistry, Page, PageRequest, Registries, RegistryChange, RegistryChangeOutcome,
-    RegistryRecord, StoreError,
+    AuditEntry, EntryFor, KnownFacts, NewRegistry, Page, PageRequest, Registries, RegistryChange,
+    RegistryChangeOutcome, RegistryRecord, StoreError,
 };
 
 const FIND: &str = "find a registry";
@@ -26,23 +30,14 @@ impl Registries for SqliteStore {
         entry: &AuditEntry,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        let inserted = sqlx::query(
+        let insert = sqlx::query(
             "INSERT INTO registry (tenant_id, registry_id, name, url, ca_bundle_pem, ca_only_bundle, globs, credential,
-                                   concurrency, created_at, changed_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
-        )
-        .bind(registry.tenant.as_bytes().as_slice())
-        .bind(registry.id.as_bytes().as_slice())
-        .bind(registry.name.as_str())
-        .bind(registry.url.to_string())
-        .bind(registry.ca.bundle_pem.as_deref())
-        .bind(registry.ca.only_bundle)
-        .bind(rows::json("repository globs", registry.repositories.as_slice())?)
-        .bind(registry.credential.as_ref().map(ToString::to_string))
-        .bind(i64::from(registry.budget.concurrency))
-        .bind(millis(now))
-        .execute(&mut *tx)
-        .await;
+                                   concurrency, changed_at, tag_patterns, newest_tags, max_tag_age_days,
+                                   requests_per_second, requests_per_day, facts, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?10)",
+        );
+        let facts = KnownFacts::default();
+        let inserted = bind(insert, registry, &facts, now)?.execute(&mut *tx).await;
         match inserted {
             Err(error) if is_taken(&error) => return Err(taken(&registry.name)),
             Err(error) if is_unknown_tenant(&error) => {
@@ -119,29 +114,25 @@ impl Registries for SqliteStore {
         if seen_version.is_some_and(|seen| seen != record.version) {
             return Ok(RegistryChangeOutcome::OutOfDate);
         }
-        apply(&mut record.registry, change);
+        apply(&mut record, change);
         let registry = &record.registry;
-        let updated = sqlx::query(
+        let update = sqlx::query(
             "UPDATE registry SET name = ?3, url = ?4, ca_bundle_pem = ?5, ca_only_bundle = ?6, globs = ?7, credential = ?8,
-                                 concurrency = ?9, changed_at = ?10, version = version + 1
+                                 concurrency = ?9, changed_at = ?10, tag_patterns = ?11, newest_tags = ?12,
+                                 max_tag_age_days = ?13, requests_per_second = ?14, requests_per_day = ?15, facts = ?16,
+                                 version = version + 1
              WHERE tenant_id = ?1 AND registry_id = ?2",
-        )
-        .bind(tenant.as_bytes().as_slice())
-        .bind(id.as_bytes().as_slice())
-        .bind(registry.name.as_str())
-        .bind(registry.url.to_string())
-        .bind(registry.ca.bundle_pem.as_deref())
-        .bind(registry.ca.only_bundle)
-        .bind(rows::json("repository globs", registry.repositories.as_slice())?)
-        .bind(registry.credential.as_ref().map(ToString::to_string))
-        .bind(i64::from(registry.budget.concurrency))
-        .bind(millis(now))
-        .execute(&mut *tx)
-        .await;
+        );
+        let updated = bind(update, registry, &record.facts, now)?
+            .execute(&mut *tx)
+            .await;
         match updated {
             Err(error) if is_taken(&error) => return Err(taken(&registry.name)),
             other => other.during(CHANGE)?,
         };
+        if change.budget.is_some() {
+            budget::wait_no_longer(&mut tx, tenant, id, now).await?;
+        }
         if change.sensors.is_some() {
             records::put_sensors(&mut tx, registry).await?;
         }
@@ -172,20 +163,62 @@ fn taken(name: &RegistryName) -> StoreError {
     }
 }
 
-fn apply(registry: &mut NewRegistry, change: &RegistryChange) {
+/// Binds what `INSERT` and `UPDATE` of a registry have in common.
+fn bind<'q>(
+    query: Query<'q, Sqlite, SqliteArguments>,
+    registry: &NewRegistry,
+    facts: &KnownFacts,
+    now: Timestamp,
+) -> Result<Query<'q, Sqlite, SqliteArguments>, StoreError> {
+    let (tags, budget) = (&registry.tags, &registry.budget);
+    Ok(query
+        .bind(registry.tenant.as_bytes().to_vec())
+        .bind(registry.id.as_bytes().to_vec())
+        .bind(registry.name.as_str().to_owned())
+        .bind(registry.url.to_string())
+        .bind(registry.ca.bundle_pem.clone())
+        .bind(registry.ca.only_bundle)
+        .bind(rows::json(
+            "repository patterns",
+            registry.repositories.as_slice(),
+        )?)
+        .bind(registry.credential.as_ref().map(ToString::to_string))
+        .bind(i64::from(budget.concurrency))
+        .bind(millis(now))
+        .bind(rows::json("tag patterns", tags.names.as_slice())?)
+        .bind(tags.newest.map(|bound| i64::from(bound.get())))
+        .bind(tags.max_age_days.map(|bound| i64::from(bound.get())))
+        .bind(budget.per_second.map(|bound| i64::from(bound.get())))
+        .bind(budget.per_day.map(|bound| i64::from(bound.get())))
+        .bind(rows::json("facts of a registry", facts)?))
+}
+
+fn apply(record: &mut RegistryRecord, change: &RegistryChange) {
     let RegistryChange {
         name,
         url,
         ca,
         repositories,
+        tags,
         credential,
         budget,
         sensors,
     } = change.clone();
+    let registry = &mut record.registry;
+    if url.as_ref().is_some_and(|url| *url != registry.url) {
+        record.facts = KnownFacts::default();
+    }
+    if credential
+        .as_ref()
+        .is_some_and(|credential| *credential != registry.credential)
+    {
+        record.facts.credential = None;
+    }
     registry.name = name.unwrap_or_else(|| registry.name.clone());
     registry.url = url.unwrap_or_else(|| registry.url.clone());
     registry.ca = ca.unwrap_or_else(|| registry.ca.clone());
     registry.repositories = repositories.unwrap_or_else(|| registry.repositories.clone());
+    registry.tags = tags.unwrap_or_else(|| registry.tags.clone());
     registry.credential = credential.unwrap_or_else(|| registry.credential.clone());
     registry.budget = budget.unwrap_or(registry.budget);
     registry.sensors = sensors.unwrap_or_else(|| registry.sensors.clone());

@@ -111,7 +111,7 @@ pub(super) async fn counted(
     run: RunId,
 ) -> Result<Coverage, StoreError> {
     let rows = sqlx::query(
-        "SELECT outcome, count(*) AS repositories, sum(tags) AS tags FROM run_repository
+        "SELECT outcome, count(*) AS repositories, sum(tags) AS tags, sum(left_out) AS left_out FROM run_repository
          WHERE tenant_id = ?1 AND run_id = ?2 GROUP BY outcome",
     )
     .bind(tenant.as_bytes().as_slice())
@@ -124,6 +124,7 @@ pub(super) async fn counted(
         let row = Columns::of("run_repository", row);
         let repositories = row.number("repositories")?;
         coverage.tags += row.number("tags")?;
+        coverage.tags_filtered += row.number("left_out")?;
         let counter = match row.text::<RepositoryOutcome>("outcome")? {
             RepositoryOutcome::Listed => &mut coverage.listed,
             RepositoryOutcome::Unchanged => &mut coverage.unchanged,

@@ -7,6 +7,7 @@ use sqlx::{Sqlite, Transaction};
 use super::super::SqliteStore;
 use super::super::columns::{Columns, integer, millis};
 use super::super::failure::During as _;
+use super::super::registry;
 use super::{attempt, fence, vanish};
 use crate::{ClosedRun, Fence, RunClosing, StoreError};
 
@@ -41,11 +42,14 @@ pub(super) async fn close(
         .saturating_sub(counted.in_scope());
     let coverage = Coverage {
         discovery: closing.discovery.clone(),
+        listings: closing.listings.clone(),
         discovery_complete: closing.discovery_complete,
         found: closing.found,
         filtered: closing.filtered,
         // A repository that was found must have come to something. One that did not is not passed over in silence.
         failed: counted.failed.saturating_add(unaccounted),
+        // Of an attempt before this one only what it committed is known.
+        tags_filtered: closing.tags_filtered.max(counted.tags_filtered),
         ..counted
     };
     let state = if closing.failure.is_some() && commits == 0 {
@@ -55,7 +59,7 @@ pub(super) async fn close(
     } else {
         RunState::Partial
     };
-    // What another address or other globs would have found is not known.
+    // What another address or other patterns would have found is not known.
     let as_leased: bool = row.get("as_leased")?;
     let complete_listing =
         as_leased && whole && closing.discovery_complete && closing.failure.is_none() && unaccounted == 0;
@@ -64,6 +68,11 @@ pub(super) async fn close(
     } else {
         vanish::Vanished::default()
     };
+    if as_leased {
+        let could_be_read = closing.failure.is_none();
+        let place = (fence.tenant, registry);
+        registry::learn(&mut tx, place, &closing.facts, now, could_be_read).await?;
+    }
     let run = fence.attempt.run;
     attempt::finish(
         &mut tx,

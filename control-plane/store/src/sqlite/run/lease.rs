@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::limits::{LEASE_GRACE_SECONDS, LEASE_SECONDS};
 use portolan_shared::model::{
-    AttemptRef, Finding, Reason, RegistryTarget, RunId, RunProgress, RunState, Scope, SensorId, TagFilter,
-    TenantId,
+    AttemptRef, Finding, FindingCode, Reason, RegistryId, RegistryTarget, RunId, RunProgress, RunState,
+    Scope, SensorId, TenantId,
 };
 use sqlx::{Sqlite, Transaction};
 
@@ -14,6 +14,7 @@ use super::super::failure::During as _;
 use super::super::registry;
 use super::super::rows::{self, hex, json};
 use super::attempt::{self, Ending};
+use super::budget::{self, Allowance};
 use super::fence::{bind_fence, fenced, leased, stale};
 use crate::{Fence, HeldAttempt, Lease, LostLease, StaleFence, StoreError, WithdrawnLease};
 
@@ -30,9 +31,17 @@ pub(super) async fn lease(
 ) -> Result<Option<Lease>, StoreError> {
     const ACTION: &str = "lease a run";
     let mut tx = store.write().await?;
+    let requests_left = match budget::allow(&mut tx, tenant, run, now).await? {
+        Allowance::Requests(left) => left,
+        Allowance::Nothing => {
+            tx.commit().await.during(ACTION)?;
+            return Ok(None);
+        }
+    };
     let row = sqlx::query(
         "UPDATE run SET state = 'leased', attempt = attempt + 1, sensor_id = ?3, session_epoch = ?4, lease_until = ?6,
                         started_at = coalesce(started_at, ?5), attempt_fruitful = 0, refused_batches = 0, progress = ?7,
+                        finding = iif(finding ->> 'code' = ?8, NULL, finding),
                         registry_version = (SELECT version FROM registry WHERE registry.tenant_id = ?1
                                                AND registry.registry_id = run.registry_id)
          WHERE tenant_id = ?1 AND run_id = ?2 AND state = 'queued' AND not_before <= ?5
@@ -51,6 +60,7 @@ pub(super) async fn lease(
     .bind(millis(now))
     .bind(lease_end(now))
     .bind(json("progress", &RunProgress::default())?)
+    .bind(FindingCode::BudgetSpent.as_str())
     .fetch_optional(&mut *tx)
     .await
     .during(ACTION)?;
@@ -58,7 +68,7 @@ pub(super) async fn lease(
         return Ok(None);
     };
     let row = Columns::of("run", &row);
-    let id = row.bytes("registry_id", portolan_shared::model::RegistryId::from_slice)?;
+    let id = row.bytes("registry_id", RegistryId::from_slice)?;
     sqlx::query("UPDATE registry SET last_attempt_at = ?3 WHERE tenant_id = ?1 AND registry_id = ?2")
         .bind(tenant.as_bytes().as_slice())
         .bind(id.as_bytes().as_slice())
@@ -80,9 +90,9 @@ pub(super) async fn lease(
             ca: record.registry.ca,
             repositories: record.registry.repositories,
             credential: record.registry.credential,
-            tags: TagFilter::default(),
+            tags: record.registry.tags,
             budget: record.registry.budget,
-            requests_left: None,
+            requests_left,
         },
         scope: Scope {
             repositories: row.json("scope")?,
@@ -335,22 +345,6 @@ async fn savepoint(tx: &mut Transaction<'static, Sqlite>, statement: &'static st
         .await
         .during("take leases away")?;
     Ok(())
-}
-
-pub(super) async fn record_progress(
-    store: &SqliteStore,
-    fence: &Fence,
-    progress: &RunProgress,
-) -> Result<(), StoreError> {
-    const ACTION: &str = "note progress";
-    let mut tx = store.write().await?;
-    let query = sqlx::query(concat!("UPDATE run SET progress = ?6 WHERE ", fenced!()));
-    bind_fence(query, fence)
-        .bind(json("progress", progress)?)
-        .execute(&mut *tx)
-        .await
-        .during(ACTION)?;
-    tx.commit().await.during(ACTION)
 }
 
 pub(super) async fn fail(

@@ -105,10 +105,17 @@ pub(super) async fn leasable(
     .during("find runs that wait")?;
     let mut leasable: Vec<Leasable> = Vec::new();
     for row in &rows {
-        let row = Columns::of("run", row);
-        let run = row.bytes("run_id", RunId::from_slice)?;
-        let tenant = row.bytes("tenant_id", TenantId::from_slice)?;
-        let sensor = row.bytes("sensor_id", SensorId::from_slice)?;
+        let (tenant, run, sensor) = match ids(&Columns::of("run", row)) {
+            Ok(ids) => ids,
+            // One row that cannot be read must not keep all others waiting.
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a run that waits was passed over"
+                );
+                continue;
+            }
+        };
         match leasable.last_mut() {
             Some(last) if last.run == run && last.tenant == tenant => last.sensors.push(sensor),
             Some(_) | None => leasable.push(Leasable {
@@ -119,6 +126,14 @@ pub(super) async fn leasable(
         }
     }
     Ok(leasable)
+}
+
+fn ids(row: &Columns<'_>) -> Result<(TenantId, RunId, SensorId), StoreError> {
+    Ok((
+        row.bytes("tenant_id", TenantId::from_slice)?,
+        row.bytes("run_id", RunId::from_slice)?,
+        row.bytes("sensor_id", SensorId::from_slice)?,
+    ))
 }
 
 pub(super) async fn cancel(

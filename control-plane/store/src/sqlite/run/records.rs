@@ -11,7 +11,7 @@ use super::super::failure::During as _;
 use super::super::rows::hex;
 use super::super::{SqliteStore, keyset};
 use super::attempt;
-use crate::{Page, PageRequest, RunFilter, RunRecord, StoreError};
+use crate::{Page, PageRequest, RunChanges, RunFilter, RunRecord, StoreError};
 
 pub(super) async fn run(
     store: &SqliteStore,
@@ -86,7 +86,7 @@ pub(super) async fn coverage(
 ) -> Result<Page<CoverageEntry>, StoreError> {
     let after = keyset::after::<String>(page)?.unwrap_or_default();
     let rows = sqlx::query(
-        "SELECT repository, outcome, finding_code, finding_seen FROM run_repository
+        "SELECT repository, outcome, finding_code, finding_seen, finding_detail FROM run_repository
          WHERE tenant_id = ?1 AND run_id = ?2 AND repository > ?3 AND outcome NOT IN ('listed', 'unchanged')
          ORDER BY repository LIMIT ?4",
     )
@@ -102,7 +102,11 @@ pub(super) async fn coverage(
         .map(|row| {
             let row = Columns::of("run_repository", row);
             let finding = match row.opt_text::<FindingCode>("finding_code")? {
-                Some(code) => Some(Finding::new(code, &row.get::<String>("finding_seen")?)),
+                Some(code) => {
+                    let finding = Finding::new(code, row.get("finding_seen")?);
+                    let detail: Option<&str> = row.get("finding_detail")?;
+                    Some(finding.with_detail(detail.unwrap_or_default()))
+                }
                 None => None,
             };
             Ok(CoverageEntry {
@@ -142,11 +146,12 @@ async fn read(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<RunR
         progress: row.json("progress")?,
         coverage,
         finding: row.opt_json("finding")?,
-        changes: (
-            row.number("tags_appeared")?,
-            row.number("tags_moved")?,
-            row.number("tags_vanished")?,
-        ),
+        changes: RunChanges {
+            appeared: row.number("tags_appeared")?,
+            moved: row.number("tags_moved")?,
+            vanished: row.number("tags_vanished")?,
+            left_out: row.number("tags_left_out")?,
+        },
         content_stored: row.number("content_stored")?,
     })
 }

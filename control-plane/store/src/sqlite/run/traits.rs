@@ -7,7 +7,7 @@ use portolan_shared::model::{
 };
 
 use super::super::SqliteStore;
-use super::{close, lease, queue, records};
+use super::{close, lease, progress, queue, records};
 use crate::{
     AuditEntry, CancelOutcome, ClosedRun, Fence, HeldAttempt, Leasable, Lease, LostLease, NewRun, Page,
     PageRequest, QueueOutcome, RunClosing, RunFilter, RunRecord, Runs, StoreError, WithdrawnLease,
@@ -88,8 +88,13 @@ impl Runs for SqliteStore {
         lease::take_expired(self, now).await
     }
 
-    async fn record_progress(&self, fence: &Fence, progress: &RunProgress) -> Result<(), StoreError> {
-        lease::record_progress(self, fence, progress).await
+    async fn record_progress(
+        &self,
+        fence: &Fence,
+        progress: &RunProgress,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        progress::record(self, fence, progress, now).await
     }
 
     async fn fail_attempt(

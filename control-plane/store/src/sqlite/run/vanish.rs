@@ -20,7 +20,7 @@ pub(super) struct Vanished {
     pub(super) tags: u64,
 }
 
-/// Records as vanished what the registry's globs want, was there, and did not come to anything in this run. The repository's row and
+/// Records as vanished what the registry's patterns want, was there, and did not come to anything in this run. The repository's row and
 /// ledger stay. The caller has checked the fence, and that the listing was complete.
 pub(super) async fn not_found(
     tx: &mut Transaction<'static, Sqlite>,
@@ -34,7 +34,7 @@ pub(super) async fn not_found(
         .fetch_one(&mut **tx)
         .await
         .during(VANISH)?;
-    let globs = registry::globs(&Columns::of("registry", &row))?;
+    let patterns = registry::repository_patterns(&Columns::of("registry", &row))?;
     let found = sqlx::query(
         "SELECT repository_no, name, tags FROM repository
          WHERE tenant_id = ?1 AND registry_id = ?2 AND vanished_at IS NULL
@@ -51,7 +51,7 @@ pub(super) async fn not_found(
     let mut numbers: Vec<i64> = Vec::new();
     for row in &found {
         let row = Columns::of("repository", row);
-        if globs.matches(&row.text::<RepositoryName>("name")?) {
+        if patterns.matches(&row.text::<RepositoryName>("name")?) {
             numbers.push(row.get("repository_no")?);
             vanished.repositories += 1;
             vanished.tags += row.number("tags")?;

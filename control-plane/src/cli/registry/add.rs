@@ -1,0 +1,81 @@
+//! `portolan registry add`
+
+use std::path::PathBuf;
+
+use reqwest::Method;
+
+use super::budget::BudgetArgs;
+use super::filters::FilterArgs;
+use super::show::show_registry;
+use crate::cli::Exit;
+use crate::cli::client::read_pem;
+use crate::cli::failure::CliError;
+use crate::cli::operate::Desk;
+use crate::cli::output::ShowArgs;
+use crate::cli::probe::before_saving;
+use crate::web::api::registries::CreateRegistry;
+
+/// Flags of `portolan registry add`.
+#[derive(Debug, clap::Args)]
+pub struct AddArgs {
+    /// Name for it: lower-case letters, digits, '.', '_' and '-'
+    name: String,
+    /// Where it is: HOST[:PORT][/PREFIX], over https unless it says http://
+    url: String,
+    /// Sensor that reads it; give several, the preferred first
+    #[arg(long, value_name = "SENSOR", required = true)]
+    sensor: Vec<String>,
+    /// Where the sensor finds the credential; anonymous without
+    #[arg(long, value_name = "REF")]
+    credential_ref: Option<String>,
+    /// PEM certificates of authorities to trust for it, besides the sensor's system store
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// Trust the authorities of --ca-file alone
+    #[arg(long, requires = "ca_file")]
+    only_ca_file: bool,
+    #[command(flatten)]
+    filters: FilterArgs,
+    #[command(flatten)]
+    budget: BudgetArgs,
+    /// Save it without having a sensor test it first
+    #[arg(long)]
+    no_test: bool,
+    #[command(flatten)]
+    show: ShowArgs,
+}
+
+pub(super) async fn add(desk: &mut Desk<'_>, args: AddArgs) -> Result<Exit, CliError> {
+    let (format, tested) = (args.show.output, !args.no_test);
+    let body = args.body()?;
+    if tested && let Some(exit) = before_saving(desk, &body).await? {
+        return Ok(exit);
+    }
+    let value = desk.client.put(Method::POST, &["registries"], &body).await?;
+    show_registry(desk, format, &value).await
+}
+
+impl AddArgs {
+    fn body(self) -> Result<CreateRegistry, CliError> {
+        let (filters, budget) = (self.filters, self.budget);
+        Ok(CreateRegistry {
+            name: self.name.parse().map_err(CliError::usage)?,
+            url: self.url.parse().map_err(CliError::usage)?,
+            sensors: self.sensor,
+            ca_bundle_pem: self.ca_file.as_deref().map(read_pem).transpose()?,
+            only_ca_bundle: self.only_ca_file,
+            repositories: filters.repository,
+            tags: filters.tag,
+            newest_tags: filters.newest_tags,
+            max_tag_age_days: filters.max_tag_age,
+            credential_reference: self
+                .credential_ref
+                .map(|text| text.parse())
+                .transpose()
+                .map_err(CliError::usage)?,
+            concurrency: budget.concurrency,
+            requests_per_second: budget.requests_per_second,
+            requests_per_day: budget.requests_per_day,
+        })
+    }
+}

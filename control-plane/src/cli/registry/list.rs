@@ -1,0 +1,49 @@
+//! `portolan registry list`
+
+use crate::cli::Exit;
+use crate::cli::failure::CliError;
+use crate::cli::operate::Desk;
+use crate::cli::output::{ListArgs, Table, moment, print_items};
+use crate::web::api::registries::Registry;
+
+pub(super) async fn list(desk: Desk<'_>, args: &ListArgs) -> Result<Exit, CliError> {
+    let listing = desk.client.list(&["registries"], &[], args.limit()).await?;
+    print_items(desk.terminal, args.show.output, listing, |items| {
+        let mut table = Table::new(&[
+            "NAME",
+            "URL",
+            "FLAVOUR",
+            "SENSORS",
+            "LAST ATTEMPT",
+            "LAST SUCCESS",
+        ]);
+        for item in items {
+            let registry: Registry = desk.client.view(item)?;
+            let time = |time: Option<_>| time.map_or_else(|| "never".to_owned(), moment);
+            let (attempt, success) = (time(registry.last_attempt_at), time(registry.last_success_at));
+            table.row([
+                registry.name.clone(),
+                registry.url.clone(),
+                registry
+                    .facts
+                    .flavour
+                    .as_ref()
+                    .map_or_else(String::new, |fact| fact.flavour.clone()),
+                sensors(&registry),
+                attempt,
+                success,
+            ]);
+        }
+        Ok(table)
+    })?;
+    Ok(Exit::Done)
+}
+
+fn sensors(registry: &Registry) -> String {
+    let names: Vec<_> = registry
+        .sensors
+        .iter()
+        .map(|sensor| sensor.name.as_str())
+        .collect();
+    names.join(", ")
+}

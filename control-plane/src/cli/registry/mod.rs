@@ -1,0 +1,13 @@
+//! `portolan registry`. `command` has the subcommands; `add`, `set`, `list`, `show` and `preview` are one each; `filters` and `budget` are flags
+//! that `add` and `set` have in common.
+
+mod add;
+mod budget;
+mod command;
+mod filters;
+mod list;
+mod preview;
+mod set;
+mod show;
+
+pub(super) use command::{RegistryCommand, run};

@@ -1,0 +1,113 @@
+//! The rows of a repository's tags, and what the ledger says of them.
+
+use jiff::Timestamp;
+use portolan_shared::model::TenantId;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, Sqlite, Transaction};
+
+use super::super::columns::millis;
+use super::super::failure::During as _;
+use super::difference::StoredTag;
+use crate::StoreError;
+
+const COMMIT: &str = "commit a repository";
+
+/// The tags of one repository, and the ledger entry that a change of them belongs to.
+pub(super) struct TagRows {
+    pub(super) tenant: TenantId,
+    /// The repository's number.
+    pub(super) repository: i64,
+    /// The entry's number.
+    pub(super) entry: i64,
+}
+
+impl TagRows {
+    /// All of them as they are, by name.
+    pub(super) async fn stored(
+        &self,
+        tx: &mut Transaction<'static, Sqlite>,
+    ) -> Result<Vec<StoredTag>, StoreError> {
+        sqlx::query(
+            "SELECT tag, digest, media_type, size, pushed_at FROM tag WHERE tenant_id = ?1 AND repository_no = ?2 ORDER BY tag",
+        )
+        .bind(self.tenant.as_bytes().as_slice())
+        .bind(self.repository)
+        // Read as they come: a hundred thousand rows are not held twice.
+        .try_map(|row: SqliteRow| {
+            Ok(StoredTag {
+                tag: row.try_get(0)?,
+                digest: row.try_get(1)?,
+                media_type: row.try_get(2)?,
+                size: row.try_get(3)?,
+                pushed_at: row.try_get(4)?,
+            })
+        })
+        .fetch_all(&mut **tx)
+        .await
+        .during(COMMIT)
+    }
+
+    /// Writes those of a JSON array, and the ledger. `first` says that there are none yet.
+    pub(super) async fn write(
+        &self,
+        tx: &mut Transaction<'static, Sqlite>,
+        first: bool,
+        written: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        /// Into an empty repository: nothing to compare with, which is a third faster.
+        const FIRST: [&str; 2] = [
+            "INSERT INTO tag (tenant_id, repository_no, tag, digest, media_type, size, pushed_at, first_seen_at, since)
+             SELECT ?1, ?2, value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, ?4, ?4 FROM json_each(?3)",
+            "INSERT INTO ledger (tenant_id, repository_no, entry_no, tag, digest_before, digest_after)
+             SELECT ?1, ?2, ?5, value ->> 0, NULL, unhex(value ->> 1) FROM json_each(?3)",
+        ];
+        const LATER: [&str; 2] = [
+            "INSERT INTO tag (tenant_id, repository_no, tag, digest, media_type, size, pushed_at, first_seen_at, since)
+             SELECT ?1, ?2, value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, ?4, ?4
+             FROM json_each(?3) WHERE true
+             ON CONFLICT DO UPDATE SET
+                 digest = excluded.digest, media_type = excluded.media_type, size = excluded.size,
+                 pushed_at = excluded.pushed_at, since = iif(digest = excluded.digest, since, excluded.since)",
+            "INSERT INTO ledger (tenant_id, repository_no, entry_no, tag, digest_before, digest_after)
+             SELECT ?1, ?2, ?5, value ->> 0, unhex(value ->> 5), unhex(value ->> 1)
+             FROM json_each(?3) WHERE value ->> 5 IS NOT value ->> 1",
+        ];
+        for statement in if first { FIRST } else { LATER } {
+            sqlx::query(statement)
+                .bind(self.tenant.as_bytes().as_slice())
+                .bind(self.repository)
+                .bind(written)
+                .bind(millis(now))
+                .bind(self.entry)
+                .execute(&mut **tx)
+                .await
+                .during(COMMIT)?;
+        }
+        Ok(())
+    }
+
+    /// Removes those of a JSON array, each with whether it was left out or has vanished.
+    pub(super) async fn remove(
+        &self,
+        tx: &mut Transaction<'static, Sqlite>,
+        removed: &str,
+    ) -> Result<(), StoreError> {
+        const STATEMENTS: [&str; 2] = [
+            "DELETE FROM tag WHERE tenant_id = ?1 AND repository_no = ?2 AND tag IN (SELECT value ->> 0 FROM json_each(?3))",
+            "INSERT INTO ledger (tenant_id, repository_no, entry_no, tag, digest_before, digest_after, left_out)
+             SELECT ?1, ?2, ?4, value ->> 0, unhex(value ->> 1), NULL, value ->> 2 FROM json_each(?3)",
+        ];
+        for statement in STATEMENTS {
+            sqlx::query(statement)
+                .bind(self.tenant.as_bytes().as_slice())
+                .bind(self.repository)
+                .bind(removed)
+                .bind(self.entry)
+                .execute(&mut **tx)
+                .await
+                .during(COMMIT)?;
+        }
+        Ok(())
+    }
+}
