@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod cli;
+pub mod doctor;
 pub mod inventory;
 pub mod jobs;
 pub mod keyring;

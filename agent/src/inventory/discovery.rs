@@ -1,142 +1,119 @@
 //! Which repositories there are, and which of them are wanted.
 
-use portolan_shared::model::{
-    DiscoveryMethod, DiscoveryStep, Finding, FindingCode, RepositoryName, RepositoryPatterns, Scope, limits,
-};
+use portolan_registry::Wanted;
+use portolan_shared::model::{DiscoveryMethod, DiscoveryStep, Finding, FindingCode, RepositoryName, limits};
 
-use super::source::{Pages, SourceError};
+use super::source::{Discovering, FoundPage};
 use super::upload::UploadError;
 use super::walk::Run;
 
-/// How repositories are found. Pure.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Plan {
-    /// They are named; those beside `names` are left out by the globs.
-    Explicit {
-        names: Vec<RepositoryName>,
-        filtered: u64,
-    },
-    /// The catalog is asked.
-    Catalog(RepositoryPatterns),
-}
-
-impl Plan {
-    /// Names that somebody gave need no catalog, which few credentials may read.
-    pub(super) fn new(globs: &RepositoryPatterns, scope: &Scope) -> Self {
-        let mut names = if scope.repositories.is_empty() {
-            match globs.explicit() {
-                Some(names) => names,
-                None => return Self::Catalog(globs.clone()),
-            }
-        } else {
-            scope.repositories.clone()
-        };
-        names.sort_unstable();
-        names.dedup();
-        let all = names.len();
-        names.retain(|name| globs.matches(name));
-        Self::Explicit {
-            filtered: (all - names.len()) as u64,
-            names,
-        }
-    }
-}
-
 /// Finds repositories page by page, so that reading them can begin at once and memory does not grow with their number.
-pub(super) enum Discovery<'s> {
-    Explicit {
-        names: std::vec::IntoIter<RepositoryName>,
-        step: DiscoveryStep,
-    },
-    Catalog {
-        globs: RepositoryPatterns,
-        pages: Box<dyn Pages<RepositoryName> + 's>,
-        step: DiscoveryStep,
-        malformed: u64,
-    },
+pub(super) struct Discovery<'s> {
+    wanted: &'s Wanted,
+    search: Box<dyn Discovering + 's>,
+    /// Why it ended before its end.
+    broken: Option<Finding>,
+}
+
+/// How discovery went.
+pub(super) struct Discovered {
+    /// The methods that were tried, in order.
+    pub(super) steps: Vec<DiscoveryStep>,
+    /// Everything was listed that this credential can see.
+    pub(super) complete: bool,
 }
 
 impl<'s> Discovery<'s> {
-    pub(super) fn begin(run: &Run<'s>, plan: Plan) -> Self {
-        match plan {
-            Plan::Explicit { names, filtered } => {
-                let found = names.len() as u64 + filtered;
-                run.tally.found(found, filtered);
-                Self::Explicit {
-                    names: names.into_iter(),
-                    step: DiscoveryStep {
-                        method: DiscoveryMethod::Explicit,
-                        found,
-                        complete: true,
-                        finding: None,
-                    },
-                }
-            }
-            Plan::Catalog(globs) => Self::Catalog {
-                globs,
-                pages: run.reader.source.repositories(),
-                step: DiscoveryStep {
-                    method: DiscoveryMethod::Catalog,
-                    found: 0,
-                    complete: false,
-                    finding: None,
-                },
-                malformed: 0,
-            },
+    pub(super) fn begin(run: &Run<'s>, wanted: &'s Wanted) -> Self {
+        Self {
+            search: run.reader.source.repositories(wanted),
+            wanted,
+            broken: None,
         }
-    }
-
-    pub(super) fn is_catalog(&self) -> bool {
-        matches!(self, Self::Catalog { .. })
     }
 
     /// The next repositories that are wanted and not committed yet; `None` at the end.
-    pub(super) async fn next(&mut self, run: &Run<'_>) -> Result<Option<Vec<RepositoryName>>, UploadError> {
-        let names = match self {
-            Self::Explicit { names, .. } => {
-                let page: Vec<_> = names.by_ref().take(limits::REPOSITORIES_PER_OFFER).collect();
-                if page.is_empty() {
-                    return Ok(None);
-                }
-                page
+    pub(super) async fn next(&mut self, run: &Run<'_>) -> Result<Option<FoundPage>, UploadError> {
+        if self.broken.is_some() {
+            return Ok(None);
+        }
+        let mut page = match run.reader.during(self.search.next()).await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                self.broken = Some(error.finding);
+                return Ok(None);
             }
-            Self::Catalog {
-                globs,
-                pages,
-                step,
-                malformed,
-            } => match run.reader.page(&mut **pages).await {
-                Ok(Some(mut page)) => {
-                    let found = page.names.len() as u64;
-                    step.found += found;
-                    *malformed += page.malformed;
-                    page.names.retain(|name| globs.matches(name));
-                    run.tally.found(found, found - page.names.len() as u64);
-                    page.names
-                }
-                Ok(None) => {
-                    step.complete = true;
-                    step.finding = (*malformed > 0).then(|| {
-                        let seen = format!("{malformed} repositories of the catalog");
-                        Finding::new(FindingCode::NameMalformed, &seen)
-                    });
-                    return Ok(None);
-                }
-                Err(SourceError { finding, .. }) => {
-                    step.finding = Some(finding);
-                    return Ok(None);
-                }
-            },
         };
-        pending(run, names).await.map(Some)
+        let found = page.names.len();
+        // Also of names that somebody gave: a run for some repositories never widens what the patterns allow.
+        page.names.retain(|name| self.wanted.patterns.matches(name));
+        run.tally.found(found as u64, (found - page.names.len()) as u64);
+        page.names = pending(run, page.names).await?;
+        Ok(Some(page))
     }
 
-    /// What came of it.
-    pub(super) fn into_step(self) -> DiscoveryStep {
-        match self {
-            Self::Explicit { step, .. } | Self::Catalog { step, .. } => step,
+    /// What came of it, once it is over.
+    pub(super) fn into_outcome(self, run: &Run<'_>) -> Discovered {
+        let mut steps = self.search.steps();
+        if let Some(broken) = &self.broken {
+            if steps.is_empty() {
+                steps.push(not_begun(self.wanted));
+            }
+            if let Some(last) = steps.last_mut().filter(|last| !last.complete) {
+                last.finding.get_or_insert_with(|| broken.clone());
+            }
+        }
+        let (found, filtered) = run.tally.repositories();
+        if found > 0
+            && found == filtered
+            && self.wanted.names.is_empty()
+            && let Some(last) = steps.last_mut()
+        {
+            last.finding.get_or_insert_with(|| {
+                let seen = format!("none of {found} repositories is taken in by the patterns");
+                Finding::new(FindingCode::FilterMatchesNothing, &seen)
+            });
+        }
+        Discovered {
+            complete: self.broken.is_none() && self.search.is_complete(),
+            steps,
         }
     }
+}
+
+/// The step that could not be made because the registry was not to be read at all.
+fn not_begun(wanted: &Wanted) -> DiscoveryStep {
+    let named = !wanted.names.is_empty() || wanted.patterns.explicit().is_some();
+    DiscoveryStep {
+        method: if named {
+            DiscoveryMethod::Explicit
+        } else {
+            DiscoveryMethod::Catalog
+        },
+        found: 0,
+        complete: false,
+        finding: None,
+    }
+}
+
+/// Of the findings of a run that read nothing, the one to act on: the worst; of equally bad ones one that says why, before those that say
+/// that a way is closed; of these the first, which was the way that should have worked.
+pub(super) fn most_telling<'f>(findings: impl Iterator<Item = &'f Finding>) -> Option<&'f Finding> {
+    let rank = |finding: &Finding| {
+        let says_why = !matches!(
+            finding.code,
+            FindingCode::CatalogDenied
+                | FindingCode::CatalogUnsupported
+                | FindingCode::Denied
+                | FindingCode::ListingIncomplete
+        );
+        (finding.code.severity(), says_why)
+    };
+    findings.fold(None, |best, finding| match best {
+        Some(best) if rank(best) >= rank(finding) => Some(best),
+        _ => Some(finding),
+    })
 }
 
 /// Leaves out what an earlier attempt of the same run has committed.
@@ -168,34 +145,20 @@ async fn pending(run: &Run<'_>, names: Vec<RepositoryName>) -> Result<Vec<Reposi
 mod tests {
     use super::*;
 
-    fn names(texts: &[&str]) -> Vec<RepositoryName> {
-        texts.iter().map(|text| text.parse().unwrap()).collect()
-    }
-
     #[test]
-    fn a_catalog_is_only_asked_when_nobody_gave_names() {
-        let globs = |texts: &[&str]| {
-            RepositoryPatterns::new(texts.iter().map(ToString::to_string).collect()).unwrap()
+    fn a_cause_tells_more_than_a_closed_door() {
+        let of = |codes: &[FindingCode]| {
+            let findings: Vec<Finding> = codes.iter().map(|code| Finding::new(*code, "x")).collect();
+            most_telling(findings.iter()).map(|finding| finding.code)
         };
-        let scope = |texts: &[&str]| Scope {
-            repositories: names(texts),
-        };
-        let wild = globs(&["acme/*"]);
-        assert_eq!(Plan::new(&wild, &Scope::default()), Plan::Catalog(wild.clone()));
-        assert_eq!(
-            Plan::new(&globs(&["b", "a", "b"]), &Scope::default()),
-            Plan::Explicit {
-                names: names(&["a", "b"]),
-                filtered: 0
-            }
-        );
-        assert_eq!(
-            Plan::new(&wild, &scope(&["acme/shop", "other/shop"])),
-            Plan::Explicit {
-                names: names(&["acme/shop"]),
-                filtered: 1
-            },
-            "a scope never widens what the globs allow"
-        );
+        let (denied, scope) = (FindingCode::CatalogDenied, FindingCode::GitLabScopeMissing);
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[denied]), Some(denied));
+        assert_eq!(of(&[scope, denied]), Some(scope));
+        assert_eq!(of(&[denied, scope]), Some(scope));
+        assert_eq!(of(&[FindingCode::NativeApiRefused, denied]), Some(denied));
+        let (first, second) = (FindingCode::Unavailable, FindingCode::RateLimited);
+        assert_eq!(first.severity(), second.severity());
+        assert_eq!(of(&[first, second]), Some(first));
     }
 }

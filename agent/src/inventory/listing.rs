@@ -1,10 +1,11 @@
-//! Listing a repository: its tags, and what each points to.
+//! Listing a repository: its tags, what each points to, and which of them are wanted.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{self, StreamExt as _};
+use portolan_registry::{ListedTag, TagPage};
 use portolan_shared::model::{
     Finding, FindingCode, RepositoryName, StateHash, StateHasher, TagName, TagObservation, limits,
 };
@@ -15,9 +16,12 @@ use super::source::{Failure, Pages, SourceError};
 use super::walk::Run;
 
 /// What a repository was seen to hold.
+#[derive(Default)]
 pub(super) struct Listing {
-    /// Sorted, each tag once.
+    /// Those that are wanted, sorted, each tag once.
     pub(super) tags: Vec<TagObservation>,
+    /// Those that are not, sorted, each once.
+    pub(super) left_out: Vec<TagName>,
     /// Why these are not all.
     pub(super) cut: Option<Finding>,
     /// Something worth knowing about a listing that is whole.
@@ -27,6 +31,8 @@ pub(super) struct Listing {
 /// What comes out of the listing while it is under way.
 enum Seen {
     Tag(TagObservation),
+    /// Its name says that it is not wanted.
+    LeftOut(TagName),
     /// There is no manifest behind it: deleted meanwhile, or broken.
     Gone(TagName),
     Unresolved(SourceError),
@@ -38,11 +44,12 @@ enum Seen {
 }
 
 /// The rest of a listing, and how many names came before it.
-type Progress<'l> = (Box<dyn Pages<TagName> + 'l>, usize);
+type Progress<'l> = (Box<dyn Pages<TagPage> + 'l>, usize);
 
 enum Step {
-    Name(TagName),
-    Other(Seen),
+    /// The list does not say what it points to.
+    Resolve(ListedTag),
+    Seen(Seen),
 }
 
 impl Run<'_> {
@@ -55,7 +62,9 @@ impl Run<'_> {
         turn: &'l OnceCell<OwnedSemaphorePermit>,
     ) -> BoxFuture<'l, Result<Listing, SourceError>> {
         let pages = self.reader.source.tags(repository);
-        let steps = stream::unfold(Some((pages, 0)), move |state| self.next_page(state, turn));
+        let steps = stream::unfold(Some((pages, 0)), move |state| {
+            self.next_page(repository, state, turn)
+        });
         let mut seen = steps
             .flat_map(stream::iter)
             .map(move |step| self.take_step(repository, step))
@@ -73,9 +82,29 @@ impl Run<'_> {
                     Err(error) => found.broken = Some(error),
                 }
             }
-            found.into_listing(repository)
+            let mut listing = found.into_listing(repository)?;
+            self.leave_out(repository, &mut listing);
+            Ok(listing)
         }
         .boxed()
+    }
+
+    /// Takes out what is not wanted for its age or its place in the order. That of part of a listing is certain too: whatever else there
+    /// is can only push a tag further back.
+    fn leave_out(&self, repository: &RepositoryName, listing: &mut Listing) {
+        let by_name = listing.left_out.len();
+        let judged = self.filter.select(&mut listing.tags, self.began);
+        listing.left_out.extend(judged.tags);
+        listing.left_out.sort_unstable();
+        listing.left_out.dedup();
+        let left_out = listing.left_out.len();
+        self.tally.tags_left_out(left_out, left_out - by_name);
+        if judged.times_unknown > 0 {
+            listing.note.get_or_insert_with(|| {
+                let seen = format!("{} tags of {repository}", judged.times_unknown);
+                Finding::new(FindingCode::FilterTimesUnknown, &seen)
+            });
+        }
     }
 
     /// Of tags without a manifest, how many are listed if one asks again. Only a tag that is no longer listed is known to be gone: a
@@ -88,52 +117,95 @@ impl Run<'_> {
         let mut pages = self.reader.source.tags(repository);
         let mut still = HashSet::new();
         let mut listed = 0;
-        while let Some(page) = self.reader.page(&mut *pages).await? {
-            listed += page.names.len();
+        while let Some(page) = self.reader.during(pages.next()).await? {
+            listed += page.tags.len();
             if listed > limits::TAGS_PER_REPOSITORY {
                 // Not read to its end: none of them is known to be gone.
                 return Ok(gone.len());
             }
-            still.extend(page.names.into_iter().filter(|tag| gone.contains(tag)));
+            let names = page.tags.into_iter().map(|listed| listed.tag);
+            still.extend(names.filter(|tag| gone.contains(tag)));
         }
         Ok(still.len())
     }
 
     fn next_page<'l>(
         &'l self,
+        repository: &'l RepositoryName,
         state: Option<Progress<'l>>,
         turn: &'l OnceCell<OwnedSemaphorePermit>,
     ) -> BoxFuture<'l, Option<(Vec<Step>, Option<Progress<'l>>)>> {
         async move {
             let (mut pages, listed) = state?;
-            let mut page = match self.reader.page(&mut *pages).await {
+            let mut next = self.reader.during(pages.next()).await;
+            if listed == 0 && pages.held() > self.pace.small_repository {
+                if let Ok(permit) = Arc::clone(&self.large).try_acquire_owned() {
+                    // Fails only if it has one already.
+                    let _ = turn.set(permit);
+                } else {
+                    // Somebody else is at a large repository, and this one came in one piece: it is not kept until then, but read again.
+                    drop((next, pages));
+                    turn.get_or_init(|| self.large_turn()).await;
+                    pages = self.reader.source.tags(repository);
+                    next = self.reader.during(pages.next()).await;
+                }
+            }
+            let mut page = match next {
                 Ok(Some(page)) => page,
                 Ok(None) => return None,
-                Err(error) => return Some((vec![Step::Other(Seen::Broken(error))], None)),
+                Err(error) => return Some((vec![Step::Seen(Seen::Broken(error))], None)),
             };
             let room = limits::TAGS_PER_REPOSITORY - listed;
-            let too_many = page.names.len() > room;
-            page.names.truncate(room);
-            let listed = listed + page.names.len();
+            let too_many = page.tags.len() > room;
+            page.tags.truncate(room);
+            let listed = listed + page.tags.len();
             if listed > self.pace.small_repository {
                 turn.get_or_init(|| self.large_turn()).await;
             }
-            let mut steps: Vec<Step> = page.names.into_iter().map(Step::Name).collect();
+            let mut steps: Vec<Step> = page
+                .tags
+                .into_iter()
+                .map(|listed| self.first_step(listed))
+                .collect();
             if page.malformed > 0 {
-                steps.push(Step::Other(Seen::Malformed(page.malformed)));
+                steps.push(Step::Seen(Seen::Malformed(page.malformed)));
             }
             if too_many {
-                steps.push(Step::Other(Seen::TooMany));
+                steps.push(Step::Seen(Seen::TooMany));
             }
             Some((steps, (!too_many).then_some((pages, listed))))
         }
         .boxed()
     }
 
+    /// What is left out by its name costs no request, and neither does what the list tells everything of.
+    fn first_step(&self, listed: ListedTag) -> Step {
+        if !self.filter.matches(&listed.tag) {
+            return Step::Seen(Seen::LeftOut(listed.tag));
+        }
+        let ListedTag {
+            tag,
+            digest: Some(digest),
+            media_type,
+            pushed_at,
+        } = listed
+        else {
+            return Step::Resolve(listed);
+        };
+        self.tally.tag_seen();
+        Step::Seen(Seen::Tag(TagObservation {
+            tag,
+            digest,
+            media_type: media_type.map(below::interned),
+            size: 0,
+            pushed_at,
+        }))
+    }
+
     fn take_step<'l>(&'l self, repository: &'l RepositoryName, step: Step) -> BoxFuture<'l, Seen> {
         match step {
-            Step::Name(tag) => self.resolve(repository, tag).boxed(),
-            Step::Other(seen) => std::future::ready(seen).boxed(),
+            Step::Resolve(listed) => self.resolve(repository, listed).boxed(),
+            Step::Seen(seen) => std::future::ready(seen).boxed(),
         }
     }
 
@@ -144,17 +216,23 @@ impl Run<'_> {
             .expect("the semaphore lives as long as self and is never closed")
     }
 
-    async fn resolve(&self, repository: &RepositoryName, tag: TagName) -> Seen {
+    async fn resolve(&self, repository: &RepositoryName, listed: ListedTag) -> Seen {
+        let ListedTag {
+            tag,
+            media_type,
+            pushed_at,
+            ..
+        } = listed;
         let resolved = self.reader.read(|source| source.resolve(repository, &tag)).await;
         match resolved {
             Ok(resolved) => {
-                self.tally.tag_resolved();
+                self.tally.tag_seen();
                 Seen::Tag(TagObservation {
                     tag,
                     digest: resolved.digest,
-                    media_type: resolved.media_type.map(below::interned),
+                    media_type: resolved.media_type.or(media_type).map(below::interned),
                     size: resolved.size,
-                    pushed_at: None,
+                    pushed_at,
                 })
             }
             Err(error) if error.failure == Failure::Missing => Seen::Gone(tag),
@@ -167,6 +245,7 @@ impl Run<'_> {
 #[derive(Default)]
 struct Found {
     tags: Vec<TagObservation>,
+    left_out: Vec<TagName>,
     gone: HashSet<TagName>,
     /// How many of `gone` are still listed.
     dangling: usize,
@@ -181,6 +260,7 @@ impl Found {
     fn take(&mut self, seen: Seen) {
         match seen {
             Seen::Tag(tag) => self.tags.push(tag),
+            Seen::LeftOut(tag) => self.left_out.push(tag),
             Seen::Gone(tag) => {
                 self.gone.insert(tag);
             }
@@ -201,6 +281,8 @@ impl Found {
         }
         self.tags.sort_unstable_by(|a, b| a.tag.cmp(&b.tag));
         self.tags.dedup_by(|a, b| a.tag == b.tag);
+        // They are kept until they are committed, and grew to twice their size.
+        self.tags.shrink_to_fit();
         let broken = self.broken.or_else(|| {
             let first = self.first_unresolved?;
             let seen = format!(
@@ -230,6 +312,7 @@ impl Found {
         });
         Ok(Listing {
             tags: self.tags,
+            left_out: self.left_out,
             cut,
             note,
         })

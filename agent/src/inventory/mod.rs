@@ -3,8 +3,9 @@
 //!
 //! # One repository
 //!
-//! `discovery` finds it, `listing` lists its tags and resolves each with HEAD, `repository` offers the hash of the tag set and stops there
-//! if nothing has changed. Otherwise `content` offers the digests, fetches what is wanted with everything below it (`below` decides what
+//! `discovery` finds it, by the product's own ways where these are open. `listing` lists its tags, resolves with HEAD those of which the list
+//! does not say what they point to, and leaves out what is not wanted; `repository` offers the hash of the rest and stops there if nothing
+//! has changed. Otherwise `content` offers the digests, fetches what is wanted with everything below it (`below` decides what
 //! that is, `facts` reads configs, `referrers` asks what refers to it) and sends it bottom-up; then the tag set is committed.
 //!
 //! # All of them at once
@@ -24,7 +25,8 @@
 //! [`Pace`] has every bound. What fails is recorded: content as unavailable, a repository as an entry of the coverage; nothing but an error
 //! of the upload ends a walk before its end.
 //!
-//! [`Source`] is what a walk needs of a registry, [`RegistrySource`] the real one.
+//! [`Source`] is what a walk needs of a registry, [`RegistrySource`] the real one: it asks the product what a failure means, and keeps what
+//! was found out about the registry on the way.
 
 mod below;
 mod content;
@@ -54,7 +56,8 @@ pub use lease::Lease;
 pub use pace::Pace;
 pub use registry::RegistrySource;
 pub use source::{
-    Failure, NamePage, Named, Pages, ReferrerList, ResolvedTag, ServedManifest, Source, SourceError,
+    Discovering, Failure, FoundPage, Named, Origin, Pages, ReferrerList, ResolvedTag, ServedManifest, Source,
+    SourceError,
 };
 pub use upload::{Closing, ContentItem, RepositoryTags, Upload, UploadError};
 pub use walk::{Steering, Walk, Walked};

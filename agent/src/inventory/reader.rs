@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::lease::Lease;
 use super::pace::Pace;
 use super::pool::{Pool, Work};
-use super::source::{Failure, NamePage, Pages, Source, SourceError};
+use super::source::{Failure, Source, SourceError};
 
 pub(super) struct Reader<'s> {
     pub(super) source: &'s dyn Source,
@@ -59,10 +59,13 @@ impl<'s> Reader<'s> {
         self.note(request(self.source).await)
     }
 
-    /// Reads the next page of a listing when its turn has come.
-    pub(super) async fn page<N>(&self, pages: &mut dyn Pages<N>) -> Result<Option<NamePage<N>>, SourceError> {
+    /// Lets a request that is ready to be made begin when its turn has come.
+    pub(super) async fn during<T>(
+        &self,
+        request: impl Future<Output = Result<T, SourceError>>,
+    ) -> Result<T, SourceError> {
         let _turn = self.turn().await?;
-        self.note(pages.next().await)
+        self.note(request.await)
     }
 
     async fn turn(&self) -> Result<(SemaphorePermit<'_>, Work), SourceError> {

@@ -1,30 +1,91 @@
-//! The registry client as a [`Source`].
+//! A registry, read by the ways of its product, as a [`Source`].
 
-use std::str::FromStr;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use portolan_registry::{Fault, Head, ReferrersSource, RegistryClient, RegistryError, Walk};
-use portolan_shared::model::{Digest, Finding, FindingCode, ReferenceTarget, RepositoryName, TagName};
+use portolan_registry::{
+    Fault, Head, Ladder, ReferrersSource, Registry, RegistryClient, RegistryError, TagList, TagPage, Wanted,
+};
+use portolan_shared::model::{
+    CredentialFacts, Detection, Digest, DiscoveryMethod, DiscoveryStep, Finding, FindingCode, ListingStep,
+    ReferenceTarget, RegistryFacts, RepositoryName, TagName,
+};
+use tokio::sync::OnceCell;
 
 use super::source::{
-    Failure, NamePage, Named, Pages, ReferrerList, ResolvedTag, ServedManifest, Source, SourceError,
+    Discovering, Failure, FoundPage, Named, Origin, Pages, ReferrerList, ResolvedTag, ServedManifest, Source,
+    SourceError,
 };
 
-/// A registry behind the registry client.
-#[derive(Debug, Clone)]
-pub struct RegistrySource(RegistryClient);
+/// Failures of one kind that the product is asked to explain in a run. Further ones are told as they are: mostly they have the same reason,
+/// and explaining may cost requests.
+const EXPLAINED: u32 = 4;
+
+/// A registry behind its client. Which product answers is found out when it is first needed.
+pub struct RegistrySource {
+    client: RegistryClient,
+    registry: OnceCell<Registry>,
+    /// Which product a stranger would take it for.
+    recognised: OnceLock<Detection>,
+    credential: OnceCell<Option<CredentialFacts>>,
+    /// How many failures were explained, by what they are otherwise called.
+    explained: Mutex<BTreeMap<FindingCode, u32>>,
+}
 
 impl RegistrySource {
     /// Reads with this client.
     #[must_use]
     pub fn new(client: RegistryClient) -> Self {
-        Self(client)
+        Self {
+            client,
+            registry: OnceCell::new(),
+            recognised: OnceLock::new(),
+            credential: OnceCell::new(),
+            explained: Mutex::default(),
+        }
+    }
+
+    async fn registry(&self) -> Result<&Registry, SourceError> {
+        let opened = self.registry.get_or_try_init(|| async {
+            let mut registry = Registry::recognise(self.client.clone()).await?;
+            // Worth knowing also when the login is refused. The first recognition is the one that is told.
+            let _ = self.recognised.set(registry.detection().clone());
+            registry.log_in().await?;
+            Ok::<_, RegistryError>(registry)
+        });
+        Ok(opened.await?)
+    }
+
+    /// What a failure means, in the product's words.
+    async fn explain(&self, error: RegistryError) -> SourceError {
+        let plain = SourceError::from(&error);
+        let worth_it = match plain.failure {
+            Failure::Missing | Failure::UnknownRepository | Failure::Denied => true,
+            Failure::Everywhere => matches!(error.fault(), Fault::LoginRefused { .. }),
+            Failure::TooLarge | Failure::Passing | Failure::Lasting => false,
+        };
+        let Some(registry) = self.registry.get().filter(|_| worth_it) else {
+            return plain;
+        };
+        {
+            let mut explained = self.explained.lock().unwrap_or_else(PoisonError::into_inner);
+            let times = explained.entry(plain.finding.code).or_default();
+            if *times >= EXPLAINED {
+                return plain;
+            }
+            *times += 1;
+        }
+        SourceError {
+            finding: registry.explain(&error).await,
+            ..plain
+        }
     }
 }
 
-impl From<RegistryError> for SourceError {
-    fn from(error: RegistryError) -> Self {
+impl From<&RegistryError> for SourceError {
+    fn from(error: &RegistryError) -> Self {
         let failure = match error.fault() {
             _ if error.concerns_whole_registry() => Failure::Everywhere,
             _ if error.is_unknown_repository() => Failure::UnknownRepository,
@@ -41,61 +102,118 @@ impl From<RegistryError> for SourceError {
     }
 }
 
-/// A listing of the client.
-struct Listing<N> {
-    walk: Walk<N>,
-    malformed: u64,
-}
-
-impl<N: FromStr> Listing<N> {
-    fn new(walk: Walk<N>) -> Self {
-        Self { walk, malformed: 0 }
+impl From<RegistryError> for SourceError {
+    fn from(error: RegistryError) -> Self {
+        Self::from(&error)
     }
 }
 
+/// A search for repositories that begins with its first page.
+struct Search<'s> {
+    source: &'s RegistrySource,
+    wanted: &'s Wanted,
+    ladder: Option<Ladder>,
+}
+
 #[async_trait]
-impl<N: FromStr + Send + Sync> Pages<N> for Listing<N> {
-    async fn next(&mut self) -> Result<Option<NamePage<N>>, SourceError> {
-        let page = self.walk.next_page().await?;
-        let malformed = self.walk.malformed() - self.malformed;
-        self.malformed += malformed;
-        match (page, self.walk.shortfall()) {
-            (Some(page), _) => Ok(Some(NamePage {
-                names: page.items,
-                malformed,
-            })),
-            // Pages of nothing but malformed names are not given by the client.
-            (None, _) if malformed > 0 => Ok(Some(NamePage {
-                names: Vec::new(),
-                malformed,
-            })),
-            (None, Some(finding)) => Err(SourceError {
-                failure: Failure::Lasting,
-                finding,
-            }),
-            (None, None) => Ok(None),
+impl Pages<FoundPage> for Search<'_> {
+    async fn next(&mut self) -> Result<Option<FoundPage>, SourceError> {
+        let ladder = match &mut self.ladder {
+            Some(ladder) => ladder,
+            none => none.insert(self.source.registry().await?.repositories(self.wanted)),
+        };
+        match ladder.next_page().await {
+            Ok(Some(names)) => {
+                let origin = match ladder.steps().last().map(|step| step.method) {
+                    Some(DiscoveryMethod::Explicit) | None => Origin::Named,
+                    // It names projects: whether there are images at their roots is another matter.
+                    Some(DiscoveryMethod::GitLabAssociations) => Origin::Presumed,
+                    Some(_) => Origin::Listed,
+                };
+                Ok(Some(FoundPage { names, origin }))
+            }
+            Ok(None) => Ok(None),
+            Err(error) => Err(self.source.explain(error).await),
         }
+    }
+}
+
+impl Discovering for Search<'_> {
+    fn steps(&self) -> Vec<DiscoveryStep> {
+        self.ladder
+            .as_ref()
+            .map_or_else(Vec::new, |ladder| ladder.steps().to_vec())
+    }
+
+    fn is_complete(&self) -> bool {
+        self.ladder.as_ref().is_some_and(Ladder::is_complete)
+    }
+}
+
+/// A listing of tags that begins with its first page.
+struct Listing<'s> {
+    source: &'s RegistrySource,
+    repository: &'s RepositoryName,
+    tags: Option<TagList>,
+}
+
+#[async_trait]
+impl Pages<TagPage> for Listing<'_> {
+    async fn next(&mut self) -> Result<Option<TagPage>, SourceError> {
+        let tags = match &mut self.tags {
+            Some(tags) => tags,
+            none => none.insert(self.source.registry().await?.tags(self.repository)),
+        };
+        match tags.next_page().await {
+            Ok(Some(page)) => Ok(Some(page)),
+            Ok(None) => match tags.shortfall() {
+                Some(finding) => Err(SourceError {
+                    failure: Failure::Lasting,
+                    finding,
+                }),
+                None => Ok(None),
+            },
+            Err(error) => Err(self.source.explain(error).await),
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.tags.as_ref().map_or(0, TagList::held)
     }
 }
 
 #[async_trait]
 impl Source for RegistrySource {
-    async fn ping(&self) -> Result<(), SourceError> {
-        self.0.ping().await?;
+    async fn open(&self) -> Result<(), SourceError> {
+        let registry = self.registry().await?;
+        tracing::debug!(flavour = %registry.detection().flavour, "the registry was recognised");
+        let asked = self.credential.get_or_try_init(|| registry.credential());
+        if let Err(error) = asked.await {
+            // Nice to know, and nothing that reading depends on.
+            tracing::debug!(finding = %error.finding(), "the registry does not say what the credential is");
+        }
         Ok(())
     }
 
-    fn repositories(&self) -> Box<dyn Pages<RepositoryName> + '_> {
-        Box::new(Listing::new(self.0.catalog()))
+    fn repositories<'s>(&'s self, wanted: &'s Wanted) -> Box<dyn Discovering + 's> {
+        Box::new(Search {
+            source: self,
+            wanted,
+            ladder: None,
+        })
     }
 
-    fn tags<'s>(&'s self, repository: &'s RepositoryName) -> Box<dyn Pages<TagName> + 's> {
-        Box::new(Listing::new(self.0.tags(repository)))
+    fn tags<'s>(&'s self, repository: &'s RepositoryName) -> Box<dyn Pages<TagPage> + 's> {
+        Box::new(Listing {
+            source: self,
+            repository,
+            tags: None,
+        })
     }
 
     async fn resolve(&self, repository: &RepositoryName, tag: &TagName) -> Result<ResolvedTag, SourceError> {
         let target = ReferenceTarget::Tag(tag.clone());
-        match self.0.head_manifest(repository, &target, None).await? {
+        match self.client.head_manifest(repository, &target, None).await? {
             Head::Found(resolved) => Ok(ResolvedTag {
                 digest: resolved.digest,
                 media_type: resolved.media_type,
@@ -116,7 +234,7 @@ impl Source for RegistrySource {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<ServedManifest, SourceError> {
-        let fetched = self.0.get_manifest(repository, digest).await?;
+        let fetched = self.client.get_manifest(repository, digest).await?;
         Ok(ServedManifest {
             media_type: fetched.media_type,
             bytes: fetched.bytes,
@@ -129,7 +247,7 @@ impl Source for RegistrySource {
         digest: &Digest,
         bound: usize,
     ) -> Result<Bytes, SourceError> {
-        Ok(self.0.get_blob(repository, digest, bound).await?)
+        Ok(self.client.get_blob(repository, digest, bound).await?)
     }
 
     async fn referrers(
@@ -138,7 +256,7 @@ impl Source for RegistrySource {
         subject: &Digest,
     ) -> Result<Option<ReferrerList>, SourceError> {
         // The fallback tag is among the tags and read with them.
-        let found = self.0.referrers(repository, subject, Some(false)).await?;
+        let found = self.client.referrers(repository, subject, Some(false)).await?;
         if found.source != ReferrersSource::Api {
             return Ok(None);
         }
@@ -159,6 +277,23 @@ impl Source for RegistrySource {
     }
 
     fn requests(&self) -> u64 {
-        self.0.counts().requests
+        self.client.counts().requests
+    }
+
+    fn listings(&self) -> Vec<ListingStep> {
+        self.registry.get().map_or_else(Vec::new, Registry::listings)
+    }
+
+    fn facts(&self) -> RegistryFacts {
+        RegistryFacts {
+            detection: self
+                .registry
+                .get()
+                .map(Registry::detection)
+                .or(self.recognised.get())
+                .cloned(),
+            credential: self.credential.get().cloned().flatten(),
+            certificates: self.client.certificates(),
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! One repository, from its tags to its commit.
 
+use std::sync::Arc;
+
 use portolan_shared::model::{FindingCode, OfferedRepository, RepositoryName, RepositoryOutcome};
 use tokio::sync::OnceCell;
 
 use super::listing::{Listing, state_hash};
 use super::place::Place;
-use super::source::{Failure, SourceError};
+use super::source::{Failure, Origin, SourceError};
 use super::upload::{RepositoryTags, UploadError};
 use super::walk::Run;
 
@@ -14,36 +16,34 @@ pub(super) struct ToRead {
     /// Its number in this run.
     pub(super) number: u64,
     pub(super) name: RepositoryName,
-    /// The registry's own catalog names it: then it exists, even if there is nothing in it.
-    pub(super) from_catalog: bool,
+    /// How it was found.
+    pub(super) origin: Origin,
 }
 
 impl Run<'_> {
     /// Reads a repository and commits what was seen. Whatever goes wrong in it is recorded and stays in it.
     pub(super) async fn read_repository(&self, to_read: ToRead) -> Result<(), UploadError> {
-        let ToRead {
-            number,
-            name,
-            from_catalog,
-        } = to_read;
+        let ToRead { number, name, origin } = to_read;
         // Kept until this repository's tags have been given up.
         let turn = OnceCell::new();
-        let listed = self.list(&name, &turn).await;
+        let seen = self.list(&name, &turn).await;
         if let Some(finding) = self.reader.halted() {
             return self
                 .tally
                 .not_read(name, RepositoryOutcome::Failed, finding.clone())
                 .await;
         }
-        let listing = match listed {
+        let listing = match seen {
             Ok(listing) => listing,
-            // Every registry keeps a repository in its catalog for a while after its last tag is gone, CNCF Distribution for ever.
+            // Every registry keeps a repository in its lists for a while after its last tag is gone, CNCF Distribution for ever.
             // Only its own word counts: a 404 of something in between would make tags vanish.
-            Err(error) if from_catalog && error.failure == Failure::UnknownRepository => Listing {
-                tags: Vec::new(),
-                cut: None,
-                note: None,
-            },
+            Err(error) if error.failure == Failure::UnknownRepository && origin == Origin::Listed => {
+                Listing::default()
+            }
+            Err(error) if error.failure == Failure::UnknownRepository && origin == Origin::Presumed => {
+                self.tally.not_there();
+                return Ok(());
+            }
             Err(error) => return self.tally.not_read(name, outcome(&error), error.finding).await,
         };
 
@@ -79,11 +79,12 @@ impl Run<'_> {
         let tags = RepositoryTags {
             repository: name,
             tags: listing.tags,
+            left_out: listing.left_out,
             state_hash,
             outcome,
             finding,
         };
-        self.upload.commit_repository(&tags).await?;
+        self.upload.commit_repository(&Arc::new(tags)).await?;
         self.tally.committed();
         Ok(())
     }

@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use portolan_shared::model::{Digest, Finding, MediaType, RepositoryName, TagName};
+use portolan_registry::{TagPage, Wanted};
+use portolan_shared::model::{
+    Digest, DiscoveryStep, Finding, ListingStep, MediaType, RegistryFacts, RepositoryName, TagName,
+};
 
 /// What a failed read means for the walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,20 +36,46 @@ pub struct SourceError {
     pub finding: Finding,
 }
 
-/// A page of a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamePage<N> {
-    /// Its names.
-    pub names: Vec<N>,
-    /// Names that no request can be made for.
-    pub malformed: u64,
-}
-
 /// A listing, page by page.
 #[async_trait]
-pub trait Pages<N>: Send {
+pub trait Pages<P>: Send {
     /// The next page; `None` behind the last one. A listing that ends before its end fails.
-    async fn next(&mut self) -> Result<Option<NamePage<N>>, SourceError>;
+    async fn next(&mut self) -> Result<Option<P>, SourceError>;
+
+    /// Entries that are in memory and were not given yet: those of one large answer, given in several pages.
+    fn held(&self) -> usize {
+        0
+    }
+}
+
+/// How much it says that a repository was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The registry lists it: it exists, even if there is nothing in it.
+    Listed,
+    /// Somebody gave its name. It need not exist, and if it does not, somebody wants to know.
+    Named,
+    /// It was concluded from something else that exists, and it is nobody's fault if it does not.
+    Presumed,
+}
+
+/// Repositories that were found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundPage {
+    /// Their names, none of which was on a page before.
+    pub names: Vec<RepositoryName>,
+    /// How.
+    pub origin: Origin,
+}
+
+/// The search for repositories, page by page.
+#[async_trait]
+pub trait Discovering: Pages<FoundPage> {
+    /// The methods that were tried so far, in order.
+    fn steps(&self) -> Vec<DiscoveryStep>;
+
+    /// Whether, at the end, everything was listed that this credential can see.
+    fn is_complete(&self) -> bool;
 }
 
 /// What a tag points to.
@@ -92,14 +121,14 @@ pub struct ReferrerList {
 /// A registry, read with one credential. Every method retries by itself what may pass; what it gives has been verified.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// Asks whether this is a registry that lets us in.
-    async fn ping(&self) -> Result<(), SourceError>;
+    /// Finds out what this registry is, and whether it lets us in. That it hides its root from this credential is no error.
+    async fn open(&self) -> Result<(), SourceError>;
 
-    /// Lists the repositories of the registry.
-    fn repositories(&self) -> Box<dyn Pages<RepositoryName> + '_>;
+    /// Finds repositories.
+    fn repositories<'s>(&'s self, wanted: &'s Wanted) -> Box<dyn Discovering + 's>;
 
     /// Lists the tags of a repository.
-    fn tags<'s>(&'s self, repository: &'s RepositoryName) -> Box<dyn Pages<TagName> + 's>;
+    fn tags<'s>(&'s self, repository: &'s RepositoryName) -> Box<dyn Pages<TagPage> + 's>;
 
     /// Finds what a tag points to, without fetching it.
     async fn resolve(&self, repository: &RepositoryName, tag: &TagName) -> Result<ResolvedTag, SourceError>;
@@ -128,4 +157,10 @@ pub trait Source: Send + Sync {
 
     /// Requests sent so far, those of token services included.
     fn requests(&self) -> u64;
+
+    /// How tags were listed so far.
+    fn listings(&self) -> Vec<ListingStep>;
+
+    /// What was found out so far beside the content.
+    fn facts(&self) -> RegistryFacts;
 }

@@ -8,6 +8,7 @@ use portolan_shared::model::{
 };
 use tokio::sync::watch;
 
+use super::discovery::most_telling;
 use super::source::Source;
 use super::upload::{Upload, UploadError};
 
@@ -23,7 +24,10 @@ pub(super) struct Tally<'r> {
     done: AtomicU64,
     read: AtomicU64,
     tags: AtomicU64,
+    tags_filtered: AtomicU64,
     manifests: AtomicU64,
+    /// The most telling reason why a repository could not be read.
+    reason: Mutex<Option<Finding>>,
     unreported: Mutex<Vec<CoverageEntry>>,
 }
 
@@ -42,7 +46,9 @@ impl<'r> Tally<'r> {
             done: AtomicU64::new(0),
             read: AtomicU64::new(0),
             tags: AtomicU64::new(0),
+            tags_filtered: AtomicU64::new(0),
             manifests: AtomicU64::new(0),
+            reason: Mutex::default(),
             unreported: Mutex::default(),
         }
     }
@@ -51,6 +57,12 @@ impl<'r> Tally<'r> {
     pub(super) fn found(&self, found: u64, filtered: u64) {
         self.found.fetch_add(found, Ordering::Relaxed);
         self.filtered.fetch_add(filtered, Ordering::Relaxed);
+        self.show(false);
+    }
+
+    /// A repository that was presumed to be there is not.
+    pub(super) fn not_there(&self) {
+        self.found.fetch_sub(1, Ordering::Relaxed);
         self.show(false);
     }
 
@@ -68,10 +80,17 @@ impl<'r> Tally<'r> {
         self.show(false);
     }
 
-    pub(super) fn tag_resolved(&self) {
+    /// A tag was seen with what it points to.
+    pub(super) fn tag_seen(&self) {
         if self.tags.fetch_add(1, Ordering::Relaxed).is_multiple_of(STEP) {
             self.show(false);
         }
+    }
+
+    /// Tags are left out by the filter; of these, `seen` were counted as seen.
+    pub(super) fn tags_left_out(&self, left_out: usize, seen: usize) {
+        self.tags_filtered.fetch_add(left_out as u64, Ordering::Relaxed);
+        self.tags.fetch_sub(seen as u64, Ordering::Relaxed);
     }
 
     pub(super) fn manifest_fetched(&self) {
@@ -93,6 +112,7 @@ impl<'r> Tally<'r> {
     ) -> Result<(), UploadError> {
         self.done.fetch_add(1, Ordering::Relaxed);
         self.show(false);
+        self.note_reason(outcome, &finding);
         let full = {
             let mut unreported = self.unreported.lock().unwrap_or_else(PoisonError::into_inner);
             unreported.push(CoverageEntry {
@@ -106,6 +126,21 @@ impl<'r> Tally<'r> {
             Some(entries) => self.upload.report_coverage(&entries).await,
             None => Ok(()),
         }
+    }
+
+    /// One that is not there says nothing about the others.
+    fn note_reason(&self, outcome: RepositoryOutcome, finding: &Finding) {
+        if outcome == RepositoryOutcome::Missing {
+            return;
+        }
+        let mut reason = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
+        let best = most_telling(reason.iter().chain([finding])).cloned();
+        *reason = best;
+    }
+
+    /// Why repositories could not be read, if any could not: the most telling reason.
+    pub(super) fn reason(&self) -> Option<Finding> {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reports what has not been reported yet.
@@ -130,8 +165,13 @@ impl<'r> Tally<'r> {
         )
     }
 
+    /// Tags that were seen and are wanted.
     pub(super) fn tags(&self) -> u64 {
         self.tags.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn tags_filtered(&self) -> u64 {
+        self.tags_filtered.load(Ordering::Relaxed)
     }
 
     /// How far the run is, and shows it.

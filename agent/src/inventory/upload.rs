@@ -1,10 +1,13 @@
 //! What the walk needs of the way up. The uplink implements it; tests implement it in memory.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use portolan_shared::model::{
-    ContentKind, CoverageEntry, Digest, DiscoveryStep, Finding, FindingCode, MediaType, OfferedRepository,
-    Reason, RepositoryName, RepositoryOutcome, RunProgress, RunState, StateHash, TagObservation,
+    ContentKind, CoverageEntry, Digest, DiscoveryStep, Finding, FindingCode, ListingStep, MediaType,
+    OfferedRepository, Reason, RegistryFacts, RepositoryName, RepositoryOutcome, RunProgress, RunState,
+    StateHash, TagName, TagObservation,
 };
 
 /// Why an upload did not happen. Failures of transport are not here: the uplink tries again until the lease is lost.
@@ -61,14 +64,16 @@ pub enum ContentItem {
     },
 }
 
-/// A repository's whole tag set.
+/// A repository's tag set.
 #[derive(Debug, Clone)]
 pub struct RepositoryTags {
     /// Which repository.
     pub repository: RepositoryName,
-    /// Its tags, sorted, each once.
+    /// Its tags that are wanted, sorted, each once.
     pub tags: Vec<TagObservation>,
-    /// Their hash.
+    /// Tags that exist and that the registry's filter leaves out, sorted, each once.
+    pub left_out: Vec<TagName>,
+    /// Hash of `tags`.
     pub state_hash: StateHash,
     /// Listed, incomplete or truncated.
     pub outcome: RepositoryOutcome,
@@ -79,20 +84,26 @@ pub struct RepositoryTags {
 /// The account at the end of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Closing {
-    /// Methods of discovery that were tried.
+    /// Methods of discovery that were tried, in order.
     pub discovery: Vec<DiscoveryStep>,
     /// Whether all repositories are known to have been listed.
     pub discovery_complete: bool,
     /// Repositories found.
     pub found: u64,
-    /// Of these, left out by globs.
+    /// Of these, left out by the patterns.
     pub filtered: u64,
+    /// Methods by which tags were listed, in order of preference.
+    pub listings: Vec<ListingStep>,
     /// Tags observed.
     pub tags: u64,
+    /// Tags that exist and were left out by the tag filter.
+    pub tags_filtered: u64,
     /// Nothing could be read at all, and why.
     pub failure: Option<Finding>,
     /// How far the attempt came. The bytes sent are those of everything before this account.
     pub progress: RunProgress,
+    /// What was found out about the registry on the way.
+    pub facts: RegistryFacts,
 }
 
 /// The way up, for one attempt. An answer means: durable in the control plane.
@@ -111,7 +122,7 @@ pub trait Upload: Send + Sync {
     async fn put_content(&self, items: &[ContentItem]) -> Result<u32, UploadError>;
 
     /// Replaces a repository's tag set.
-    async fn commit_repository(&self, repository: &RepositoryTags) -> Result<(), UploadError>;
+    async fn commit_repository(&self, repository: &Arc<RepositoryTags>) -> Result<(), UploadError>;
 
     /// Reports repositories (at most 1,000) that were not seen completely.
     async fn report_coverage(&self, entries: &[CoverageEntry]) -> Result<(), UploadError>;

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use jiff::Timestamp;
+use portolan_registry::Wanted;
 use portolan_shared::model::{
-    ContentKind, Digest, Finding, OfferedRepository, RepositoryOutcome, RepositoryPatterns, RunProgress,
-    RunState, Scope, limits,
+    ContentKind, Digest, OfferedRepository, RepositoryOutcome, RepositoryPatterns, RunProgress, RunState,
+    Scope, TagFilter, limits,
 };
 use tokio::sync::{OnceCell, Semaphore, watch};
 
-use super::discovery::{Discovery, Plan};
+use super::discovery::{Discovery, most_telling};
 use super::known::Known;
 use super::lease::Lease;
 use super::pace::Pace;
@@ -18,7 +20,7 @@ use super::puts::{Puts, puts};
 use super::questions::{Questions, questions};
 use super::reader::Reader;
 use super::repository::ToRead;
-use super::source::{Failure, Source};
+use super::source::{Origin, Source};
 use super::tally::Tally;
 use super::upload::{Closing, Upload, UploadError};
 
@@ -26,8 +28,12 @@ use super::upload::{Closing, Upload, UploadError};
 #[derive(Debug, Clone)]
 pub struct Walk {
     /// Which repositories of the registry are wanted.
-    pub globs: RepositoryPatterns,
-    /// Which of these this run is about.
+    pub patterns: RepositoryPatterns,
+    /// Which of their tags.
+    pub tags: TagFilter,
+    /// The moment by which the age of tags is judged: that at which the attempt began.
+    pub began: Timestamp,
+    /// Which of the repositories this run is about.
     pub scope: Scope,
     /// An earlier attempt of the run committed something.
     pub resumed: bool,
@@ -72,6 +78,8 @@ pub(super) struct Run<'r> {
     /// Whether the registry has a referrers API, once that is known.
     pub(super) has_referrers: OnceCell<bool>,
     pub(super) resumed: bool,
+    pub(super) filter: &'r TagFilter,
+    pub(super) began: Timestamp,
     pub(super) pace: Pace,
 }
 
@@ -123,12 +131,17 @@ impl Walk {
             large: Arc::new(Semaphore::new(1)),
             has_referrers: OnceCell::new(),
             resumed: self.resumed,
+            filter: &self.tags,
+            began: self.began,
             pace,
         };
-        let plan = Plan::new(&self.globs, &self.scope);
+        let wanted = Wanted {
+            patterns: self.patterns.clone(),
+            names: self.scope.repositories.clone(),
+        };
         // The loops end when the run is dropped, at the end of `read`; the first failure ends everything.
         let (mut closing, (), (), (), ()) = tokio::try_join!(
-            Box::pin(run.read(plan)),
+            Box::pin(run.read(&wanted)),
             repositories.run(upload),
             manifests.run(upload),
             facts.run(upload),
@@ -144,18 +157,12 @@ impl Walk {
     }
 }
 
-impl Run<'_> {
-    async fn read(self, plan: Plan) -> Result<Closing, UploadError> {
-        if let Err(error) = self.reader.read(Source::ping).await {
-            match error.failure {
-                // A credential for some repositories need not open the API's root.
-                Failure::Missing | Failure::UnknownRepository | Failure::Denied => {}
-                Failure::TooLarge | Failure::Passing | Failure::Lasting | Failure::Everywhere => {
-                    self.reader.halt(error.finding);
-                }
-            }
+impl<'r> Run<'r> {
+    async fn read(self, wanted: &'r Wanted) -> Result<Closing, UploadError> {
+        if let Err(error) = self.reader.read(Source::open).await {
+            self.reader.halt(error.finding);
         }
-        let mut discovery = Discovery::begin(&self, plan);
+        let mut discovery = Discovery::begin(&self, wanted);
         self.read_repositories(&mut discovery).await?;
         self.tally.report_rest().await?;
         Ok(self.account(discovery))
@@ -163,21 +170,17 @@ impl Run<'_> {
 
     /// Reads repositories as they are found. There is always one page of names waiting while the former one is being worked off.
     async fn read_repositories(&self, discovery: &mut Discovery<'_>) -> Result<(), UploadError> {
-        let from_catalog = discovery.is_catalog();
         let mut in_hand = FuturesUnordered::new();
         let mut number = 0_u64;
         let mut found = Vec::new().into_iter();
+        let mut origin = Origin::Named;
         let mut at_end = false;
         loop {
             while in_hand.len() < self.pace.repositories
                 && let Some(name) = found.next()
             {
                 number += 1;
-                in_hand.push(Box::pin(self.read_or_report(ToRead {
-                    number,
-                    name,
-                    from_catalog,
-                })));
+                in_hand.push(Box::pin(self.read_or_report(ToRead { number, name, origin })));
             }
             if in_hand.is_empty() && at_end && found.len() == 0 {
                 return Ok(());
@@ -185,7 +188,10 @@ impl Run<'_> {
             if found.len() == 0 && !at_end {
                 let next = self.while_working(&mut in_hand, discovery.next(self)).await?;
                 match next {
-                    Some(names) => found = names.into_iter(),
+                    Some(page) => {
+                        found = page.names.into_iter();
+                        origin = page.origin;
+                    }
                     None => {
                         at_end = true;
                         self.tally.show(true);
@@ -227,23 +233,29 @@ impl Run<'_> {
     }
 
     fn account(&self, discovery: Discovery<'_>) -> Closing {
-        let step = discovery.into_step();
+        let discovered = discovery.into_outcome(self);
         let (found, filtered) = self.tally.repositories();
-        let reason: Option<&Finding> = self
-            .reader
-            .halted()
-            .or(step.finding.as_ref().filter(|_| !step.complete));
         // A resumed run has something to show, even if this attempt has not.
         let nothing_read = !self.resumed && !self.tally.anything_read();
-        let failure = reason.filter(|_| nothing_read).cloned();
+        let failure = || {
+            let halted = self.reader.halted().cloned();
+            let unfinished = discovered.steps.iter().filter(|_| !discovered.complete);
+            let of_search = unfinished.filter_map(|step| step.finding.as_ref());
+            halted
+                .or_else(|| self.tally.reason())
+                .or_else(|| most_telling(of_search).cloned())
+        };
         Closing {
-            discovery_complete: step.complete,
+            failure: if nothing_read { failure() } else { None },
+            discovery_complete: discovered.complete,
             found,
             filtered,
             tags: self.tally.tags(),
-            failure,
+            tags_filtered: self.tally.tags_filtered(),
             progress: self.tally.show(true),
-            discovery: vec![step],
+            listings: self.reader.source.listings(),
+            facts: self.reader.source.facts(),
+            discovery: discovered.steps,
         }
     }
 }

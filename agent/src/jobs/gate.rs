@@ -10,15 +10,15 @@ use portolan_shared::model::RegistryUrl;
 use crate::inventory::Lease;
 use crate::policy::{HopPurpose, LivePolicy, PolicyRefusal};
 
-/// Asks the policy in force about every step on the way to one registry, and sends nothing while the lease is not held.
+/// Asks the policy in force about every step on the way to one registry, and sends nothing while the lease is not held. A probe has none.
 pub(super) struct JobGate {
     policy: Arc<LivePolicy>,
     registry: RegistryUrl,
-    lease: Lease,
+    lease: Option<Lease>,
 }
 
 impl JobGate {
-    pub(super) fn new(policy: Arc<LivePolicy>, registry: RegistryUrl, lease: Lease) -> Self {
+    pub(super) fn new(policy: Arc<LivePolicy>, registry: RegistryUrl, lease: Option<Lease>) -> Self {
         Self {
             policy,
             registry,
@@ -43,7 +43,9 @@ fn refusal(refused: PolicyRefusal) -> Refusal {
 #[async_trait]
 impl Gate for JobGate {
     async fn ready(&self) {
-        self.lease.held().await;
+        if let Some(lease) = &self.lease {
+            lease.held().await;
+        }
     }
 
     fn check_host(&self, hop: &Hop<'_>) -> Result<(), Refusal> {
@@ -93,7 +95,7 @@ mod tests {
         let in_a_minute = || Uptime(clock.uptime().0 + Duration::from_secs(60));
         let until = watch::Sender::new(in_a_minute());
         let lease = Lease::new(until.subscribe(), Arc::clone(&clock) as _);
-        let gate = JobGate::new(Arc::new(policy), "https://h".parse().unwrap(), lease);
+        let gate = JobGate::new(Arc::new(policy), "https://h".parse().unwrap(), Some(lease));
         assert!(gate.ready().now_or_never().is_some());
         clock.advance(Duration::from_secs(60));
         let mut ready = gate.ready();

@@ -1,9 +1,13 @@
 //! What a job is, and how it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use portolan_shared::model::{AttemptRef, Finding, Reason, RegistryTarget, RunProgress, RunState, Scope};
+use portolan_shared::model::{
+    AttemptRef, Diagnosis, Finding, ProbeId, Reason, RegistryTarget, RepositoryName, RunProgress, RunState,
+    Scope,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +24,19 @@ pub struct SyncJob {
     pub scope: Scope,
     /// An earlier attempt committed something.
     pub resumed: bool,
+}
+
+/// A look at a registry, stage by stage.
+#[derive(Debug, Clone)]
+pub struct ProbeJob {
+    /// Which.
+    pub probe: ProbeId,
+    /// What to look at.
+    pub target: RegistryTarget,
+    /// The repository to try; the first one that is found if none is named.
+    pub repository: Option<RepositoryName>,
+    /// How long it may take: it ends with what it has seen by then.
+    pub within: Duration,
 }
 
 /// Why a job is not taken.
@@ -61,8 +78,11 @@ pub struct JobControl {
 #[async_trait]
 pub trait Jobs: Send + Sync {
     /// Asks the local policy, before anything is contacted.
-    fn admit(&self, job: &SyncJob) -> Result<(), JobRefusal>;
+    fn admit(&self, target: &RegistryTarget) -> Result<(), JobRefusal>;
 
     /// Carries the job out to its end.
     async fn run(&self, job: SyncJob, upload: Arc<dyn Upload>, control: JobControl) -> JobEnd;
+
+    /// Looks at a registry and says what was seen.
+    async fn probe(&self, job: ProbeJob) -> Diagnosis;
 }

@@ -4,17 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use portolan_registry::doctor::{LocalPolicy, Question, diagnose};
 use portolan_registry::{
-    Access, Anonymous, CredentialSource, Credentials, Environment, Limits, RegistryClient, Resolver,
+    Access, Anonymous, CredentialSource, Credentials, Environment, Limits, RefusedLogins, RegistryClient,
+    Resolver,
 };
-use portolan_shared::model::{Finding, FindingCode, Reason, RegistryTarget};
-use portolan_shared::process::{Clock, Rng};
+use portolan_shared::model::{Diagnosis, Finding, FindingCode, Reason, RegistryTarget, Stage};
+use portolan_shared::process::{Clock, ProxyRules, Rng};
 use portolan_shared::tls::{RegistryTrust, SystemRoots};
 
 use super::gate::JobGate;
-use super::job::{JobControl, JobEnd, JobRefusal, Jobs, SyncJob};
+use super::job::{JobControl, JobEnd, JobRefusal, Jobs, ProbeJob, SyncJob};
 use crate::inventory::{Closing, Lease, Pace, RegistrySource, Steering, Upload, UploadError, Walk};
-use crate::policy::LivePolicy;
+use crate::policy::{LivePolicy, Policy, PolicyRefusal};
 
 /// What registry clients are made of, beside what a job says.
 pub struct RegistryAccess {
@@ -28,6 +30,8 @@ pub struct RegistryAccess {
     pub environment: Environment,
     /// How names become addresses.
     pub resolver: Arc<dyn Resolver>,
+    /// By which proxy registries are reached.
+    pub proxy: ProxyRules,
     /// Bounds of a client.
     pub limits: Limits,
     /// Time.
@@ -37,28 +41,36 @@ pub struct RegistryAccess {
 }
 
 /// Carries jobs out against real registries.
-pub struct RegistryJobs(RegistryAccess);
+pub struct RegistryJobs {
+    access: RegistryAccess,
+    /// What one job was refused is not tried by the next.
+    refused: Arc<RefusedLogins>,
+}
 
 impl RegistryJobs {
     /// Nothing is contacted before a job is run.
     #[must_use]
     pub fn new(access: RegistryAccess) -> Self {
-        Self(access)
+        Self {
+            access,
+            refused: Arc::default(),
+        }
     }
 
-    fn client(&self, target: &RegistryTarget, lease: Lease) -> Result<RegistryClient, Finding> {
-        let access = &self.0;
+    /// What a client for this registry is made of; an error says at which stage of the way it shows.
+    fn access(&self, target: &RegistryTarget, lease: Option<Lease>) -> Result<Access, (Stage, Finding)> {
+        let access = &self.access;
         // Asked when the job was offered; the policy may have changed since.
         if let Some(reference) = &target.credential {
             let policy = access.policy.current();
             policy
                 .allows_credential(&target.url, reference)
-                .map_err(|refused| Finding::new(FindingCode::PolicyRefused, &refused.to_string()))?;
+                .map_err(|refused| (Stage::Policy, refusal(&refused)))?;
         }
         let trust = RegistryTrust::new(access.system_roots.clone(), &target.ca, access.certs_dir.clone())
             .map_err(|error| {
                 let seen = format!("{}: {error}", target.url.authority());
-                Finding::new(FindingCode::TlsFailed, &seen)
+                (Stage::Tls, Finding::new(FindingCode::TlsFailed, &seen))
             })?;
         let credentials: Arc<dyn Credentials> = match &target.credential {
             Some(reference) => Arc::new(CredentialSource::new(
@@ -69,22 +81,41 @@ impl RegistryJobs {
             )),
             None => Arc::new(Anonymous),
         };
-        let client = RegistryClient::new(Access {
+        let gate = JobGate::new(Arc::clone(&access.policy), target.url.clone(), lease);
+        Ok(Access {
             url: target.url.clone(),
             trust,
-            gate: Arc::new(JobGate::new(
-                Arc::clone(&access.policy),
-                target.url.clone(),
-                lease,
-            )),
+            gate: Arc::new(gate),
             resolver: Arc::clone(&access.resolver),
             credentials,
+            refused: Arc::clone(&self.refused),
             budget: target.budget,
+            requests_left: target.requests_left,
+            proxy: access.proxy.clone(),
             limits: access.limits,
             clock: Arc::clone(&access.clock),
             rng: Arc::clone(&access.rng),
-        });
-        client.map_err(|error| error.finding())
+        })
+    }
+
+    fn client(&self, target: &RegistryTarget, lease: Lease) -> Result<RegistryClient, Finding> {
+        let access = self.access(target, Some(lease)).map_err(|(_, finding)| finding)?;
+        RegistryClient::new(access).map_err(|error| error.finding())
+    }
+
+    /// What the policy in force says of this registry, for the doctor's first stage.
+    fn local_policy(&self, target: &RegistryTarget) -> LocalPolicy {
+        let policy = self.access.policy.current();
+        match allowed(&policy, target) {
+            Ok(rule) => LocalPolicy {
+                seen: vec![format!("{}: {rule}", self.access.policy.path().display())],
+                finding: None,
+            },
+            Err(refused) => LocalPolicy {
+                seen: Vec::new(),
+                finding: Some(refusal(&refused)),
+            },
+        }
     }
 
     async fn sync(
@@ -105,7 +136,9 @@ impl RegistryJobs {
         };
         let walk = Walk {
             pace: Pace::within(job.target.budget),
-            globs: job.target.repositories,
+            patterns: job.target.repositories,
+            tags: job.target.tags,
+            began: self.access.clock.now(),
             scope: job.scope,
             resumed: job.resumed,
         };
@@ -123,16 +156,11 @@ impl RegistryJobs {
 
 #[async_trait]
 impl Jobs for RegistryJobs {
-    fn admit(&self, job: &SyncJob) -> Result<(), JobRefusal> {
-        let policy = self.0.policy.current();
-        let RegistryTarget { url, credential, .. } = &job.target;
-        let allowed = match credential {
-            Some(reference) => policy.allows_credential(url, reference),
-            None => policy.allows_registry(url),
-        };
-        allowed.map(drop).map_err(|refused| JobRefusal {
+    fn admit(&self, target: &RegistryTarget) -> Result<(), JobRefusal> {
+        let policy = self.access.policy.current();
+        allowed(&policy, target).map(drop).map_err(|refused| JobRefusal {
             reason: Reason::Policy,
-            finding: Finding::new(FindingCode::PolicyRefused, &refused.to_string()),
+            finding: refusal(&refused),
             rule: refused.rule,
         })
     }
@@ -156,4 +184,30 @@ impl Jobs for RegistryJobs {
             }
         })
     }
+
+    async fn probe(&self, job: ProbeJob) -> Diagnosis {
+        let access = match self.access(&job.target, None) {
+            Ok(access) => access,
+            Err((stage, finding)) => return Diagnosis::stopped_at(stage, &finding),
+        };
+        let question = Question {
+            repository: job.repository,
+            policy: self.local_policy(&job.target),
+            time: job.within,
+            patterns: job.target.repositories,
+        };
+        diagnose(access, question, &|_| {}).await
+    }
+}
+
+/// The rule by which this registry may be read with this credential.
+fn allowed<'p>(policy: &'p Policy, target: &RegistryTarget) -> Result<&'p str, PolicyRefusal> {
+    match &target.credential {
+        Some(reference) => policy.allows_credential(&target.url, reference),
+        None => policy.allows_registry(&target.url),
+    }
+}
+
+fn refusal(refused: &PolicyRefusal) -> Finding {
+    Finding::new(FindingCode::PolicyRefused, &refused.to_string())
 }

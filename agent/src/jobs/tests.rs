@@ -9,23 +9,23 @@ use portolan_doubles::token::Account;
 use portolan_doubles::{Content, PrivateCa, RegistryDouble, TokenService, content};
 use portolan_registry::{Environment, Limits, SystemResolver};
 use portolan_shared::model::{
-    AttemptRef, Budget, CaTrust, Digest, FindingCode, Reason, RegistryId, RegistryTarget, RepositoryPatterns,
-    RunId, RunProgress, RunState, Scope, TagFilter,
+    AttemptRef, Budget, CaTrust, Digest, FindingCode, Flavour, ProbeId, Reason, RegistryId, RegistryTarget,
+    RepositoryPatterns, RunId, RunProgress, RunState, Scope, Stage, TagFilter,
 };
-use portolan_shared::process::{Shutdown, SystemClock, SystemRng, Tasks, Uptime};
+use portolan_shared::process::{ProxyRules, Shutdown, SystemClock, SystemRng, Tasks, Uptime};
 use portolan_shared::tls::SystemRoots;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{JobControl, JobEnd, Jobs as _, RegistryAccess, RegistryJobs, SyncJob};
+use super::{JobControl, JobEnd, Jobs as _, ProbeJob, RegistryAccess, RegistryJobs, SyncJob};
 use crate::inventory::tests::{ControlPlane, Trouble};
 use crate::inventory::{Lease, Upload};
 use crate::policy::LivePolicy;
 
 struct Scene {
     registry: RegistryDouble,
-    _tokens: TokenService,
+    tokens: TokenService,
     ca: PrivateCa,
     jobs: RegistryJobs,
     control_plane: Arc<ControlPlane>,
@@ -35,6 +35,11 @@ struct Scene {
 impl Scene {
     /// A registry on loopback that the policy allows; `reader` may read everything.
     async fn new(content: Content) -> Self {
+        Self::with_secret(content, "glpat-0").await
+    }
+
+    /// The same, where this machine holds another secret.
+    async fn with_secret(content: Content, secret: &str) -> Self {
         let tasks = Tasks::new(Shutdown::new());
         let ca = PrivateCa::new("Acme", &SystemClock).unwrap();
         let leaf = ca.leaf(&["127.0.0.1"]).unwrap();
@@ -64,16 +69,17 @@ impl Scene {
             certs_dir: None,
             environment: Environment::new([
                 ("ACME_USERNAME".to_owned(), "reader".to_owned()),
-                ("ACME_SECRET".to_owned(), "glpat-0".to_owned()),
+                ("ACME_SECRET".to_owned(), secret.to_owned()),
             ]),
             resolver: Arc::new(SystemResolver),
+            proxy: ProxyRules::default(),
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
             rng: Arc::new(SystemRng),
         });
         Self {
             registry,
-            _tokens: tokens,
+            tokens,
             ca,
             jobs,
             control_plane: Arc::default(),
@@ -102,6 +108,15 @@ impl Scene {
             },
             scope: Scope::default(),
             resumed: false,
+        }
+    }
+
+    fn probe(&self) -> ProbeJob {
+        ProbeJob {
+            probe: ProbeId::generate(&SystemClock, &SystemRng),
+            target: self.job().target,
+            repository: None,
+            within: Duration::from_secs(60),
         }
     }
 
@@ -159,13 +174,13 @@ async fn a_whole_registry_is_read_and_no_secret_of_its_configs_leaves() {
 #[tokio::test]
 async fn what_the_policy_does_not_allow_is_not_admitted_and_not_contacted() {
     let scene = Scene::new(Content::demo()).await;
-    assert!(scene.jobs.admit(&scene.job()).is_ok());
+    assert!(scene.jobs.admit(&scene.job().target).is_ok());
     let mut job = scene.job();
     job.target.url = "https://127.0.0.1:1".parse().unwrap();
-    let refusal = scene.jobs.admit(&job).unwrap_err();
+    let refusal = scene.jobs.admit(&job.target).unwrap_err();
     let mut reaching = scene.job();
     reaching.target.credential = Some("file:/etc/shadow".parse().unwrap());
-    let reached = scene.jobs.admit(&reaching).unwrap_err();
+    let reached = scene.jobs.admit(&reaching.target).unwrap_err();
     assert_eq!(
         (reached.reason, reached.rule.as_str()),
         (Reason::Policy, "policy:allow[1]")
@@ -175,7 +190,7 @@ async fn what_the_policy_does_not_allow_is_not_admitted_and_not_contacted() {
         reached.finding.seen.contains("file:/etc/shadow") && reached.finding.seen.contains("policy.toml")
     );
     reaching.target.credential = Some("file:/run/secrets/gitlab".parse().unwrap());
-    scene.jobs.admit(&reaching).unwrap();
+    scene.jobs.admit(&reaching.target).unwrap();
     reaching.target.credential = Some("file:/etc/hostname".parse().unwrap());
     assert_eq!(
         scene.run(reaching, CancellationToken::new()).await,
@@ -202,7 +217,7 @@ async fn trust_that_does_not_suffice_fails_the_run_with_its_reason() {
     let scene = Scene::new(Content::demo()).await;
     let other = PrivateCa::new("Other", &SystemClock).unwrap();
     for (bundle, code) in [
-        (other.root_pem(), FindingCode::TlsUntrusted),
+        (other.root_pem(), FindingCode::TlsPrivateCa),
         ("no certificate".to_owned(), FindingCode::TlsFailed),
     ] {
         let mut job = scene.job();
@@ -264,4 +279,110 @@ async fn the_control_plane_has_the_last_word() {
         panic!("a refused upload fails the attempt")
     };
     assert_eq!(finding.code, FindingCode::Internal);
+}
+
+#[tokio::test]
+async fn requests_end_with_the_budget_and_what_was_not_read_is_told() {
+    let scene = Scene::new(Content::demo()).await;
+    let sent = |scene: &Scene| scene.registry.log().total() + scene.tokens.log().total();
+    let mut job = scene.job();
+    job.target.requests_left = Some(150);
+    assert_eq!(
+        scene.run(job, CancellationToken::new()).await,
+        JobEnd::Closed(RunState::Partial)
+    );
+    assert_eq!(sent(&scene), 150);
+    assert_eq!(scene.failure(), None, "something was read");
+    let spent = |scene: &Scene| {
+        let state = scene.control_plane.state();
+        let codes = state.coverage.values().map(|(_, code)| *code);
+        codes
+            .filter(|code| *code == Some(FindingCode::BudgetSpent))
+            .count()
+    };
+    assert!(spent(&scene) > 5);
+    scene.control_plane.new_run();
+    let mut job = scene.job();
+    job.target.requests_left = Some(0);
+    assert_eq!(
+        scene.run(job, CancellationToken::new()).await,
+        JobEnd::Closed(RunState::Failed)
+    );
+    assert_eq!(scene.failure(), Some(FindingCode::BudgetSpent));
+    assert_eq!(sent(&scene), 150, "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_refused_login_is_not_tried_again_by_the_next_job() {
+    let scene = Scene::with_secret(Content::demo(), "glpat-wrong").await;
+    let logins = |scene: &Scene| {
+        scene
+            .tokens
+            .log()
+            .count(|seen| seen.authorization.as_deref() == Some("basic"))
+    };
+    for _ in 0..3 {
+        assert_eq!(
+            scene.run(scene.job(), CancellationToken::new()).await,
+            JobEnd::Closed(RunState::Failed)
+        );
+        assert!(scene.failure().is_some());
+        assert_eq!(logins(&scene), 1, "addresses that keep trying are banned");
+        scene.control_plane.new_run();
+    }
+    let diagnosis = scene.jobs.probe(scene.probe()).await;
+    assert!(!diagnosis.is_sound());
+    assert_eq!(logins(&scene), 1);
+}
+
+#[tokio::test]
+async fn a_run_tells_what_the_registry_is() {
+    let scene = Scene::new(Content::demo()).await;
+    scene.run(scene.job(), CancellationToken::new()).await;
+    let closing = scene.control_plane.state().closed.clone().unwrap();
+    let detection = closing.facts.detection.unwrap();
+    assert_eq!(detection.flavour, Flavour::GitLab, "{detection:?}");
+    let registry = scene.registry.address().to_string();
+    let served = closing.facts.certificates.iter();
+    assert!(
+        served.clone().any(|certificate| certificate.host == registry),
+        "{:?}",
+        closing.facts.certificates
+    );
+    let listed: u64 = closing.listings.iter().map(|step| step.repositories).sum();
+    assert_eq!(listed, scene.registry.content().repositories().len() as u64);
+}
+
+#[tokio::test]
+async fn a_probe_looks_at_the_registry_with_the_same_means() {
+    let scene = Scene::new(Content::demo()).await;
+    let diagnosis = scene.jobs.probe(scene.probe()).await;
+    let stages: Vec<Stage> = diagnosis.stages.iter().map(|report| report.stage).collect();
+    assert_eq!(stages, Stage::ALL);
+    assert!(diagnosis.is_sound(), "{:?}", diagnosis.first_failure());
+    let policy = &diagnosis.stages[0].seen;
+    assert!(
+        policy.iter().any(|line| line.contains("policy:allow[1]")),
+        "{policy:?}"
+    );
+
+    let mut closed = scene.probe();
+    closed.target.ca.bundle_pem = Some("no certificate".to_owned());
+    let diagnosis = scene.jobs.probe(closed).await;
+    let failure = diagnosis.first_failure().unwrap();
+    assert_eq!(
+        (failure.stage, failure.findings[0].code),
+        (Stage::Tls, FindingCode::TlsFailed)
+    );
+
+    let connections = scene.registry.connections();
+    let mut forbidden = scene.probe();
+    forbidden.target.url = "https://127.0.0.1:1".parse().unwrap();
+    let diagnosis = scene.jobs.probe(forbidden).await;
+    let failure = diagnosis.first_failure().unwrap();
+    assert_eq!(
+        (failure.stage, failure.findings[0].code),
+        (Stage::Policy, FindingCode::PolicyRefused)
+    );
+    assert_eq!(scene.registry.connections(), connections);
 }

@@ -159,6 +159,23 @@ impl Keyring {
         enrolment(dir)
     }
 
+    /// Whether a directory may be enrolled with this token: it has not been used, or not to an end, or with this very token.
+    ///
+    /// # Errors
+    /// [`KeyringError::AlreadyEnrolled`] or [`KeyringError::Revoked`] if it has been used.
+    pub fn may_enrol(dir: &StateDir, invitation: InvitationId) -> Result<(), KeyringError> {
+        match enrolment(dir)? {
+            Some(Enrolment::Enrolled(enrolled)) if enrolled.invitation != invitation => {
+                Err(KeyringError::AlreadyEnrolled {
+                    path: dir.path().to_owned(),
+                    sensor: enrolled.sensor,
+                })
+            }
+            Some(Enrolment::Revoked(revoked)) => Err(revoked_error(&revoked)),
+            Some(Enrolment::Enrolled(_) | Enrolment::PendingEnrol(_)) | None => Ok(()),
+        }
+    }
+
     /// As whom this sensor is enrolled.
     #[must_use]
     pub fn enrolled(&self) -> &Enrolled {

@@ -16,6 +16,7 @@ pub(super) struct File {
     pub(super) policy: Option<String>,
     pub(super) jobs: Jobs,
     pub(super) control_plane: ControlPlane,
+    pub(super) registries: Registries,
     pub(super) health: Health,
     pub(super) log: Log,
 }
@@ -29,6 +30,12 @@ pub(super) struct Jobs {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ControlPlane {
+    pub(super) proxy: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Registries {
     pub(super) proxy: Option<String>,
 }
 

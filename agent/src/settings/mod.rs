@@ -16,5 +16,5 @@ pub use environment::Environment;
 pub use error::{SettingFault, SettingsError};
 pub use health::HealthSettings;
 pub use log::LogSettings;
-pub use proxy::{ProxySettings, ProxyUrl};
+pub use proxy::ProxySettings;
 pub use run::{DEFAULT_DATA_DIR, Flags, Settings};

@@ -1,133 +1,80 @@
-//! The proxy on the way to the control plane. Traffic to registries never uses it.
+//! Proxies: on the way to the control plane, and on the way to registries. Each has a setting of its own; without one both heed the usual
+//! environment variables.
 
-use std::fmt;
-
-use portolan_shared::secret::Secret;
-use url::Url;
+use portolan_shared::process::{ProxyExceptions, ProxyRules, ProxyUrl};
 
 use super::source::{Found, Source};
 
-/// A proxy that is spoken to by `CONNECT`.
-#[derive(Debug, Clone)]
-pub struct ProxyUrl {
-    /// Host name or address; IPv6 addresses without brackets.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// `user:password` for basic authentication.
-    pub login: Option<Secret>,
-}
-
-impl fmt::Display for ProxyUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-/// Which proxy, and for which hosts not.
+/// Which proxy leads to the control plane, and for which hosts none.
 #[derive(Debug, Clone, Default)]
 pub struct ProxySettings {
     /// The proxy, if there is one.
     pub proxy: Option<ProxyUrl>,
-    /// Hosts that are reached without it: names, `.suffix`, or `*`.
-    pub except: Vec<String>,
+    /// Hosts that are reached without it.
+    pub except: ProxyExceptions,
 }
 
 impl ProxySettings {
     /// The proxy for a host of the control plane.
     #[must_use]
-    pub fn for_host(&self, host: &str) -> Option<&ProxyUrl> {
-        let host = host.to_ascii_lowercase();
-        let excepted = self.except.iter().any(|name| {
-            let name = name.trim_start_matches('.');
-            name == "*" || host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'))
-        });
-        self.proxy.as_ref().filter(|_| !excepted)
+    pub fn for_host(&self, host: &str, port: u16) -> Option<&ProxyUrl> {
+        self.proxy.as_ref().filter(|_| !self.except.cover(host, port))
     }
 
     /// Our own setting wins and applies to every host; `none` turns proxies off. Without it, `HTTPS_PROXY` and `NO_PROXY` as usual.
     pub(super) fn read(source: &mut Source<'_>, ours: Option<Found>) -> Self {
-        if let Some(found) = ours {
-            let proxy = if found.text == "none" {
-                None
-            } else {
-                source.read(Some(found), parse)
-            };
-            return Self {
+        match own(source, ours) {
+            Own::Is(proxy) => Self {
                 proxy,
-                except: Vec::new(),
-            };
-        }
-        let usual = source
-            .variable("HTTPS_PROXY")
-            .or_else(|| source.variable("https_proxy"));
-        let except = source
-            .variable("NO_PROXY")
-            .or_else(|| source.variable("no_proxy"));
-        Self {
-            proxy: source.read(usual, parse),
-            except: except
-                .map(|found| {
-                    found
-                        .text
-                        .split(',')
-                        .map(|name| name.trim().to_ascii_lowercase())
-                        .filter(|name| !name.is_empty())
-                        .collect()
-                })
-                .unwrap_or_default(),
+                except: ProxyExceptions::default(),
+            },
+            Own::Unset => {
+                let usual = usual(source);
+                Self {
+                    proxy: usual.https,
+                    except: usual.except,
+                }
+            }
         }
     }
 }
 
-/// The text is never repeated in an error: it may hold a password.
-fn parse(text: &str) -> Result<ProxyUrl, String> {
-    const EXPECTED: &str = "expected http://[USER:PASSWORD@]HOST[:PORT]";
-    let with_scheme = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("http://{text}")
-    };
-    let url = Url::parse(&with_scheme).map_err(|_| format!("not a proxy: {EXPECTED}"))?;
-    if url.scheme() != "http" {
-        return Err(format!(
-            "a proxy is spoken to over http, TLS to the control plane runs inside it: {EXPECTED}"
-        ));
+/// By which proxies registries are reached, and the hosts that they send to. Our own setting wins, applies to every host but this machine
+/// itself, and to those that are spoken to in clear too; `none` turns proxies off. Without it, `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
+pub(super) fn to_registries(source: &mut Source<'_>, ours: Option<Found>) -> ProxyRules {
+    match own(source, ours) {
+        Own::Is(proxy) => ProxyRules {
+            https: proxy.clone(),
+            http: proxy,
+            except: ProxyExceptions::default(),
+        },
+        Own::Unset => usual(source),
     }
-    let host = url.host_str().ok_or_else(|| format!("not a proxy: {EXPECTED}"))?;
-    let decoded = |text: &str| percent_decoded(text).ok_or_else(|| "its login is not valid text".to_owned());
-    let login = if url.username().is_empty() && url.password().is_none() {
-        None
-    } else {
-        let (user, password) = (
-            decoded(url.username())?,
-            decoded(url.password().unwrap_or_default())?,
-        );
-        Some(Secret::new(format!("{user}:{password}")))
-    };
-    Ok(ProxyUrl {
-        host: host.trim_matches(['[', ']']).to_owned(),
-        port: url.port().unwrap_or(80),
-        login,
+}
+
+/// What our own setting says.
+enum Own {
+    Is(Option<ProxyUrl>),
+    Unset,
+}
+
+fn own(source: &mut Source<'_>, ours: Option<Found>) -> Own {
+    match ours {
+        None => Own::Unset,
+        Some(found) if found.text == "none" => Own::Is(None),
+        Some(found) => Own::Is(source.read(Some(found), |text| {
+            text.parse::<ProxyUrl>().map_err(|error| error.to_string())
+        })),
+    }
+}
+
+fn usual(source: &mut Source<'_>) -> ProxyRules {
+    let rules = ProxyRules::of_variables(|name| source.variable(name).map(|found| found.text));
+    rules.unwrap_or_else(|error| {
+        let place = format!("environment variable {}", error.variable);
+        source.fault_once(place, error.problem.to_string());
+        ProxyRules::default()
     })
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, tail)) = rest.split_first() {
-        rest = tail;
-        if *byte == b'%' {
-            let (hex, tail) = rest.split_at_checked(2)?;
-            bytes.push(u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?);
-            rest = tail;
-        } else {
-            bytes.push(*byte);
-        }
-    }
-    String::from_utf8(bytes)
-        .ok()
-        .filter(|text| !text.chars().any(char::is_control))
 }
 
 #[cfg(test)]
@@ -135,26 +82,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logins_are_read_and_never_shown() {
-        let proxy = parse("http://us%40er:p%3Ass@proxy.corp:3128").unwrap();
-        assert_eq!(proxy.login.as_ref().unwrap().expose(), "us@er:p:ss");
-        assert_eq!(format!("{proxy}"), "proxy.corp:3128");
-        assert!(!format!("{proxy:?}").contains("p:ss"));
-        assert_eq!(parse("proxy").unwrap().port, 80);
-        assert_eq!(parse("http://[::1]:3128").unwrap().host, "::1");
-        for bad in ["https://p", "socks5://p", "http://", "http://a%0d%0ab@p"] {
-            let error = parse(bad).unwrap_err();
-            assert!(!error.contains("%0d"), "{error}");
-        }
-    }
-
-    #[test]
     fn hosts_can_be_excepted() {
         let settings = ProxySettings {
-            proxy: Some(parse("proxy").unwrap()),
-            except: vec![".corp".into(), "h.example.com".into()],
+            proxy: Some("proxy".parse().unwrap()),
+            except: ProxyExceptions::read(".corp,h.example.com"),
         };
-        assert!(settings.for_host("a.Corp").is_none() && settings.for_host("h.example.com").is_none());
-        assert!(settings.for_host("acorp").is_some() && settings.for_host("example.com").is_some());
+        for without in ["a.Corp", "h.example.com"] {
+            assert!(settings.for_host(without, 443).is_none(), "{without}");
+        }
+        for with in ["acorp", "example.com", "127.0.0.1"] {
+            assert!(settings.for_host(with, 443).is_some(), "{with}");
+        }
     }
 }

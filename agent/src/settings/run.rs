@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use portolan_shared::process::ProxyRules;
+
 use super::environment::Environment;
 use super::error::SettingsError;
 use super::file::File;
 use super::health::HealthSettings;
 use super::log::LogSettings;
-use super::proxy::ProxySettings;
+use super::proxy::{ProxySettings, to_registries};
 use super::source::Source;
 
 /// Where state lies unless said otherwise.
@@ -29,6 +31,8 @@ pub struct Flags {
     pub policy: Option<String>,
     /// `--proxy`
     pub proxy: Option<String>,
+    /// `--registry-proxy`
+    pub registry_proxy: Option<String>,
     /// `--health-listen`
     pub health_listen: Option<String>,
     /// `--log-filter`
@@ -48,6 +52,8 @@ pub struct Settings {
     pub job_slots: u32,
     /// The way to the control plane.
     pub proxy: ProxySettings,
+    /// The way to registries.
+    pub registry_proxy: ProxyRules,
     /// Health and metrics.
     pub health: HealthSettings,
     /// Logging.
@@ -90,6 +96,11 @@ impl Settings {
             "PORTOLAN_AGENT_PROXY",
             ("control_plane.proxy", &file.control_plane.proxy),
         );
+        let registry_proxy = text(
+            ("--registry-proxy", &flags.registry_proxy),
+            "PORTOLAN_AGENT_REGISTRY_PROXY",
+            ("registries.proxy", &file.registries.proxy),
+        );
         let listen = text(
             ("--health-listen", &flags.health_listen),
             "PORTOLAN_AGENT_HEALTH_LISTEN",
@@ -119,6 +130,7 @@ impl Settings {
             policy,
             job_slots,
             proxy: ProxySettings::read(&mut source, proxy),
+            registry_proxy: to_registries(&mut source, registry_proxy),
             health: HealthSettings::read(&mut source, listen),
             log: LogSettings::read(&mut source, filter, format),
         };
@@ -172,7 +184,32 @@ mod tests {
         assert_eq!(settings.data_dir, PathBuf::from("/flag"));
         assert_eq!(settings.policy, PathBuf::from("/variable.toml"));
         assert_eq!(settings.health.listen.unwrap().port(), 1);
-        assert!(settings.proxy.for_host("h").is_some() && settings.proxy.for_host("a.corp").is_none());
+        let registries = |host| settings.registry_proxy.proxy_for(true, host, 443);
+        let control_plane = |host| settings.proxy.for_host(host, 443);
+        assert!(control_plane("h").is_some() && control_plane("a.corp").is_none());
+        assert!(registries("h").is_some() && registries("a.corp").is_none());
+    }
+
+    #[test]
+    fn each_way_has_a_proxy_of_its_own() {
+        let environment = environment(&[
+            ("HTTPS_PROXY", "http://usual:3128"),
+            ("NO_PROXY", "corp"),
+            ("PORTOLAN_AGENT_REGISTRY_PROXY", "http://inner:3128"),
+        ]);
+        let settings = Settings::read(&Flags::default(), &environment).unwrap();
+        assert!(settings.proxy.for_host("a.corp", 443).is_none());
+        for https in [true, false] {
+            let inner = settings.registry_proxy.proxy_for(https, "a.corp", 443);
+            assert_eq!(inner.unwrap().to_string(), "inner:3128", "for every host");
+        }
+        let flags = Flags {
+            registry_proxy: Some("none".into()),
+            ..Flags::default()
+        };
+        let settings = Settings::read(&flags, &environment).unwrap();
+        assert_eq!(settings.registry_proxy, ProxyRules::default());
+        assert!(settings.proxy.for_host("h", 443).is_some());
     }
 
     #[test]
@@ -197,6 +234,15 @@ mod tests {
                 "settings file, key log.format"
             ]
         );
+        assert!(!error.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_faulty_variable_that_serves_both_ways_is_named_once() {
+        let environment = environment(&[("HTTPS_PROXY", "socks5://u:hunter2@p")]);
+        let error = Settings::read(&Flags::default(), &environment).unwrap_err();
+        let places: Vec<&str> = error.0.iter().map(|fault| fault.place.as_str()).collect();
+        assert_eq!(places, ["environment variable HTTPS_PROXY"]);
         assert!(!error.to_string().contains("hunter2"));
     }
 

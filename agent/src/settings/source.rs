@@ -58,6 +58,13 @@ impl<'a> Source<'a> {
         });
     }
 
+    /// Notes a fault, unless it has been noted: some places are looked at for more than one setting.
+    pub(super) fn fault_once(&mut self, place: String, what: String) {
+        if !self.faults.iter().any(|fault| fault.place == place) {
+            self.fault(place, what);
+        }
+    }
+
     /// Reads a value, or notes why it cannot be.
     pub(super) fn read<T>(
         &mut self,

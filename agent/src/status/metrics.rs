@@ -1,6 +1,6 @@
 //! The report as Prometheus metrics.
 
-use prometheus::{Encoder as _, Gauge, Opts, Registry, TextEncoder};
+use prometheus::{Counter, Encoder as _, Gauge, Opts, Registry, TextEncoder};
 
 use super::report::StatusReport;
 
@@ -70,8 +70,15 @@ pub fn metrics_text(report: &StatusReport) -> Result<String, prometheus::Error> 
         ),
     ];
     for (name, help, value) in values {
-        if let Some(value) = value {
-            let gauge = Gauge::with_opts(Opts::new(name, help))?;
+        let Some(value) = value else { continue };
+        let options = Opts::new(name, help);
+        // What counts up since start is a counter, and says so by its name.
+        if name.ends_with("_total") {
+            let counter = Counter::with_opts(options)?;
+            counter.inc_by(value);
+            registry.register(Box::new(counter))?;
+        } else {
+            let gauge = Gauge::with_opts(options)?;
             gauge.set(value);
             registry.register(Box::new(gauge))?;
         }
@@ -95,6 +102,9 @@ mod tests {
             "portolan_agent_certificate_days_left 0.75",
             "portolan_agent_clock_skew_seconds -1.5",
             "portolan_agent_jobs_ended_total 5",
+            "# TYPE portolan_agent_jobs_ended_total counter",
+            "# TYPE portolan_agent_sessions_total counter",
+            "# TYPE portolan_agent_jobs_running gauge",
             "portolan_agent_policy_faulty 0",
         ] {
             assert!(

@@ -134,6 +134,11 @@ pub struct WorkStatus {
     pub end: String,
 }
 
+/// A time for people: to the second.
+fn to_the_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
 impl fmt::Display for StatusReport {
     /// For people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,11 +161,13 @@ impl fmt::Display for StatusReport {
             write!(
                 f,
                 "certificate  {:.1} days left (until {}), {}",
-                certificate.days_left, certificate.not_after, certificate.health
+                certificate.days_left,
+                to_the_second(certificate.not_after),
+                certificate.health
             )?;
             match (&certificate.renewal_failure, certificate.renewal_planned) {
                 (Some(failure), _) => writeln!(f, "; renewal fails: {failure}")?,
-                (None, Some(planned)) => writeln!(f, "; renewal planned for {planned}")?,
+                (None, Some(planned)) => writeln!(f, "; renewal planned for {}", to_the_second(planned))?,
                 (None, None) => writeln!(f)?,
             }
         }
@@ -178,7 +185,10 @@ impl fmt::Display for StatusReport {
             )?;
         }
         match &self.last_work {
-            Some(work) => writeln!(f, "last work    {}: {} at {}", work.registry, work.end, work.at)?,
+            Some(work) => {
+                let at = to_the_second(work.at);
+                writeln!(f, "last work    {}: {} at {at}", work.registry, work.end)?;
+            }
             None => writeln!(f, "last work    none since start")?,
         }
         for warning in self.policy.fault.iter().chain(&self.warnings) {
@@ -192,7 +202,7 @@ impl StatusReport {
     fn connection(&self, f: &mut fmt::Formatter<'_>, connection: &ConnectionStatus) -> fmt::Result {
         write!(f, "connection   {} to {}", connection.phase, connection.endpoint)?;
         match (connection.since, &connection.last_failure) {
-            (Some(since), _) => write!(f, " since {since}")?,
+            (Some(since), _) => write!(f, " since {}", to_the_second(since))?,
             (None, Some(failure)) => write!(f, ": {failure}")?,
             (None, None) => {}
         }
@@ -215,7 +225,7 @@ pub(super) mod tests {
 
     /// A report with everything in it.
     pub(in super::super) fn sample() -> StatusReport {
-        let at = Timestamp::from_second(1_800_000_000).unwrap();
+        let at = Timestamp::new(1_800_000_000, 123_456_789).unwrap();
         StatusReport {
             version: "1".into(),
             running: true,
@@ -273,6 +283,10 @@ pub(super) mod tests {
         ] {
             assert!(text.contains(part), "{part:?} is missing in\n{text}");
         }
+        assert!(
+            !text.contains(".123"),
+            "to the second is enough for people:\n{text}"
+        );
         let json = serde_json::to_string(&report).unwrap();
         assert_eq!(serde_json::from_str::<StatusReport>(&json).unwrap(), report);
         let stopped = StatusReport {

@@ -129,7 +129,7 @@ impl Attempts {
                 &internal("no job slot is free"),
             );
         }
-        if let Err(refusal) = self.jobs.admit(&job) {
+        if let Err(refusal) = self.jobs.admit(&job.target) {
             return reject(refusal.reason, refusal.rule, &refusal.finding);
         }
         let older: Vec<AttemptRef> = self

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portolan_shared::model::{RegistryId, RunId, RunState};
+use portolan_shared::model::{Diagnosis, RegistryId, RegistryTarget, RunId, RunState};
 use portolan_shared::process::{ManualClock, Rng, SeededRng, Shutdown, SystemRng};
 use portolan_shared::secret::SecretBytes;
 
@@ -9,7 +9,7 @@ use super::super::channel::Connector;
 use super::super::upload_link::UploadLink;
 use super::*;
 use crate::inventory::Upload;
-use crate::jobs::JobRefusal;
+use crate::jobs::{JobRefusal, ProbeJob};
 use crate::keyring::{Enrolled, Keyring, NewIdentity, StateDir, StoredCertificate, TrustBundle};
 use crate::settings::ProxySettings;
 
@@ -20,7 +20,7 @@ struct Endless {
 
 #[async_trait]
 impl Jobs for Endless {
-    fn admit(&self, _: &SyncJob) -> Result<(), JobRefusal> {
+    fn admit(&self, _: &RegistryTarget) -> Result<(), JobRefusal> {
         Ok(())
     }
 
@@ -30,6 +30,10 @@ impl Jobs for Endless {
         }
         control.cancel.cancelled().await;
         JobEnd::Cancelled
+    }
+
+    async fn probe(&self, _: ProbeJob) -> Diagnosis {
+        panic!("no probe was offered")
     }
 }
 

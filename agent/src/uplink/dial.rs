@@ -7,6 +7,7 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use portolan_shared::process::ProxyUrl;
 use portolan_shared::secret::Secret;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::endpoint::Endpoint;
 use super::failure::Failure;
-use crate::settings::{ProxySettings, ProxyUrl};
+use crate::settings::ProxySettings;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How long one address is waited for before the next is tried beside it.
@@ -28,7 +29,7 @@ const PROXY_ANSWER: usize = 8 * 1024;
 /// Connects within ten seconds. The name is resolved anew each time.
 pub(super) async fn dial(to: &Endpoint, proxies: &ProxySettings) -> Result<TcpStream, Failure> {
     let connected = timeout(CONNECT_WITHIN, async {
-        match proxies.for_host(&to.host) {
+        match proxies.for_host(&to.host, to.port) {
             Some(proxy) => through(proxy, to).await,
             None => straight(&to.host, to.port).await,
         }
@@ -158,6 +159,7 @@ fn status_of(head: &[u8]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portolan_shared::process::ProxyExceptions;
     use tokio::net::TcpListener;
 
     fn endpoint(port: u16) -> Endpoint {
@@ -174,7 +176,7 @@ mod tests {
                 port,
                 login: Some(Secret::new("user:pass".into())),
             }),
-            except: Vec::new(),
+            except: ProxyExceptions::default(),
         }
     }
 

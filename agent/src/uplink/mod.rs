@@ -3,7 +3,8 @@
 //! The rules are pure machines with events and the time as arguments: `reconnect` (when to try again), `liveness` (who is alive), `lease`
 //! (what is still ours), `sequence` (nothing lost), `renewal` (when to ask for a new certificate), `upload_pack` (what fits into a message).
 //! Around them is one loop, `run` (with `step` and `renew`), that owns sessions and jobs and sends the heartbeats itself, so that a sensor whose loop hangs falls
-//! silent. `session` is one session, `attempts` the jobs that outlive it, `upload` the way up of one attempt, over a connection of its own.
+//! silent. `session` is one session, `attempts` the jobs that outlive it, `probes` the doctor's rounds, `upload` the way up of one attempt, over a
+//! connection of its own.
 //!
 //! State changes only on what the control plane said over an authenticated connection ([`Failure::told`]); an error that carries no reason
 //! of its own came from somewhere in between and leads to another try, nothing else.
@@ -17,6 +18,7 @@ mod failure;
 mod issued;
 mod lease;
 mod liveness;
+mod probes;
 mod reconnect;
 mod renew;
 mod renewal;

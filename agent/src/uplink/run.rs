@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use portolan_proto::v1;
-use portolan_shared::model::{AttemptRef, HostFacts, Reason};
+use portolan_shared::model::{AttemptRef, Diagnosis, HostFacts, ProbeId, Reason};
 use portolan_shared::process::{Clock, Rng, Shutdown, Tasks, Uptime};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -15,6 +15,7 @@ use super::attempts::Attempts;
 use super::channel::Connector;
 use super::endpoint::Endpoints;
 use super::failure::Failure;
+use super::probes::Probes;
 use super::reconnect::Reconnect;
 use super::renewal::RenewalSchedule;
 use super::session::{Event, Session, Welcome};
@@ -94,6 +95,7 @@ pub struct Uplink {
     pub(super) reconnect: Reconnect,
     pub(super) renewal: RenewalSchedule,
     pub(super) attempts: Attempts,
+    pub(super) probes: Probes,
     pub(super) link: Arc<UploadLink>,
     pub(super) current: Option<Session>,
     pub(super) opening: Option<Opening>,
@@ -115,6 +117,7 @@ pub(super) enum Happening {
     Opened(Opened),
     Renewed(Result<StoredCertificate, Failure>),
     JobEnded(AttemptRef, JobEnd),
+    ProbeEnded(ProbeId, Diagnosis),
     Drain,
     Cut,
     Time,
@@ -153,6 +156,11 @@ impl Uplink {
             parts.tasks.clone(),
             parts.job_slots as usize,
         );
+        let probes = Probes::new(
+            Arc::clone(&parts.jobs),
+            Arc::clone(&parts.clock),
+            parts.tasks.clone(),
+        );
         let (view, seen) = watch::channel(UplinkView {
             endpoint: endpoints.current().to_string(),
             renewal_planned: Some(renewal.planned()),
@@ -170,6 +178,7 @@ impl Uplink {
             reconnect: Reconnect::default(),
             renewal,
             attempts,
+            probes,
             link,
             current: None,
             opening: None,
@@ -210,6 +219,7 @@ impl Uplink {
             opened = done(&mut self.opening) => Happening::Opened(opened),
             renewed = done(&mut self.renewing) => Happening::Renewed(renewed),
             (attempt, end) = self.attempts.next_ended() => Happening::JobEnded(attempt, end),
+            (probe, diagnosis) = self.probes.next_ended() => Happening::ProbeEnded(probe, diagnosis),
             () = shutdown.cutting() => Happening::Cut,
             () = shutdown.draining(), if !draining => Happening::Drain,
             () = sleep(pause) => Happening::Time,
@@ -236,6 +246,7 @@ impl Uplink {
 
     async fn leave(&mut self, end: UplinkEnd) {
         self.attempts.cancel_all(Reason::Draining);
+        self.probes.cancel_all();
         self.opening = None;
         if let Some(session) = self.current.take()
             && end == UplinkEnd::Stopped
@@ -253,7 +264,7 @@ impl Uplink {
                 min: portolan_proto::PROTOCOL,
                 max: portolan_proto::PROTOCOL,
             }),
-            capabilities: vec!["sync".to_owned()],
+            capabilities: vec!["sync".to_owned(), "probe".to_owned()],
             host: Some(parts.host.clone().into()),
             incarnation: parts.incarnation,
             instance_nonce: self.instance_nonce.to_vec().into(),

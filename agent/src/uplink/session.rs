@@ -61,6 +61,7 @@ pub(super) enum Event {
         renewed: Vec<AttemptRef>,
     },
     Offer(v1::JobOffer),
+    Probe(v1::ProbeOffer),
     Cancel {
         attempt: AttemptRef,
         reason: Reason,
@@ -190,7 +191,8 @@ impl Session {
             Some(Down::Goodbye(goodbye)) => Event::Goodbye(told(&goodbye)?),
             Some(Down::Refuse(refuse)) => return Err(refused(&refuse)),
             Some(Down::Welcome(_)) => return Err(Failure::Protocol("a second welcome".to_owned())),
-            Some(Down::ProbeOffer(_)) | None => Event::Unknown,
+            Some(Down::ProbeOffer(offer)) => Event::Probe(offer),
+            None => Event::Unknown,
         })
     }
 

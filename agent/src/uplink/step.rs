@@ -37,8 +37,14 @@ impl Uplink {
                     });
                 }
             }
+            Happening::ProbeEnded(probe, diagnosis) => {
+                if let Some(report) = self.probes.ended(probe, &diagnosis) {
+                    self.reply(report);
+                }
+            }
             Happening::Drain => {
                 tracing::info!("stopping: jobs are told to stop");
+                self.probes.cancel_all();
                 self.draining_since = Some(self.parts.clock.uptime());
                 self.attempts.cancel_all(Reason::Draining);
             }
@@ -107,6 +113,7 @@ impl Uplink {
         Ok(())
     }
 
+    /// Says something, if there is a session. What is asked again is not kept for the next one.
     fn reply(&mut self, body: Up) {
         if let Some(session) = &mut self.current
             && let Err(failure) = session.send(body)
@@ -130,6 +137,13 @@ impl Uplink {
             Event::Offer(offer) => {
                 let answer = self.attempts.offered(&offer, self.draining_since.is_some());
                 self.reply(answer);
+            }
+            // Whoever stops takes nothing on; the control plane asks again after the reconnect.
+            Event::Probe(_) if self.draining_since.is_some() => {}
+            Event::Probe(offer) => {
+                if let Some(report) = self.probes.offered(&offer) {
+                    self.reply(report);
+                }
             }
             Event::Cancel { attempt, reason } => self.attempts.cancel(attempt, reason),
             Event::Trust(bundle) => self.on_trust(&bundle),
@@ -200,6 +214,7 @@ impl Uplink {
     pub(super) fn revoked(&mut self) {
         tracing::error!("this sensor was revoked by its control plane; its keys are destroyed");
         self.attempts.cancel_all(Reason::SensorRevoked);
+        self.probes.cancel_all();
         if let Err(error) = self.parts.keyring.revoke(self.parts.clock.now()) {
             tracing::error!(%error, "the keys could not be removed; remove the state directory by hand");
         }

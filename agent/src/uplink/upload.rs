@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use portolan_proto::convert::{
-    Refusal, bits, content_kind_to_wire, coverage_entry_to_wire, discovery_step_to_wire,
-    final_progress_to_wire, finding_to_wire, repository_state_to_wire,
+    Refusal, bits, content_kind_to_wire, coverage_entry_to_wire, discovery_step_to_wire, facts_to_wire,
+    final_progress_to_wire, finding_to_wire, listing_step_to_wire, repository_state_to_wire,
 };
 use portolan_proto::v1;
 use portolan_proto::v1::upload_client::UploadClient;
@@ -238,7 +238,11 @@ impl GrpcUpload {
         message
     }
 
-    fn stream<M: Message + 'static>(&self, messages: Vec<M>) -> impl tokio_stream::Stream<Item = M> + use<M> {
+    fn stream<M, I>(&self, messages: I) -> impl tokio_stream::Stream<Item = M> + use<M, I>
+    where
+        M: Message + 'static,
+        I: IntoIterator<Item = M>,
+    {
         let bytes = Arc::clone(&self.bytes);
         tokio_stream::StreamExt::map(tokio_stream::iter(messages), move |message| {
             Self::counted(&bytes, message)
@@ -307,9 +311,9 @@ impl Upload for GrpcUpload {
         Ok(self.call(once).await?.stored)
     }
 
-    async fn commit_repository(&self, repository: &RepositoryTags) -> Result<(), UploadError> {
+    async fn commit_repository(&self, repository: &Arc<RepositoryTags>) -> Result<(), UploadError> {
         let once = |mut client: Client, fence| -> Answer<v1::CommitRepositoryResponse> {
-            let messages = self.stream(pack::tags(&fence, repository));
+            let messages = self.stream(pack::tags(fence, Arc::clone(repository)));
             Box::pin(async move { client.commit_repository(messages).await })
         };
         self.call(once).await.map(drop)
@@ -339,7 +343,9 @@ impl Upload for GrpcUpload {
                 tags: closing.tags,
                 failure: closing.failure.as_ref().map(finding_to_wire),
                 progress: Some(final_progress_to_wire(&closing.progress)),
-                ..v1::CloseRunRequest::default()
+                listings: closing.listings.iter().map(listing_step_to_wire).collect(),
+                facts: Some(facts_to_wire(&closing.facts)),
+                tags_filtered: closing.tags_filtered,
             };
             // The number is part of what it counts: the second time, its own length no longer changes.
             for _ in 0..2 {

@@ -1,5 +1,7 @@
 //! Splits uploads into messages that stay within their bounds. Pure.
 
+use std::sync::Arc;
+
 use portolan_proto::convert::{content_kind_to_wire, finding_to_wire, tag_to_wire};
 use portolan_proto::v1;
 use portolan_shared::model::{ContentKind, Digest, limits};
@@ -112,38 +114,49 @@ fn to_wire(item: &ContentItem) -> v1::ContentItem {
     }
 }
 
-/// A tag set as messages of at most [`limits::TAGS_PER_PAGE`] tags; the last one carries the end.
-pub(super) fn tags(fence: &v1::Fence, repository: &RepositoryTags) -> Vec<v1::CommitRepositoryRequest> {
-    let mut messages: Vec<v1::CommitRepositoryRequest> = repository
-        .tags
-        .chunks(limits::TAGS_PER_PAGE)
-        .map(|page| v1::CommitRepositoryRequest {
-            tags: page.iter().map(tag_to_wire).collect(),
-            ..v1::CommitRepositoryRequest::default()
-        })
-        .collect();
-    if messages.is_empty() {
-        messages.push(v1::CommitRepositoryRequest::default());
-    }
-    if let Some(first) = messages.first_mut() {
-        first.fence = Some(fence.clone());
-        first.repository = repository.repository.to_string();
-    }
-    if let Some(last) = messages.last_mut() {
-        last.end = Some(v1::CommitEnd {
-            state_hash: repository.state_hash.0.to_vec().into(),
-            outcome: repository.outcome.as_str().to_owned(),
-            finding: repository.finding.as_ref().map(finding_to_wire),
-        });
-    }
-    messages
+/// A tag set as messages of at most [`limits::TAGS_PER_PAGE`] tags, and as many that are left out; the last one carries the end. Each
+/// message is made when it is its turn: all of them together would take as much memory as the tags themselves.
+pub(super) fn tags(
+    fence: v1::Fence,
+    repository: Arc<RepositoryTags>,
+) -> impl Iterator<Item = v1::CommitRepositoryRequest> {
+    let pages = |items: usize| items.div_ceil(limits::TAGS_PER_PAGE);
+    let messages = pages(repository.tags.len())
+        .max(pages(repository.left_out.len()))
+        .max(1);
+    (0..messages).map(move |at| {
+        let is_first = at == 0;
+        v1::CommitRepositoryRequest {
+            fence: is_first.then(|| fence.clone()),
+            repository: if is_first {
+                repository.repository.to_string()
+            } else {
+                String::new()
+            },
+            tags: page(&repository.tags, at).iter().map(tag_to_wire).collect(),
+            left_out: page(&repository.left_out, at)
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            end: (at + 1 == messages).then(|| v1::CommitEnd {
+                state_hash: repository.state_hash.0.to_vec().into(),
+                outcome: repository.outcome.as_str().to_owned(),
+                finding: repository.finding.as_ref().map(finding_to_wire),
+            }),
+        }
+    })
+}
+
+/// The items of a page; none behind the last one.
+fn page<T>(items: &[T], at: usize) -> &[T] {
+    items.chunks(limits::TAGS_PER_PAGE).nth(at).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use portolan_shared::model::{FindingCode, RepositoryOutcome, StateHash, TagObservation};
+    use portolan_shared::model::{FindingCode, MediaType, RepositoryOutcome, StateHash, TagObservation};
     use proptest::prelude::*;
 
     fn fence() -> v1::Fence {
@@ -229,30 +242,50 @@ mod tests {
         assert_eq!(messages[1].items[0].content.len(), limits::IMAGE_FACTS_BYTES);
     }
 
-    #[test]
-    fn tag_pages_carry_the_fence_first_and_the_end_last() {
-        let tags_of = |n: usize| RepositoryTags {
+    fn repository(tags: usize, left_out: usize) -> RepositoryTags {
+        let name = |i: usize| format!("{i:0>128}").parse().unwrap();
+        RepositoryTags {
             repository: "a/b".parse().unwrap(),
-            tags: (0..n)
+            tags: (0..tags)
                 .map(|i| TagObservation {
-                    tag: format!("v{i:06}").parse().unwrap(),
+                    tag: name(i),
                     digest: Digest::sha256_of(b"x"),
-                    media_type: None,
-                    size: 0,
+                    media_type: Some(MediaType::OCI_INDEX),
+                    size: u64::MAX,
                     pushed_at: None,
                 })
                 .collect(),
+            left_out: (tags..tags + left_out).map(name).collect(),
             state_hash: StateHash([1; 32]),
             outcome: RepositoryOutcome::Listed,
             finding: None,
-        };
-        for (n, pages) in [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (2_500, 3)] {
-            let messages = tags(&fence(), &tags_of(n));
-            assert_eq!(messages.len(), pages, "{n} tags");
-            assert_eq!(messages.iter().map(|page| page.tags.len()).sum::<usize>(), n);
+        }
+    }
+
+    #[test]
+    fn tag_pages_carry_the_fence_first_and_the_end_last() {
+        for (n, left_out, pages) in [
+            (0, 0, 1),
+            (1, 0, 1),
+            (1_000, 1_000, 1),
+            (1_001, 1, 2),
+            (1, 1_001, 2),
+            (0, 2_500, 3),
+            (2_500, 0, 3),
+        ] {
+            let messages: Vec<_> = tags(fence(), Arc::new(repository(n, left_out))).collect();
+            assert_eq!(messages.len(), pages, "{n} tags, {left_out} left out");
+            let names = messages.iter().flat_map(|page| &page.tags).map(|tag| &tag.tag);
+            assert!(names.clone().is_sorted() && names.count() == n);
+            let names = messages.iter().flat_map(|page| &page.left_out);
+            assert!(names.clone().is_sorted() && names.count() == left_out);
             assert_eq!(messages.iter().filter(|page| page.fence.is_some()).count(), 1);
             assert!(messages[0].fence.is_some() && messages[pages - 1].end.is_some());
             assert_eq!(messages.iter().filter(|page| page.end.is_some()).count(), 1);
+            for message in &messages {
+                assert!(message.tags.len() <= 1_000 && message.left_out.len() <= 1_000);
+                assert!(message.encoded_len() <= limits::UPLOAD_MESSAGE_BYTES);
+            }
         }
     }
 }

@@ -96,6 +96,7 @@ impl Agent {
                 certs_dir: Some(PathBuf::from(RegistryTrust::CERTS_DIR)),
                 environment: RegistryEnvironment::new(parts.environment.to_map()),
                 resolver: Arc::new(SystemResolver),
+                proxy: parts.settings.registry_proxy.clone(),
                 limits: Limits::default(),
                 clock: Arc::clone(&parts.clock),
                 rng: Arc::clone(&parts.rng),

@@ -7,7 +7,7 @@ use portolan_shared::process::{Clock, Rng, Tasks};
 use portolan_shared::secret::{EnrolmentToken, EnrolmentTokenError, Secret};
 
 use super::machine::host_facts;
-use crate::keyring::{Enrolled, KeyringError, StateDir};
+use crate::keyring::{Enrolled, Keyring, KeyringError, StateDir};
 use crate::policy::{AllowanceError, Allowed, write_first_policy};
 use crate::settings::ProxySettings;
 use crate::uplink::{Connector, EnrolError, Enroller};
@@ -79,7 +79,9 @@ pub async fn enrol(command: EnrolCommand) -> Result<EnrolReport, EnrolmentError>
         rng: command.rng,
         host: host_facts(),
     };
-    // First, so that a policy that is in the way is noticed before the token is used up.
+    // Whose directory it is says more than that a policy lies there already.
+    Keyring::may_enrol(&dir, token.invitation)?;
+    // Then the policy, so that one that is in the way is noticed before the token is used up.
     if !command.allow.registries.is_empty() {
         write_first_policy(&command.policy, &command.allow)?;
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_agent::inventory::{Closing, Upload, UploadError};
-use portolan_agent::jobs::{JobControl, JobEnd, JobRefusal, Jobs, SyncJob};
+use portolan_agent::jobs::{JobControl, JobEnd, JobRefusal, Jobs, ProbeJob, SyncJob};
 use portolan_agent::settings::{Environment, Flags, Settings};
 use portolan_agent::wiring::{Agent, AgentEnd, AgentHandle, AgentParts};
 use portolan_proto::convert::Refusal;
@@ -15,7 +15,8 @@ use portolan_proto::v1;
 use portolan_proto::v1::control_message::Body as Down;
 use portolan_proto::v1::sensor_message::Body as Up;
 use portolan_shared::model::{
-    AttemptRef, ContentKind, Digest, Finding, FindingCode, Reason, RegistryId, RunId, RunProgress,
+    AttemptRef, ContentKind, Diagnosis, Digest, Finding, FindingCode, ProbeId, Reason, RegistryId,
+    RegistryTarget, RunId, RunProgress, Stage, StageReport,
 };
 use portolan_shared::process::{Shutdown, SystemClock, SystemRng, Tasks};
 use tokio::sync::{Semaphore, mpsc};
@@ -42,12 +43,13 @@ pub fn parts(data_dir: &Path) -> AgentParts {
 pub struct Waiting {
     go: Arc<Semaphore>,
     started: mpsc::UnboundedSender<AttemptRef>,
+    probed: mpsc::UnboundedSender<ProbeId>,
 }
 
 #[async_trait]
 impl Jobs for Waiting {
-    fn admit(&self, job: &SyncJob) -> Result<(), JobRefusal> {
-        if job.target.url.host() == "forbidden" {
+    fn admit(&self, target: &RegistryTarget) -> Result<(), JobRefusal> {
+        if target.url.host() == "forbidden" {
             return Err(JobRefusal {
                 reason: Reason::Policy,
                 rule: "policy:default".into(),
@@ -86,6 +88,22 @@ impl Jobs for Waiting {
             Err(UploadError::Fenced(_) | UploadError::Refused { .. }) => JobEnd::Fenced,
         }
     }
+
+    /// Waits for a permit as well, and says which repository it was to try.
+    async fn probe(&self, job: ProbeJob) -> Diagnosis {
+        self.probed.send(job.probe).unwrap();
+        self.go.acquire().await.unwrap().forget();
+        let seen = job.repository.map(|name| name.to_string());
+        Diagnosis {
+            stages: vec![StageReport::new(
+                Stage::Policy,
+                1,
+                &Vec::from_iter(seen),
+                Vec::new(),
+            )],
+            ..Diagnosis::default()
+        }
+    }
 }
 
 pub struct Running {
@@ -94,14 +112,17 @@ pub struct Running {
     pub ended: mpsc::Receiver<AgentEnd>,
     pub go: Arc<Semaphore>,
     pub started: mpsc::UnboundedReceiver<AttemptRef>,
+    pub probed: mpsc::UnboundedReceiver<ProbeId>,
 }
 
 pub async fn run_agent(data_dir: &Path) -> Running {
     let (started, starts) = mpsc::unbounded_channel();
+    let (probed, probes) = mpsc::unbounded_channel();
     let go = Arc::new(Semaphore::new(0));
     let jobs = Arc::new(Waiting {
         go: Arc::clone(&go),
         started,
+        probed,
     });
     let parts = parts(data_dir);
     let tasks = parts.tasks.clone();
@@ -116,6 +137,7 @@ pub async fn run_agent(data_dir: &Path) -> Running {
         ended,
         go,
         started: starts,
+        probed: probes,
     }
 }
 
@@ -129,6 +151,15 @@ impl Running {
     }
 }
 
+pub fn target(host: &str) -> v1::RegistryTarget {
+    v1::RegistryTarget {
+        registry_id: RegistryId::random(&SystemRng).as_bytes().to_vec().into(),
+        url: format!("https://{host}"),
+        concurrency: 4,
+        ..v1::RegistryTarget::default()
+    }
+}
+
 pub fn offer(host: &str) -> (AttemptRef, Down) {
     let attempt = AttemptRef {
         run: RunId::random(&SystemRng),
@@ -137,12 +168,7 @@ pub fn offer(host: &str) -> (AttemptRef, Down) {
     let offer = v1::JobOffer {
         attempt: Some(attempt.into()),
         lease_ms: 60_000,
-        registry: Some(v1::RegistryTarget {
-            registry_id: RegistryId::random(&SystemRng).as_bytes().to_vec().into(),
-            url: format!("https://{host}"),
-            concurrency: 4,
-            ..v1::RegistryTarget::default()
-        }),
+        registry: Some(target(host)),
         resumed: false,
         job: Some(v1::job_offer::Job::Sync(v1::SyncJob::default())),
     };

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use portolan_agent::keyring::{Keyring, StateDir};
+use portolan_agent::keyring::{Keyring, KeyringError, StateDir};
+use portolan_agent::policy::Allowed;
+use portolan_agent::settings::ProxySettings;
 use portolan_agent::uplink::EnrolError;
+use portolan_agent::wiring::{EnrolCommand, EnrolmentError, enrol};
 use portolan_shared::model::Reason;
-use portolan_shared::process::{Clock as _, ManualClock, SystemClock};
+use portolan_shared::process::{Clock as _, ManualClock, SystemClock, SystemRng};
+use portolan_shared::secret::EnrolmentToken;
 use portolan_shared::tls::{SpkiPin, TrustFailure};
 use tonic::Status;
 
@@ -138,4 +142,41 @@ async fn t06_t08_each_refusal_of_a_token_has_its_own_message() {
         assert!(error.to_string().contains(part), "{error}");
         assert_eq!(plane.calls(), 1, "a refusal is not tried again");
     }
+}
+
+#[tokio::test]
+async fn a_used_directory_is_named_before_a_policy_that_lies_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let plane = ControlPlane::start(Scripts::default(), DAY).await;
+    let first = plane.token();
+    plane.enrol(folder.path(), &first).await.unwrap();
+    let policy = folder.path().join("policy.toml");
+    std::fs::write(&policy, "version = 1\n").unwrap();
+    let enrol_with = async |token: &EnrolmentToken| {
+        let command = EnrolCommand {
+            token: token.encode(),
+            data_dir: folder.path().to_owned(),
+            policy: policy.clone(),
+            allow: Allowed {
+                registries: vec!["registry.example.com".parse().unwrap()],
+                ..Allowed::default()
+            },
+            proxy: ProxySettings::default(),
+            clock: Arc::new(SystemClock),
+            rng: Arc::new(SystemRng),
+            tasks: plane.tasks.clone(),
+        };
+        enrol(command).await.unwrap_err()
+    };
+    let other = enrol_with(&plane.token()).await;
+    assert!(
+        matches!(
+            other,
+            EnrolmentError::Keyring(KeyringError::AlreadyEnrolled { .. })
+        ),
+        "{other}"
+    );
+    let same = enrol_with(&first).await;
+    assert!(matches!(same, EnrolmentError::Policy(_)), "{same}");
+    assert_eq!(plane.calls(), 1, "nothing more was sent");
 }

@@ -11,5 +11,6 @@ mod enrolment;
 mod jobs;
 mod opened;
 mod plane;
+mod probes;
 mod services;
 mod sessions;

@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn a_run_that_failed_adds_and_one_that_read_replaces() {
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        let detection = Detection::new(Flavour::GitLab, Confidence::High, Vec::new(), None);
+        let detection = Detection::new(Flavour::GitLab, Confidence::High, &[], None);
         let detected = RegistryFacts {
             detection: Some(detection),
             ..RegistryFacts::default()

@@ -20,7 +20,7 @@ fn facts(now: Timestamp) -> RegistryFacts {
         detection: Some(Detection::new(
             Flavour::GitLab,
             Confidence::High,
-            vec!["the realm's path is /jwt/auth".to_owned()],
+            &["the realm's path is /jwt/auth".to_owned()],
             Some("17.4.0"),
         )),
         credential: Some(CredentialFacts {

@@ -57,7 +57,7 @@ fn detection(wire: &v1::Detection) -> Result<Detection, FieldError> {
     Ok(Detection::new(
         flavour.map_err(|why: String| FieldError::new("facts.detection.flavour", why))?,
         confidence.map_err(|why: String| FieldError::new("facts.detection.confidence", why))?,
-        wire.evidence.clone(),
+        &wire.evidence,
         Some(wire.version.as_str()).filter(|version| !version.is_empty()),
     ))
 }
@@ -100,7 +100,7 @@ mod tests {
             detection: Some(Detection::new(
                 Flavour::GitLab,
                 Confidence::High,
-                signs,
+                &signs,
                 Some("18.7.0-ee"),
             )),
             credential: Some(CredentialFacts {

@@ -27,7 +27,7 @@ words! {
         Gitea = "gitea",
         /// Sonatype Nexus Repository.
         Nexus = "nexus",
-        /// JFrog Artifactory.
+        /// Artifactory.
         Artifactory = "artifactory",
         /// Amazon's registry, private or public.
         Ecr = "ecr",
@@ -75,12 +75,7 @@ pub struct Detection {
 impl Detection {
     /// A recognition; the texts are made printable and cut to their bounds.
     #[must_use]
-    pub fn new(
-        flavour: Flavour,
-        confidence: Confidence,
-        evidence: Vec<String>,
-        version: Option<&str>,
-    ) -> Self {
+    pub fn new(flavour: Flavour, confidence: Confidence, evidence: &[String], version: Option<&str>) -> Self {
         let line = |line: &str| text::printable(line, limits::FINDING_BYTES);
         Self {
             flavour,
@@ -210,7 +205,7 @@ mod tests {
     #[test]
     fn texts_of_a_server_are_printable_and_bounded() {
         let signs = vec!["sign\x1b[2J".repeat(100); limits::EVIDENCE + 1];
-        let detection = Detection::new(Flavour::GitLab, Confidence::High, signs, Some(&"v".repeat(100)));
+        let detection = Detection::new(Flavour::GitLab, Confidence::High, &signs, Some(&"v".repeat(100)));
         assert_eq!(detection.evidence.len(), limits::EVIDENCE);
         assert!(
             detection

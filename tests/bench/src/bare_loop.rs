@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 use url::Url;
 
-use crate::report::Line;
+use crate::table::Line;
 
 /// Requests in flight.
 const AT_ONCE: usize = 16;

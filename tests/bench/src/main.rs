@@ -6,8 +6,10 @@
 )]
 
 mod bare_loop;
+mod million;
 mod report;
 mod sync;
+mod table;
 mod witness;
 
 use std::ffi::OsString;
@@ -15,13 +17,16 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
-use portolan_demo::installation::{Figures, Profile, Programs};
+use portolan_demo::installation::{Allowed, Figures, Profile, Programs};
 use portolan_doubles::content::BenchShape;
 use portolan_doubles::{Content, DockerRegistry, PrivateCa};
 use portolan_shared::process::{Shutdown, SystemClock, Tasks};
 
 use crate::bare_loop::Protocol;
-use crate::report::{Line, Report};
+use crate::million::Million;
+use crate::report::Report;
+use crate::sync::{Pass, Sync};
+use crate::table::Line;
 
 /// Measures the inventory of a large registry.
 #[derive(Debug, Parser)]
@@ -66,22 +71,30 @@ enum Inner {
         ca_file: PathBuf,
         protocol: Protocol,
     },
+    /// A registry of a million tags, with and without a native way to list them: `cargo bench-million`
+    Million(Million),
 }
 
 // One thread, because the kernel's promise to kill a child with its parent is bound to the thread that started it.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse_from(given());
-    if let Some(Inner::BareLoop {
-        url,
-        ca_file,
-        protocol,
-    }) = &arguments.inner
-    {
-        let measured = bare_loop::run(url, ca_file, *protocol).await?;
-        println!("{}", serde_json::to_string(&measured)?);
-        return Ok(());
+    match &arguments.inner {
+        Some(Inner::BareLoop {
+            url,
+            ca_file,
+            protocol,
+        }) => {
+            let measured = bare_loop::run(url, ca_file, *protocol).await?;
+            println!("{}", serde_json::to_string(&measured)?);
+            Ok(())
+        }
+        Some(Inner::Million(million)) => million.run(&arguments.cargo).await,
+        None => inventory(&arguments).await,
     }
+}
+
+async fn inventory(arguments: &Arguments) -> anyhow::Result<()> {
     let wanted = |what| arguments.only.is_empty() || arguments.only.contains(&what);
     let shape = BenchShape {
         repositories: arguments.repositories,
@@ -127,8 +140,28 @@ async fn main() -> anyhow::Result<()> {
                 .context("measure the agent's program")?
                 .len(),
         );
-        let syncs = sync::measure(&programs, &registry, registry_id, &ca_file, folder.path()).await?;
-        for line in syncs {
+        let sync = Sync {
+            programs: &programs,
+            allowed: Allowed {
+                registry: registry.address().to_string(),
+                ..Allowed::default()
+            },
+            url: registry.url(),
+            registry_id: Some(registry_id),
+            ca_file: &ca_file,
+            folder: folder.path(),
+        };
+        let passes = [
+            Pass {
+                name: "agent, first sync",
+                must_fetch: true,
+            },
+            Pass {
+                name: "agent, second sync",
+                must_fetch: false,
+            },
+        ];
+        for line in sync::measure(&sync, &passes).await? {
             report.add(line);
         }
     }
@@ -150,9 +183,12 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The arguments of this process. The alias ends in `--` already, so that a second one, as people are used to type it, is no argument.
+/// The arguments of this process. The aliases have a `--` already, so that a second one, as people are used to type it, is no argument.
 fn given() -> impl Iterator<Item = OsString> {
-    let all = std::env::args_os().enumerate();
-    all.filter(|(at, argument)| *at != 1 || argument != "--")
-        .map(|(_, argument)| argument)
+    let mut seen = false;
+    std::env::args_os().filter(move |argument| {
+        let is_first = argument == "--" && !seen;
+        seen |= is_first;
+        !is_first
+    })
 }

@@ -1,4 +1,4 @@
-//! The agent's two syncs, with the real programs.
+//! Syncs of the agent, with the real programs.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,70 +6,98 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use portolan_demo::installation::{Agent, Allowed, ControlPlane, Figures, Operator, Programs};
-use portolan_doubles::DockerRegistry;
 use serde_json::Value;
 
-use crate::report::Line;
+use crate::table::Line;
 
-/// Starts the programs and syncs `registry` twice.
-pub(crate) async fn measure(
-    programs: &Programs,
-    registry: &DockerRegistry,
-    registry_id: u32,
-    ca_file: &Path,
-    folder: &Path,
-) -> anyhow::Result<Vec<Line>> {
+/// One sync.
+pub(crate) struct Pass {
+    /// What it is called in the table.
+    pub(crate) name: &'static str,
+    /// Whether there is something new in the registry.
+    pub(crate) must_fetch: bool,
+}
+
+/// What is synced, and by which programs.
+pub(crate) struct Sync<'s> {
+    /// The programs.
+    pub(crate) programs: &'s Programs,
+    /// What the agent's policy allows.
+    pub(crate) allowed: Allowed,
+    /// Where the registry is.
+    pub(crate) url: String,
+    /// Which process it is, if it is one of its own.
+    pub(crate) registry_id: Option<u32>,
+    /// Whose certificates.
+    pub(crate) ca_file: &'s Path,
+    /// A folder for the state of both programs; must not have been used before.
+    pub(crate) folder: &'s Path,
+}
+
+/// Starts the programs and syncs the registry as often as there are passes. The first line is the agent before any work.
+pub(crate) async fn measure(sync: &Sync<'_>, passes: &[Pass]) -> anyhow::Result<Vec<Line>> {
+    let Sync {
+        programs,
+        allowed,
+        url,
+        registry_id,
+        ca_file,
+        folder,
+    } = sync;
     let mut control_plane = ControlPlane::start(programs, folder).await?;
     let operator = control_plane.operator().clone();
-    let allowed = Allowed {
-        registry: registry.address().to_string(),
-        ..Allowed::default()
-    };
-    let mut agent = Agent::start(programs, &operator, "bench", &allowed, folder).await?;
+    let mut agent = Agent::start(programs, &operator, "bench", allowed, folder).await?;
     let ca_file = ca_file.to_string_lossy();
-    operator
-        .json(&[
-            "registry",
-            "add",
-            "bench",
-            &registry.url(),
-            "--sensor",
-            "bench",
-            "--ca-file",
-            &ca_file,
-        ])
-        .await?;
+    let mut add = vec![
+        "registry",
+        "add",
+        "bench",
+        url,
+        "--sensor",
+        "bench",
+        "--ca-file",
+        &ca_file,
+    ];
+    if let Some(reference) = &allowed.credential {
+        add.extend(["--credential-ref", reference]);
+    }
+    operator.json(&add).await?;
     let mut lines = vec![Line {
         peak_rss_kib: Some(agent.process().figures()?.rss_kib),
         note: "connected, before any work".to_owned(),
         ..Line::new("agent, idle")
     }];
-    for (name, must_fetch) in [("agent, first sync", true), ("agent, second sync", false)] {
+    for Pass { name, must_fetch } in passes {
         eprintln!("{name}");
         let (agent_id, control_plane_id) = (agent.process().id(), control_plane.process().id());
         Figures::forget_peak(agent_id)?;
-        let before = [agent_id, control_plane_id, registry_id].map(Figures::of);
-        let run = sync(&operator).await?;
-        let after = [agent_id, control_plane_id, registry_id].map(Figures::of);
-        let used = |place: usize| -> anyhow::Result<Duration> {
-            let read = |figures: &anyhow::Result<Figures>| figures.as_ref().map(|figures| figures.cpu).ok();
-            let (before, after) = (read(&before[place]), read(&after[place]));
-            let (before, after) = before.zip(after).context("a process ended during a sync")?;
-            Ok(after.saturating_sub(before))
+        let cpu = |id: u32| Figures::of(id).map(|figures| figures.cpu);
+        let all = || -> anyhow::Result<_> {
+            Ok((
+                cpu(agent_id)?,
+                cpu(control_plane_id)?,
+                registry_id.map(cpu).transpose()?,
+            ))
         };
+        let before = all()?;
+        let run = run_to_its_end(&operator).await?;
+        let after = all().context("a process ended during a sync")?;
         let number = |pointer: &str| run.pointer(pointer).and_then(Value::as_u64);
         let manifests = number("/progress/manifests").context("read how many manifests were fetched")?;
-        if must_fetch != (manifests > 0) {
+        if *must_fetch != (manifests > 0) {
             bail!("{name}: {manifests} manifests were fetched");
         }
         lines.push(Line {
             wall: duration_of(&run)?,
-            cpu: Some(used(0)?),
+            cpu: Some(after.0.saturating_sub(before.0)),
             peak_rss_kib: Some(Figures::of(agent_id)?.peak_rss_kib),
             requests: number("/progress/requests"),
             bytes_up: number("/progress/bytes_up"),
-            control_plane_cpu: Some(used(1)?),
-            registry_cpu: Some(used(2)?),
+            control_plane_cpu: Some(after.1.saturating_sub(before.1)),
+            registry_cpu: after
+                .2
+                .zip(before.2)
+                .map(|(after, before)| after.saturating_sub(before)),
             ..Line::new(name)
         });
     }
@@ -79,7 +107,7 @@ pub(crate) async fn measure(
 }
 
 /// Syncs to the end and gives the run, which must be complete.
-async fn sync(operator: &Operator) -> anyhow::Result<Value> {
+async fn run_to_its_end(operator: &Operator) -> anyhow::Result<Value> {
     operator.json(&["sync", "bench", "--wait"]).await?;
     let mut runs = operator
         .get("/runs", &[("registry", "bench"), ("limit", "1")])

@@ -10,7 +10,7 @@ use portolan_shared::process::{Clock as _, SystemClock};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use crate::report::Line;
+use crate::table::Line;
 
 /// Reads the manifests of `sample` tags, spread evenly, eight at a time, and scales up to all tags.
 pub(crate) async fn measure(

@@ -13,7 +13,7 @@ fn facts() -> RegistryFacts {
         detection: Some(Detection::new(
             Flavour::Harbor,
             Confidence::High,
-            vec!["realm ends in /service/token".to_owned()],
+            &["realm ends in /service/token".to_owned()],
             Some("v2.12"),
         )),
         credential: Some(CredentialFacts {

@@ -98,7 +98,7 @@ pub async fn a_report_tells_of_its_registry_unless_that_was_changed(store: &dyn 
         .unwrap()
         .registry;
     let signs = vec!["its realm".to_owned()];
-    let detection = Detection::new(Flavour::GitLab, Confidence::High, signs, None);
+    let detection = Detection::new(Flavour::GitLab, Confidence::High, &signs, None);
     let mut of_saved = probe(&site, 0);
     of_saved.registry = Some(site.registry);
     of_saved.target.url = saved.url.clone();

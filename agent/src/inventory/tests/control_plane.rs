@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use portolan_shared::model::manifest::{ArtifactKind, ChildRole, Manifest};
@@ -45,6 +45,7 @@ pub(crate) struct Committed {
     pub(crate) hash: StateHash,
     pub(crate) outcome: RepositoryOutcome,
     pub(crate) finding: Option<FindingCode>,
+    pub(crate) left_out: Vec<String>,
 }
 
 #[derive(Default)]
@@ -267,8 +268,9 @@ impl Upload for ControlPlane {
         .await
     }
 
-    async fn commit_repository(&self, repository: &RepositoryTags) -> Result<(), UploadError> {
+    async fn commit_repository(&self, repository: &Arc<RepositoryTags>) -> Result<(), UploadError> {
         assert!(repository.tags.is_sorted_by(|a, b| a.tag < b.tag));
+        assert!(repository.left_out.is_sorted_by(|a, b| a < b));
         self.call("commit", repository.tags.len(), |state| {
             let name = repository.repository.to_string();
             let mut tags = BTreeMap::new();
@@ -290,6 +292,7 @@ impl Upload for ControlPlane {
                 hash: repository.state_hash,
                 outcome: repository.outcome,
                 finding: repository.finding.as_ref().map(|finding| finding.code),
+                left_out: repository.left_out.iter().map(ToString::to_string).collect(),
             };
             state.repositories.insert(name.clone(), committed);
             state.committed.insert(name);

@@ -7,7 +7,7 @@ use portolan_shared::model::{
 use super::image;
 use super::registry::{MemoryRegistry, Request};
 use super::scene::{Scene, fetched};
-use crate::inventory::Failure;
+use crate::inventory::{Failure, Origin};
 
 #[tokio::test]
 async fn one_bad_repository_never_stops_the_others() {
@@ -25,7 +25,7 @@ async fn one_bad_repository_never_stops_the_others() {
     scene
         .registry
         .fail(tags("refused"), Failure::Lasting, FindingCode::AddressRefused);
-    scene.globs(&["denied", "failed", "refused", "good/one", "good/two", "nowhere"]);
+    scene.patterns(&["denied", "failed", "refused", "good/one", "good/two", "nowhere"]);
     let (state, log) = scene.run().await;
     assert_eq!(state, RunState::Partial);
     assert!(!log.iter().any(|request| matches!(request, Request::Catalog(_))));
@@ -73,6 +73,49 @@ async fn a_repository_of_the_catalog_without_tags_is_empty_and_not_missing() {
 }
 
 #[tokio::test]
+async fn a_repository_that_somebody_named_has_to_exist() {
+    let mut scene = Scene::new();
+    scene.registry.image("full", "1", "full");
+    scene.registry.fail(
+        Request::Tags("none".into(), 0),
+        Failure::UnknownRepository,
+        FindingCode::RepositoryMissing,
+    );
+    scene.patterns(&["full", "none"]);
+    assert_eq!(scene.run().await.0, RunState::Partial);
+    assert_eq!(
+        scene.reported("none"),
+        Some((Outcome::Missing, Some(FindingCode::RepositoryMissing)))
+    );
+    assert!(scene.committed("none").is_none());
+}
+
+#[tokio::test]
+async fn a_repository_that_was_only_presumed_may_be_nothing() {
+    let scene = Scene::of(MemoryRegistry {
+        listed_as: Some(Origin::Presumed),
+        ..MemoryRegistry::default()
+    });
+    for (name, failure) in [
+        ("unknown", Failure::UnknownRepository),
+        ("hidden", Failure::Missing),
+    ] {
+        scene.registry.image(name, "1", name);
+        let tags = Request::Tags(name.into(), 0);
+        scene.registry.fail(tags, failure, FindingCode::RepositoryMissing);
+    }
+    scene.registry.image("there", "1", "there");
+    assert_eq!(scene.run().await.0, RunState::Partial);
+    assert!(scene.committed("there").is_some());
+    assert_eq!(
+        (scene.committed("unknown"), scene.reported("unknown")),
+        (None, None)
+    );
+    assert!(scene.reported("hidden").is_some(), "a bare 404 says nothing");
+    assert_eq!(scene.closing().found, 2);
+}
+
+#[tokio::test]
 async fn a_bare_404_for_the_tags_of_a_repository_of_the_catalog_empties_nothing() {
     let scene = Scene::new();
     scene.registry.image("r", "1", "image");
@@ -105,7 +148,7 @@ async fn catalog_pages_are_filtered_and_counted() {
             &n.to_string(),
         );
     }
-    scene.globs(&["in/*"]);
+    scene.patterns(&["in/*"]);
     let (state, _) = scene.run().await;
     assert_eq!(state, RunState::Complete);
     let closing = scene.closing();
@@ -115,10 +158,7 @@ async fn catalog_pages_are_filtered_and_counted() {
         (step.method, step.found, step.complete),
         (DiscoveryMethod::Catalog, 10, true)
     );
-    assert_eq!(
-        step.finding.as_ref().map(|finding| finding.code),
-        Some(FindingCode::NameMalformed)
-    );
+    assert_eq!(step.finding, None);
     assert_eq!(
         scene.committed("in/r1"),
         Some((Outcome::Listed, Some(FindingCode::NameMalformed))),
@@ -165,9 +205,9 @@ async fn a_catalog_that_breaks_off_leaves_discovery_incomplete() {
 #[tokio::test]
 async fn nothing_to_be_read_is_a_failure_with_its_reason() {
     for (request, failure, code) in [
-        (Request::Ping, Failure::Everywhere, FindingCode::TlsUntrusted),
-        (Request::Ping, Failure::Passing, FindingCode::Unreachable),
-        (Request::Ping, Failure::Lasting, FindingCode::Protocol),
+        (Request::Open, Failure::Everywhere, FindingCode::TlsUntrusted),
+        (Request::Open, Failure::Passing, FindingCode::Unreachable),
+        (Request::Open, Failure::Lasting, FindingCode::Protocol),
         (Request::Catalog(0), Failure::Denied, FindingCode::CatalogDenied),
         (
             Request::Catalog(0),
@@ -187,6 +227,46 @@ async fn nothing_to_be_read_is_a_failure_with_its_reason() {
 }
 
 #[tokio::test]
+async fn every_repository_closed_is_a_failure_with_its_reason() {
+    let mut scene = Scene::new();
+    for name in ["denied", "missing", "scope"] {
+        scene.registry.image(name, "1", name);
+    }
+    for (name, failure, code) in [
+        ("denied", Failure::Denied, FindingCode::Denied),
+        ("missing", Failure::Missing, FindingCode::RepositoryMissing),
+        ("scope", Failure::Denied, FindingCode::GitLabScopeMissing),
+    ] {
+        scene.registry.fail(Request::Tags(name.into(), 0), failure, code);
+    }
+    assert_eq!(scene.run().await.0, RunState::Failed);
+    let failure = scene.closing().failure.map(|finding| finding.code);
+    assert_eq!(failure, Some(FindingCode::GitLabScopeMissing));
+    assert_eq!(scene.control_plane.state().coverage.len(), 3);
+    scene.patterns(&["missing"]);
+    assert_eq!(
+        scene.run().await.0,
+        RunState::Partial,
+        "that something is not there is an answer"
+    );
+}
+
+#[tokio::test]
+async fn patterns_that_take_in_nothing_are_told() {
+    let mut scene = Scene::new();
+    scene.registry.image("acme/shop", "1", "shop");
+    scene.patterns(&["amce/**"]);
+    assert_eq!(scene.run().await.0, RunState::Complete);
+    let closing = scene.closing();
+    assert_eq!((closing.found, closing.filtered), (1, 1));
+    let told = closing.discovery[0].finding.as_ref().map(|finding| finding.code);
+    assert_eq!(told, Some(FindingCode::FilterMatchesNothing));
+    scene.patterns(&["acme/**"]);
+    scene.run().await;
+    assert_eq!(scene.closing().discovery[0].finding, None);
+}
+
+#[tokio::test]
 async fn an_attempt_that_reads_nothing_does_not_undo_what_an_earlier_one_read() {
     let mut scene = Scene::new();
     scene.registry.image("r", "1", "r");
@@ -194,7 +274,7 @@ async fn an_attempt_that_reads_nothing_does_not_undo_what_an_earlier_one_read() 
     scene.walk.resumed = true;
     scene
         .registry
-        .fail(Request::Ping, Failure::Passing, FindingCode::Unreachable);
+        .fail(Request::Open, Failure::Passing, FindingCode::Unreachable);
     assert_eq!(scene.attempt().await.unwrap().state, RunState::Partial);
     let closing = scene.closing();
     assert!(closing.failure.is_none() && !closing.discovery_complete);
@@ -202,17 +282,6 @@ async fn an_attempt_that_reads_nothing_does_not_undo_what_an_earlier_one_read() 
         closing.discovery[0].finding.as_ref().map(|finding| finding.code),
         Some(FindingCode::Unreachable)
     );
-}
-
-#[tokio::test]
-async fn a_root_that_is_closed_to_us_is_no_obstacle() {
-    let mut scene = Scene::new();
-    scene.registry.image("r", "1", "r");
-    scene
-        .registry
-        .fail(Request::Ping, Failure::Denied, FindingCode::Denied);
-    scene.globs(&["r"]);
-    assert_eq!(scene.run().await.0, RunState::Complete);
 }
 
 #[tokio::test]

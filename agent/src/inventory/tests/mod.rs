@@ -1,14 +1,17 @@
 //! The walk against a registry and a control plane in memory.
 //!
-//! `registry` is a [`Source`](super::Source) that counts what it is asked and fails where it is told to. `control_plane` is an
+//! `registry`, with `lists`, is a [`Source`](super::Source) that counts what it is asked and fails where it is told to. `control_plane` is an
 //! [`Upload`](super::Upload) with the rules of the real one, and refuses a manifest that comes before what is below it. `image` makes
 //! manifests. The others are tests, one subject a file.
 
+mod budget;
 mod control_plane;
 mod coverage;
 mod crash;
+mod filters;
 mod image;
 mod kinds;
+mod lists;
 mod property;
 mod referrers;
 mod registry;

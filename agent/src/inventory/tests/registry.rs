@@ -5,17 +5,23 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use portolan_shared::model::{Digest, Finding, FindingCode, RepositoryName, TagName, limits};
+use jiff::Timestamp;
+use portolan_registry::{ListedTag, TagPage, Wanted};
+use portolan_shared::model::{
+    Digest, Finding, FindingCode, ListingStep, RegistryFacts, RepositoryName, TagName, limits,
+};
 
 use super::image::Blob;
+use super::lists::{Listing, Search, Tags};
 use crate::inventory::{
-    Failure, NamePage, Named, Pages, ReferrerList, ResolvedTag, ServedManifest, Source, SourceError,
+    Discovering, Failure, Named, Origin, Pages, ReferrerList, ResolvedTag, ServedManifest, Source,
+    SourceError,
 };
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Request {
-    Ping,
+    Open,
     Catalog(usize),
     Tags(String, usize),
     Resolve(String, String),
@@ -34,7 +40,15 @@ pub(super) struct MemoryRegistry {
     pub(super) has_referrers: bool,
     /// Names of a page, 0 for all in one.
     pub(super) page: usize,
-    /// Names that are listed and malformed, per listing.
+    /// Tags of an answer that are given at once, 0 for all.
+    pub(super) piece: usize,
+    /// What it means to be in the catalog, if not that it exists.
+    pub(super) listed_as: Option<Origin>,
+    /// Lists of tags say what these point to.
+    pub(super) tells_digests: bool,
+    /// When tags were pushed, by repository and tag.
+    pub(super) pushed: Mutex<HashMap<(String, String), Timestamp>>,
+    /// Names that are listed and malformed, per listing of tags.
     pub(super) malformed: u64,
     /// Tags that go, by repository, once their manifest has been asked for.
     pub(super) vanishing: Mutex<HashSet<(String, String)>>,
@@ -99,7 +113,7 @@ impl MemoryRegistry {
         std::mem::take(&mut self.log.lock().unwrap())
     }
 
-    async fn asked(&self, request: Request) -> Result<(), SourceError> {
+    pub(super) async fn asked(&self, request: Request) -> Result<(), SourceError> {
         let turns = {
             let mut log = self.log.lock().unwrap();
             log.push(request.clone());
@@ -134,77 +148,42 @@ impl MemoryRegistry {
     }
 }
 
-struct Listing<'r, N> {
-    registry: &'r MemoryRegistry,
-    request: Box<dyn Fn(usize) -> Request + Send + Sync>,
-    names: Result<Vec<N>, SourceError>,
-    given: usize,
-    pages: usize,
-}
-
-#[async_trait]
-impl<N: Clone + Send + Sync> Pages<N> for Listing<'_, N> {
-    async fn next(&mut self) -> Result<Option<NamePage<N>>, SourceError> {
-        self.registry.asked((self.request)(self.pages)).await?;
-        let names = self.names.as_ref().map_err(Clone::clone)?;
-        if self.pages > 0 && self.given == names.len() {
-            return Ok(None);
-        }
-        let page = if self.registry.page == 0 {
-            names.len()
-        } else {
-            self.registry.page
-        };
-        let end = (self.given + page).min(names.len());
-        let names = names[self.given..end].to_vec();
-        let malformed = if self.pages == 0 {
-            self.registry.malformed
-        } else {
-            0
-        };
-        self.given = end;
-        self.pages += 1;
-        Ok(Some(NamePage { names, malformed }))
-    }
-}
-
 #[async_trait]
 impl Source for MemoryRegistry {
-    async fn ping(&self) -> Result<(), SourceError> {
-        self.asked(Request::Ping).await
+    async fn open(&self) -> Result<(), SourceError> {
+        self.asked(Request::Open).await
     }
 
-    fn repositories(&self) -> Box<dyn Pages<RepositoryName> + '_> {
-        let names = self
-            .repositories
-            .lock()
-            .unwrap()
-            .keys()
-            .map(|name| name.parse().unwrap())
-            .collect();
-        Box::new(Listing {
-            registry: self,
-            request: Box::new(Request::Catalog),
-            names: Ok(names),
-            given: 0,
-            pages: 0,
-        })
+    fn repositories<'s>(&'s self, wanted: &'s Wanted) -> Box<dyn Discovering + 's> {
+        let given = if wanted.names.is_empty() {
+            wanted.patterns.explicit()
+        } else {
+            Some(wanted.names.clone())
+        };
+        let all = self.repositories.lock().unwrap();
+        let names = all.keys().map(|name| name.parse().unwrap()).collect();
+        let catalog = given
+            .is_none()
+            .then(|| Listing::new(self, Request::Catalog, Ok(names)));
+        Box::new(Search::new(self, catalog, given))
     }
 
-    fn tags<'s>(&'s self, repository: &'s RepositoryName) -> Box<dyn Pages<TagName> + 's> {
+    fn tags<'s>(&'s self, repository: &'s RepositoryName) -> Box<dyn Pages<TagPage> + 's> {
         let repositories = self.repositories.lock().unwrap();
-        let names = match repositories.get(repository.as_str()) {
-            Some(tags) => Ok(tags.keys().map(|name| name.parse().unwrap()).collect()),
+        let pushed = self.pushed.lock().unwrap();
+        let listed = |(tag, digest): (&String, &Digest)| ListedTag {
+            tag: tag.parse().unwrap(),
+            digest: self.tells_digests.then(|| digest.clone()),
+            media_type: None,
+            pushed_at: pushed.get(&(repository.to_string(), tag.clone())).copied(),
+        };
+        let tags = match repositories.get(repository.as_str()) {
+            Some(tags) => Ok(tags.iter().map(listed).collect()),
             None => Err(fault(Failure::Missing, FindingCode::RepositoryMissing)),
         };
         let name = repository.to_string();
-        Box::new(Listing {
-            registry: self,
-            request: Box::new(move |page| Request::Tags(name.clone(), page)),
-            names,
-            given: 0,
-            pages: 0,
-        })
+        let request = move |page| Request::Tags(name.clone(), page);
+        Box::new(Tags::new(Listing::new(self, request, tags)))
     }
 
     async fn resolve(&self, repository: &RepositoryName, tag: &TagName) -> Result<ResolvedTag, SourceError> {
@@ -280,6 +259,14 @@ impl Source for MemoryRegistry {
         Ok(self
             .has_referrers
             .then_some(ReferrerList { referrers, cut: None }))
+    }
+
+    fn listings(&self) -> Vec<ListingStep> {
+        Vec::new()
+    }
+
+    fn facts(&self) -> RegistryFacts {
+        RegistryFacts::default()
     }
 
     fn requests(&self) -> u64 {

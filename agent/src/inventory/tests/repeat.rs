@@ -228,3 +228,40 @@ async fn large_repositories_take_turns() {
     turns.dedup();
     assert_eq!(turns.len(), 3, "one after the other: {turns:?}");
 }
+
+#[tokio::test]
+async fn a_large_answer_is_not_kept_while_another_large_repository_is_read() {
+    let mut scene = Scene::of(MemoryRegistry {
+        piece: 10,
+        ..MemoryRegistry::default()
+    });
+    scene.walk.pace.small_repository = 20;
+    scene.walk.pace.tags = 1;
+    for name in ["large/a", "large/b", "large/c"] {
+        for n in 0..100 {
+            scene.registry.image(name, &format!("t{n:02}"), "the same");
+        }
+    }
+    for n in 0..15 {
+        scene.registry.image("small", &format!("t{n:02}"), "the same");
+    }
+    let (state, log) = scene.run().await;
+    assert_eq!(state, RunState::Complete);
+    assert_eq!(scene.tag_sets(), scene.true_tag_sets());
+    let listed = |name: &str| {
+        let first = Request::Tags(name.to_owned(), 0);
+        log.iter().filter(|request| **request == first).count()
+    };
+    let twice = ["large/a", "large/b", "large/c"].map(listed);
+    assert_eq!(
+        twice.iter().sum::<usize>(),
+        5,
+        "the first at once, the others once more: {twice:?}"
+    );
+    assert_eq!(listed("small"), 1);
+    let resolved = log
+        .iter()
+        .filter(|request| matches!(request, Request::Resolve(..)))
+        .count();
+    assert_eq!(resolved, 315, "no tag is resolved twice");
+}

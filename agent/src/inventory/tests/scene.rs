@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use portolan_shared::model::{
-    Digest, FindingCode, RepositoryOutcome, RepositoryPatterns, RunProgress, RunState, Scope,
+    Digest, FindingCode, RepositoryOutcome, RepositoryPatterns, RunProgress, RunState, Scope, TagFilter,
 };
 use portolan_shared::process::{ManualClock, Uptime};
 use tokio::sync::watch;
@@ -17,6 +18,9 @@ use crate::inventory::{Closing, Lease, Pace, Steering, UploadError, Walk, Walked
 pub(super) const NEVER: Uptime = Uptime(Duration::ZERO);
 /// ... or are not in doubt.
 pub(super) const ALWAYS: Uptime = Uptime(Duration::MAX);
+
+/// When attempts begin.
+pub(super) const NOW: Timestamp = Timestamp::constant(1_000_000_000, 0);
 
 pub(super) struct Scene {
     pub(super) registry: MemoryRegistry,
@@ -40,7 +44,9 @@ impl Scene {
             registry,
             control_plane: ControlPlane::default(),
             walk: Walk {
-                globs: RepositoryPatterns::all(),
+                patterns: RepositoryPatterns::all(),
+                tags: TagFilter::default(),
+                began: NOW,
                 scope: Scope::default(),
                 resumed: false,
                 pace: Pace {
@@ -57,8 +63,9 @@ impl Scene {
         }
     }
 
-    pub(super) fn globs(&mut self, globs: &[&str]) {
-        self.walk.globs = RepositoryPatterns::new(globs.iter().map(ToString::to_string).collect()).unwrap();
+    pub(super) fn patterns(&mut self, patterns: &[&str]) {
+        let patterns = patterns.iter().map(ToString::to_string).collect();
+        self.walk.patterns = RepositoryPatterns::new(patterns).unwrap();
     }
 
     pub(super) async fn attempt(&self) -> Result<Walked, UploadError> {

@@ -120,6 +120,7 @@ async fn a_registry_behind_an_unknown_authority_is_described_certificate_by_cert
         &registry.url(),
         "--sensor",
         "office",
+        "--no-test",
     ])?;
     assert!(added.status.success(), "{}", added.errors);
     let synced = control_plane.cli(&["sync", "unknown", "--wait"])?;
@@ -128,7 +129,7 @@ async fn a_registry_behind_an_unknown_authority_is_described_certificate_by_cert
         .queue(&portolan_harness::Registered { name: "unknown" })
         .await?;
     let run = scene.ended(&run).await?;
-    assert_eq!(run["finding"]["code"], json!("registry.tls_untrusted"), "{run:#}");
+    assert_eq!(run["finding"]["code"], json!("tls.private_ca"), "{run:#}");
     let shown = control_plane
         .cli(&["run", "show", run["id"].as_str().unwrap_or_default()])?
         .output;

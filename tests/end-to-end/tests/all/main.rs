@@ -2,7 +2,9 @@
 
 mod cancelling;
 mod crashes;
+mod doctor;
 mod enrolment;
+mod gitlab;
 mod main_job;
 mod proxies;
 mod revocation;

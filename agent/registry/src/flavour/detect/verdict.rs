@@ -59,7 +59,7 @@ pub(in crate::flavour) fn admitted(known: &Detection, headers: &HeaderMap) -> De
     } else {
         told.confidence
     };
-    Detection::new(told.flavour, confidence, evidence, version.as_deref())
+    Detection::new(told.flavour, confidence, &evidence, version.as_deref())
 }
 
 /// The product with the strongest sign; of several the one with the most.
@@ -89,6 +89,6 @@ fn detection(signs: &[Sign]) -> Detection {
         confidence = Confidence::Medium;
     }
     let version = of_it.iter().find_map(|sign| sign.version.clone());
-    let evidence = of_it.iter().map(|sign| sign.text.clone()).collect();
-    Detection::new(flavour, confidence, evidence, version.as_deref())
+    let evidence: Vec<String> = of_it.iter().map(|sign| sign.text.clone()).collect();
+    Detection::new(flavour, confidence, &evidence, version.as_deref())
 }

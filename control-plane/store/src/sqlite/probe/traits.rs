@@ -95,7 +95,7 @@ impl Probes for SqliteStore {
             match able(row) {
                 Ok(probe) => waiting.push(probe),
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "a probe cannot be read")
+                    tracing::error!(error = &error as &dyn std::error::Error, "a probe cannot be read");
                 }
             }
         }

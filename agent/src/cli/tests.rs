@@ -1,4 +1,8 @@
-use super::*;
+use clap::CommandFactory as _;
+
+use super::arguments::Cli;
+use super::{DONE, USAGE, run};
+use crate::settings::Environment;
 
 fn exit(arguments: &[&str]) -> u8 {
     let arguments = std::iter::once("portolan-agent").chain(arguments.iter().copied());
@@ -20,6 +24,12 @@ fn usage_and_settings_are_told_apart_from_failures() {
         exit(&["enroll", "t", "--storage", "h"]),
         USAGE,
         "storage of nothing"
+    );
+    assert_eq!(exit(&["doctor"]), USAGE);
+    assert_eq!(
+        exit(&["doctor", "h", "--password-stdin"]),
+        USAGE,
+        "a password of nobody"
     );
     assert_eq!(exit(&["run", "--health-listen", "0.0.0.0:1"]), USAGE);
 }

@@ -1,0 +1,88 @@
+//! The commands of a machine that is a sensor, and those that need none.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use portolan_shared::process::{Clock as _, Shutdown, SystemClock, SystemRng, Tasks};
+
+use super::arguments::Output;
+use super::exit::{DONE, FAILED, Failed, REFUSED, REVOKED, USAGE, keyring_code, say};
+use crate::doctor::{DoctorArguments, DoctorError, Style, examine};
+use crate::policy::Policy;
+use crate::settings::{Environment, Settings};
+use crate::wiring::{Agent, AgentEnd, AgentError, AgentParts, follow_signals, status};
+
+pub(super) async fn run_agent(settings: Settings, environment: Environment) -> Result<u8, Failed> {
+    let shutdown = Shutdown::new();
+    let tasks = Tasks::new(shutdown.clone());
+    let built = Agent::build(AgentParts {
+        settings,
+        environment,
+        clock: Arc::new(SystemClock),
+        rng: Arc::new(SystemRng),
+        tasks: tasks.clone(),
+    });
+    let (handle, agent) = built.await.map_err(|error| {
+        let code = match &error {
+            AgentError::Keyring(error) => keyring_code(error),
+            AgentError::Policy(_) => USAGE,
+            AgentError::Uplink(_) | AgentError::Listen { .. } => FAILED,
+        };
+        Failed::because(code, &error)
+    })?;
+    let signals = follow_signals(handle, shutdown).map_err(|error| Failed::because(FAILED, &error))?;
+    tasks.spawn("signals", signals);
+    let end = agent.run().await;
+    tasks.ended().await;
+    match end {
+        AgentEnd::Revoked => Err(Failed(
+            REVOKED,
+            "this sensor was revoked by its control plane".to_owned(),
+        )),
+        AgentEnd::Stopped if tasks.any_failed() => Err(Failed(
+            FAILED,
+            "a part of the agent failed; see the log".to_owned(),
+        )),
+        AgentEnd::Stopped => Ok(DONE),
+    }
+}
+
+pub(super) async fn show_status(settings: &Settings, output: Output) -> Result<u8, Failed> {
+    let report = status(&settings.data_dir, &settings.policy, SystemClock.now())
+        .await
+        .map_err(|error| Failed::because(keyring_code(&error), &error))?;
+    let text = match output {
+        Output::Text => report.to_string().trim_end().to_owned(),
+        Output::Json => {
+            serde_json::to_string_pretty(&report).map_err(|error| Failed::because(FAILED, &error))?
+        }
+    };
+    say(&text)?;
+    Ok(if report.ready { DONE } else { FAILED })
+}
+
+pub(super) async fn doctor(
+    arguments: &DoctorArguments,
+    settings: &Settings,
+    environment: &Environment,
+) -> Result<u8, Failed> {
+    let style = Style::of_output(environment);
+    match examine(arguments, settings, environment, io::stdin(), io::stdout(), style).await {
+        Ok(true) => Ok(DONE),
+        Ok(false) => Ok(REFUSED),
+        Err(error @ DoctorError::Consultation(_)) => Err(Failed::because(USAGE, &error)),
+        Err(error) => Err(Failed::because(FAILED, &error)),
+    }
+}
+
+pub(super) fn check_policy(file: &Path) -> Result<u8, Failed> {
+    let policy = Policy::load(file).map_err(|error| Failed::because(USAGE, &error))?;
+    if policy.is_empty() {
+        say(&format!("{} allows nothing.", file.display()))?;
+    }
+    for line in policy.describe() {
+        say(&line)?;
+    }
+    Ok(DONE)
+}

@@ -1,0 +1,18 @@
+//! The command line. Exit codes: 0 done, 1 failed, 2 refused (a server that is not trusted, a token that is not accepted, a registry that is not
+//! sound), 64 wrong usage, settings or policy, 78 this sensor is revoked.
+//!
+//! - `arguments`: what can be said; `run`: what is then done
+//! - `enroll`, `commands`: the commands
+//! - `exit`: exit codes, and how a command fails
+
+mod arguments;
+mod commands;
+mod enroll;
+mod exit;
+mod run;
+
+#[cfg(test)]
+mod tests;
+
+pub use exit::{DONE, FAILED, REFUSED, REVOKED, USAGE};
+pub use run::run;

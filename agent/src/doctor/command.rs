@@ -1,0 +1,73 @@
+//! The command itself.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use portolan_registry::doctor::diagnose;
+use portolan_shared::model::{StageReport, Verdict};
+use portolan_shared::process::{SystemClock, SystemRng};
+use portolan_shared::tls::{RegistryTrust, SystemRoots};
+
+use super::arguments::{DoctorArguments, Form};
+use super::consultation::{ConsultationError, Tools, prepare};
+use super::screen::{Screen, Style};
+use crate::settings::{Environment, Settings};
+
+/// No diagnosis came about, or could not be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum DoctorError {
+    /// The examination cannot begin as it was asked for.
+    #[error(transparent)]
+    Consultation(#[from] ConsultationError),
+    /// It could not be shown.
+    #[error("the diagnosis could not be shown")]
+    Output(#[from] io::Error),
+    /// It could not be written as JSON.
+    #[error("the diagnosis could not be written")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Examines a registry, shows the diagnosis on `output`, and tells whether everything that was tried works. A password is read from `input`.
+pub async fn examine(
+    arguments: &DoctorArguments,
+    settings: &Settings,
+    environment: &Environment,
+    input: impl Read,
+    mut output: impl Write + Send,
+    style: Style,
+) -> Result<bool, DoctorError> {
+    let tools = Tools {
+        settings,
+        environment,
+        roots: SystemRoots::load(),
+        certs_dir: Some(PathBuf::from(RegistryTrust::CERTS_DIR)),
+        clock: Arc::new(SystemClock),
+        rng: Arc::new(SystemRng),
+    };
+    let (access, question) = prepare(arguments, input, tools)?;
+    if arguments.output == Form::Json {
+        let diagnosis = diagnose(access, question, &|_| {}).await;
+        serde_json::to_writer_pretty(&mut output, &diagnosis)?;
+        writeln!(output)?;
+        return Ok(diagnosis.is_sound());
+    }
+    let screen = Screen::new(style);
+    writeln!(output, "{}", screen.title(&access.url))?;
+    // Nobody may be listening any more: that ends nothing but the showing.
+    let shown = Mutex::new((output, Ok(()), false));
+    let watch = |report: &StageReport| {
+        let (output, outcome, failed) = &mut *shown.lock().unwrap_or_else(PoisonError::into_inner);
+        // What comes behind a failure is not reached, and shown in one line.
+        if outcome.is_ok() && !*failed {
+            *outcome = write!(output, "{}", screen.stage(report)).and_then(|()| output.flush());
+        }
+        *failed |= report.verdict == Verdict::Failed;
+    };
+    let diagnosis = diagnose(access, question, &watch).await;
+    let (mut output, outcome, _) = shown.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcome?;
+    write!(output, "{}", screen.not_reached(&diagnosis))?;
+    writeln!(output, "\n{}", screen.summary(&diagnosis))?;
+    Ok(diagnosis.is_sound())
+}

@@ -1,0 +1,126 @@
+//! Tags that are not wanted.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use portolan_shared::model::{FindingCode, NamePatterns, RepositoryOutcome as Outcome, RunState, TagFilter};
+
+use super::registry::{MemoryRegistry, Request};
+use super::scene::{NOW, Scene};
+
+fn filter(names: &[&str], newest: u32, days: u32) -> TagFilter {
+    TagFilter {
+        names: NamePatterns::new(names.iter().map(ToString::to_string).collect()).unwrap(),
+        newest: NonZeroU32::new(newest),
+        max_age_days: NonZeroU32::new(days),
+    }
+}
+
+/// A repository `r` whose tags were pushed so many days ago.
+fn scene(tags: &[(&str, u64)]) -> Scene {
+    let scene = Scene::of(MemoryRegistry {
+        page: 2,
+        tells_digests: true,
+        ..MemoryRegistry::default()
+    });
+    for (tag, days) in tags {
+        scene.registry.image("r", tag, tag);
+        let pushed = NOW - Duration::from_secs(days * 86_400);
+        let of = ("r".to_owned(), (*tag).to_owned());
+        scene.registry.pushed.lock().unwrap().insert(of, pushed);
+    }
+    scene
+}
+
+fn stored(scene: &Scene) -> (Vec<String>, Vec<String>) {
+    let state = scene.control_plane.state();
+    let had = &state.repositories["r"];
+    (had.tags.keys().cloned().collect(), had.left_out.clone())
+}
+
+fn resolved(log: &[Request]) -> usize {
+    log.iter()
+        .filter(|request| matches!(request, Request::Resolve(..)))
+        .count()
+}
+
+#[tokio::test]
+async fn what_its_name_leaves_out_costs_no_request() {
+    let mut scene = Scene::new();
+    for tag in ["1.0", "1.1", "main-1", "main-2", "tmp"] {
+        scene.registry.image("r", tag, tag);
+    }
+    scene.walk.tags = filter(&["re:[0-9.]+|main-.*", "!main-1"], 0, 0);
+    let (state, log) = scene.run().await;
+    assert_eq!(state, RunState::Complete);
+    assert_eq!(resolved(&log), 3);
+    assert_eq!(
+        stored(&scene),
+        (
+            vec!["1.0".into(), "1.1".into(), "main-2".into()],
+            vec!["main-1".into(), "tmp".into()]
+        )
+    );
+    let closing = scene.closing();
+    assert_eq!((closing.tags, closing.tags_filtered), (3, 2));
+    assert_eq!(closing.progress.tags, 3);
+}
+
+#[tokio::test]
+async fn a_list_that_tells_digests_is_not_asked_again() {
+    let scene = scene(&[("a", 1), ("b", 2), ("c", 3)]);
+    let (state, log) = scene.run().await;
+    assert_eq!((state, resolved(&log)), (RunState::Complete, 0));
+    assert_eq!(scene.tag_sets(), scene.true_tag_sets());
+    let names_only = Scene::new();
+    for tag in ["a", "b", "c"] {
+        names_only.registry.image("r", tag, tag);
+    }
+    names_only.run().await;
+    let hash = |scene: &Scene| scene.control_plane.state().repositories["r"].hash;
+    assert_eq!(hash(&scene), hash(&names_only), "both ways see the same");
+}
+
+#[tokio::test]
+async fn age_and_order_are_judged_when_all_are_known_and_nothing_else_changes_the_hash() {
+    let mut scene = scene(&[("a", 1), ("b", 2), ("c", 3), ("d", 4), ("old", 40)]);
+    scene.walk.tags = filter(&[], 2, 30);
+    assert_eq!(scene.run().await.0, RunState::Complete);
+    assert_eq!(
+        stored(&scene),
+        (
+            vec!["a".into(), "b".into()],
+            vec!["c".into(), "d".into(), "old".into()]
+        )
+    );
+    let closing = scene.closing();
+    assert_eq!((closing.tags, closing.tags_filtered), (2, 3));
+    assert_eq!(scene.committed("r"), Some((Outcome::Listed, None)));
+    scene.registry.image("r", "c", "c, moved");
+    scene.run().await;
+    let calls = scene.control_plane.state().calls.clone();
+    assert!(!calls.iter().any(|(name, _)| *name == "commit"), "{calls:?}");
+    assert_eq!(scene.closing().tags_filtered, 3);
+}
+
+#[tokio::test]
+async fn without_times_nothing_is_left_out_and_that_is_told() {
+    let mut scene = scene(&[("a", 1), ("b", 2)]);
+    scene.registry.pushed.lock().unwrap().clear();
+    scene.walk.tags = filter(&[], 1, 30);
+    assert_eq!(scene.run().await.0, RunState::Complete);
+    assert_eq!(
+        scene.committed("r"),
+        Some((Outcome::Listed, Some(FindingCode::FilterTimesUnknown)))
+    );
+    assert_eq!(stored(&scene).0.len(), 2);
+    assert_eq!(scene.closing().tags_filtered, 0);
+}
+
+#[tokio::test]
+async fn a_repository_of_which_nothing_is_wanted_is_listed_and_empty() {
+    let mut scene = scene(&[("a", 40), ("b", 50)]);
+    scene.walk.tags = filter(&[], 0, 30);
+    assert_eq!(scene.run().await.0, RunState::Complete);
+    assert_eq!(stored(&scene), (vec![], vec!["a".into(), "b".into()]));
+}
