@@ -31,7 +31,9 @@ pub use inventory::{
     RepositoryCommitted, TagObservation,
 };
 pub use page::{Cursor, CursorError, Page, PageRequest};
-pub use probe::{NewProbe, ProbeOutcome, ProbeRecord, ProbeReport, Probes, WAITING_PROBES, WaitingProbe};
+pub use probe::{
+    KEPT_PROBES, NewProbe, ProbeOutcome, ProbeRecord, ProbeReport, Probes, WAITING_PROBES, WaitingProbe,
+};
 pub use registry::{NewRegistry, Registries, RegistryChange, RegistryChangeOutcome, RegistryRecord};
 pub use run::{
     CancelOutcome, ClosedRun, Fence, HeldAttempt, Leasable, Lease, LostLease, NewRun, QueueOutcome,

@@ -42,6 +42,8 @@ pub enum ProbeOutcome {
 
 /// Probes of one tenant that may wait for their sensors: a further one is refused.
 pub const WAITING_PROBES: u32 = 64;
+/// Probes of one tenant that are kept once they have ended: the oldest go.
+pub const KEPT_PROBES: u32 = 256;
 
 /// What a sensor reported.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,13 +77,14 @@ pub struct WaitingProbe {
 /// Storage of probes.
 #[async_trait]
 pub trait Probes {
-    /// Adds a probe, and the entry with it, unless the tenant has too many waiting.
+    /// Adds a probe, and the entry with it, unless the tenant has too many waiting. Of those that have ended, [`KEPT_PROBES`] stay.
     async fn add_probe(&self, probe: &NewProbe, entry: &AuditEntry) -> Result<ProbeOutcome, StoreError>;
 
     /// One probe.
     async fn probe(&self, tenant: TenantId, id: ProbeId) -> Result<Option<ProbeRecord>, StoreError>;
 
-    /// Probes that wait at `now` and that one of `sensors` may carry out, oldest first. Of all tenants: this is for the dispatcher. One that
+    /// Probes that wait at `now` and that one of `sensors` may carry out, the oldest of each tenant first, so that no
+    /// tenant's probes stand in the way of another's. Of all tenants: this is for the dispatcher. One that
     /// cannot be read is passed over, and logged.
     async fn waiting_probes(
         &self,

@@ -181,6 +181,8 @@ macro_rules! suite {
                 only_the_first_report_of_a_current_session_in_time_counts,
                 probes_wait_for_the_preferred_sensor_that_is_connected,
                 a_tenant_has_so_many_waiting_probes_and_no_more,
+                no_tenant_stands_in_the_way_of_another,
+                of_probes_that_have_ended_so_many_are_kept,
                 probes_are_forgotten,
             }
             model {

@@ -5,7 +5,9 @@ use portolan_shared::model::{
     Stage, StageReport, TagFilter,
 };
 use portolan_shared::process::SystemRng;
-use portolan_store::{NewProbe, ProbeOutcome, ProbeRecord, ProbeReport, Store, WAITING_PROBES, WaitingProbe};
+use portolan_store::{
+    KEPT_PROBES, NewProbe, ProbeOutcome, ProbeRecord, ProbeReport, Store, WAITING_PROBES, WaitingProbe,
+};
 
 use crate::site::{Site, at, entries, name, note, registry, sensor, session, tenant};
 
@@ -209,6 +211,41 @@ pub async fn a_tenant_has_so_many_waiting_probes_and_no_more(store: &dyn Store) 
     add(store, &probe(&site, 120)).await;
     let other = Site::new(store).await;
     add(store, &probe(&other, 1)).await;
+}
+
+/// However many probes a tenant has waiting, those of others get their turn.
+pub async fn no_tenant_stands_in_the_way_of_another(store: &dyn Store) {
+    let (many, one) = (Site::new(store).await, Site::new(store).await);
+    for seconds in 0..20 {
+        add(store, &probe(&many, seconds)).await;
+    }
+    let late = probe(&one, 30);
+    add(store, &late).await;
+    let waiting = store
+        .waiting_probes(at(31), &[many.sensor, one.sensor], 2)
+        .await
+        .unwrap();
+    assert!(
+        waiting.iter().any(|waiting| waiting.probe.id == late.id),
+        "{waiting:?}"
+    );
+}
+
+/// What has ended does not pile up.
+pub async fn of_probes_that_have_ended_so_many_are_kept(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let oldest = probe(&site, 0);
+    add(store, &oldest).await;
+    for number in 0..KEPT_PROBES {
+        let seconds = i64::from(number) * 200 + 200;
+        assert!(
+            store.probe(site.tenant, oldest.id).await.unwrap().is_some(),
+            "{number}"
+        );
+        add(store, &probe(&site, seconds)).await;
+    }
+    add(store, &probe(&site, 1_000_000)).await;
+    assert_eq!(store.probe(site.tenant, oldest.id).await.unwrap(), None);
 }
 
 /// By age, whatever became of them; and with their registry.

@@ -12,8 +12,8 @@ use crate::sqlite::failure::{During as _, is_unknown_tenant};
 use crate::sqlite::rows;
 use crate::sqlite::{SqliteStore, audit, registry};
 use crate::{
-    AuditEntry, NewProbe, ProbeOutcome, ProbeRecord, ProbeReport, Probes, StoreError, WAITING_PROBES,
-    WaitingProbe,
+    AuditEntry, KEPT_PROBES, NewProbe, ProbeOutcome, ProbeRecord, ProbeReport, Probes, StoreError,
+    WAITING_PROBES, WaitingProbe,
 };
 
 /// Probes that are forgotten in one transaction.
@@ -55,6 +55,17 @@ impl Probes for SqliteStore {
         if inserted.rows_affected() == 0 {
             return Ok(ProbeOutcome::TooMany);
         }
+        sqlx::query(
+            "DELETE FROM probe WHERE rowid IN (
+                 SELECT rowid FROM probe WHERE tenant_id = ?1 AND (ended_at IS NOT NULL OR expires_at <= ?2)
+                 ORDER BY asked_at DESC LIMIT -1 OFFSET ?3)",
+        )
+        .bind(probe.tenant.as_bytes().as_slice())
+        .bind(millis(probe.asked_at))
+        .bind(KEPT_PROBES)
+        .execute(&mut *tx)
+        .await
+        .during(ACTION)?;
         audit::append(&mut tx, probe.tenant, entry).await?;
         tx.commit().await.during(ACTION)?;
         Ok(ProbeOutcome::Added)
@@ -79,10 +90,12 @@ impl Probes for SqliteStore {
         let connected = rows::json("connected sensors", sensors)?;
         let found = sqlx::query(
             "SELECT * FROM (
-                 SELECT probe.*, (SELECT able.value FROM json_each(probe.sensors) AS able
-                                  WHERE able.value IN (SELECT value FROM json_each(?2)) ORDER BY able.key LIMIT 1) AS able
-                 FROM probe WHERE ended_at IS NULL AND expires_at > ?1)
-             WHERE able IS NOT NULL ORDER BY asked_at, probe_id LIMIT ?3",
+                 SELECT *, row_number() OVER (PARTITION BY tenant_id ORDER BY asked_at, probe_id) AS turn FROM (
+                     SELECT probe.*, (SELECT able.value FROM json_each(probe.sensors) AS able
+                                      WHERE able.value IN (SELECT value FROM json_each(?2)) ORDER BY able.key LIMIT 1) AS able
+                     FROM probe WHERE ended_at IS NULL AND expires_at > ?1)
+                 WHERE able IS NOT NULL)
+             ORDER BY turn, asked_at, probe_id LIMIT ?3",
         )
         .bind(millis(now))
         .bind(connected)
