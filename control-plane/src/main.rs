@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         },
         Command::Operator(command) => {
             let environment = Environment::read();
-            let mut terminal = Terminal::standard();
+            let mut terminal = Terminal::standard(&environment);
             let exit = runtime.block_on(operate(command, &environment, &mut terminal, &SystemClock));
             ExitCode::from(exit.code())
         }

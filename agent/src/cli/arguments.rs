@@ -19,7 +19,7 @@ pub(super) struct Cli {
     pub(super) common: Common,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 server not trusted or token not accepted, 64 wrong usage, settings or policy, \
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 server not trusted or token not accepted (doctor: a stage failed), 64 wrong usage, settings or policy, \
                           78 this sensor is revoked (do not start it again).";
 
 const ENROLL_HELP: &str = "Examples:\n  \

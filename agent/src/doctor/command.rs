@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portolan_registry::doctor::diagnose;
-use portolan_shared::model::{StageReport, Verdict};
+use portolan_shared::model::{Diagnosis, Finding, RegistryFacts, Severity, Stage, StageReport, Verdict};
 use portolan_shared::process::{SystemClock, SystemRng};
 use portolan_shared::tls::{RegistryTrust, SystemRoots};
+use serde::Serialize;
 
 use super::arguments::{DoctorArguments, Form};
 use super::consultation::{ConsultationError, Tools, prepare};
@@ -48,7 +49,7 @@ pub async fn examine(
     let (access, question) = prepare(arguments, input, tools)?;
     if arguments.output == Form::Json {
         let diagnosis = diagnose(access, question, &|_| {}).await;
-        serde_json::to_writer_pretty(&mut output, &diagnosis)?;
+        serde_json::to_writer_pretty(&mut output, &DiagnosisView::of(&diagnosis))?;
         writeln!(output)?;
         return Ok(diagnosis.is_sound());
     }
@@ -70,4 +71,60 @@ pub async fn examine(
     write!(output, "{}", screen.not_reached(&diagnosis))?;
     writeln!(output, "\n{}", screen.summary(&diagnosis))?;
     Ok(diagnosis.is_sound())
+}
+
+/// A diagnosis for programs: with what the catalogue says of each finding, so that nobody has to look it up.
+#[derive(Serialize)]
+struct DiagnosisView<'a> {
+    stages: Vec<StageView<'a>>,
+    facts: &'a RegistryFacts,
+}
+
+#[derive(Serialize)]
+struct StageView<'a> {
+    stage: Stage,
+    verdict: Verdict,
+    duration_ms: u64,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    seen: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<FindingView<'a>>,
+}
+
+#[derive(Serialize)]
+struct FindingView<'a> {
+    #[serde(flatten)]
+    finding: &'a Finding,
+    severity: Severity,
+    symptom: &'static str,
+    cause: &'static str,
+    cure: &'static str,
+}
+
+impl<'a> DiagnosisView<'a> {
+    fn of(diagnosis: &'a Diagnosis) -> Self {
+        Self {
+            stages: diagnosis.stages.iter().map(StageView::of).collect(),
+            facts: &diagnosis.facts,
+        }
+    }
+}
+
+impl<'a> StageView<'a> {
+    fn of(report: &'a StageReport) -> Self {
+        let of_finding = |finding: &'a Finding| FindingView {
+            finding,
+            severity: finding.code.severity(),
+            symptom: finding.code.entry().symptom,
+            cause: finding.code.cause(),
+            cure: finding.code.cure(),
+        };
+        Self {
+            stage: report.stage,
+            verdict: report.verdict,
+            duration_ms: report.duration_ms,
+            seen: &report.seen,
+            findings: report.findings.iter().map(of_finding).collect(),
+        }
+    }
 }

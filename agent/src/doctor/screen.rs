@@ -118,11 +118,10 @@ impl Screen {
     fn finding(&self, finding: &Finding) -> String {
         let code = self.coloured(finding.code.as_str(), finding.code.severity());
         let mut text = format!("{INDENT}{code}: {}\n", finding.seen);
-        // Information asks nothing of anybody; the documentation says what it means.
-        if finding.code.severity() == Severity::Info {
-            return text;
+        // Of information the reason is left to the documentation: what there is to do, if anything, is enough here.
+        if finding.code.severity() != Severity::Info {
+            let _ = writeln!(text, "{INDENT}  why  {}", finding.code.cause());
         }
-        let _ = writeln!(text, "{INDENT}  why  {}", finding.code.cause());
         let _ = writeln!(text, "{INDENT}  do   {}", finding.code.cure());
         text
     }
@@ -295,6 +294,17 @@ mod tests {
         let plain = shown(Style::default(), &sound);
         assert!(plain.is_ascii() && !plain.contains('\x1b'), "{plain}");
         assert!(plain.ends_with("Sound: everything that was tried works."));
+    }
+
+    #[test]
+    fn information_says_what_to_do_too() {
+        let finding = Finding::new(FindingCode::TokenLifetime, "r:443: tokens live 300 s");
+        let text = shown(Style::default(), &diagnosis(vec![finding]));
+        assert!(
+            text.contains(&format!("      do   {}", FindingCode::TokenLifetime.cure())),
+            "{text}"
+        );
+        assert!(!text.contains("  why  "), "{text}");
     }
 
     #[test]

@@ -134,6 +134,12 @@ async fn without_a_policy_it_says_so_and_goes_on() {
     let diagnosis = diagnosis(&output);
     found(&diagnosis, Stage::Policy, FindingCode::PolicyMissing);
     assert_eq!(report(&diagnosis, Stage::Policy).verdict, Verdict::Warned);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let finding = &json["stages"][0]["findings"][0];
+    assert_eq!(finding["severity"], "warning", "{finding}");
+    for field in ["seen", "symptom", "cause", "cure"] {
+        assert!(finding[field].is_string(), "{field} of {finding}");
+    }
     assert_eq!(output.status.code(), Some(0), "a warning is sound");
     assert!(!text(&output.stdout).contains(GitLab::FULL.1));
 }

@@ -99,6 +99,28 @@ async fn nothing_that_a_server_says_reaches_a_terminal_unchecked() {
     }
 }
 
+/// A realm is shown as a place alone: what else it holds may be a secret.
+#[tokio::test]
+async fn secrets_in_a_realm_are_not_shown() {
+    let scene = Scene::new();
+    let url = scripted::registry(&scene.tasks, |_, path| {
+        (path == "/v2/").then(|| {
+            let realm = "https://robot:pa55word@tokens.example.com/issue?sig=signed&service=x#frag";
+            Answer::error(401, "UNAUTHORIZED", "authentication required").with(
+                "www-authenticate",
+                format!("Bearer realm=\"{realm}\",service=\"registry\""),
+            )
+        })
+    })
+    .await;
+    let diagnosis = examine(scene.access(&url)).await;
+    let text = serde_json::to_string(&diagnosis).unwrap();
+    for secret in ["robot", "pa55word", "signed", "frag"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    assert!(text.contains("tokens.example.com"), "the place is named: {text}");
+}
+
 #[tokio::test]
 async fn garbage_on_the_wire_is_a_finding() {
     let scene = Scene::new();

@@ -6,12 +6,13 @@ use portolan_doubles::faults::{Fault, Rule};
 use portolan_doubles::token::Account;
 use portolan_doubles::web::GitLab;
 use portolan_doubles::{Content, RegistryDouble, TokenService};
+use portolan_registry::doctor::Question;
 use portolan_registry::{CredentialSource, Environment};
-use portolan_shared::model::{Diagnosis, FindingCode, Stage, Verdict};
+use portolan_shared::model::{Diagnosis, FindingCode, RepositoryPatterns, Stage, Verdict};
 use portolan_shared::process::{Clock as _, SystemClock};
 
 use crate::scene::{
-    Names, PickyGate, Scene, examine, examine_repository, found, provoked, report, with_login,
+    Names, PickyGate, Scene, ask, examine, examine_repository, found, provoked, report, with_login,
 };
 
 provoked! {
@@ -49,6 +50,8 @@ provoked! {
         let day = day.strftime("%Y-%m-%d").to_string();
         gitlab.web().change(|instance| instance.credential(GitLab::FULL.1).expires_at = Some(day));
     });
+    a_deploy_token_is_not_shown_to_the_api: NativeApiNotAsked at Discovery = one_name_and_a_pattern();
+    a_stranger_at_gitlab: CredentialNeeded at Scopes = as_stranger();
     a_credential_that_is_not_there: CredentialUnavailable at Token = missing_file();
 }
 
@@ -65,6 +68,29 @@ async fn as_login(login: (&str, &str), change: impl FnOnce(&GitLab)) -> Diagnosi
         let with_login = shown.iter().filter(|request| request.login.is_some()).count();
         assert!(with_login <= 1, "shown again after a refusal: {shown:?}");
     }
+    diagnosis
+}
+
+async fn as_stranger() -> Diagnosis {
+    let scene = Scene::new();
+    let gitlab = scene.gitlab().await;
+    let diagnosis = examine_repository(scene.access(&gitlab.registry_url()), "acme/shop/api").await;
+    assert!(!diagnosis.is_sound());
+    diagnosis
+}
+
+async fn one_name_and_a_pattern() -> Diagnosis {
+    let scene = Scene::new();
+    let gitlab = scene.gitlab().await;
+    let patterns = vec!["acme/*".to_owned(), "acme/shop/api".to_owned()];
+    let question = Question {
+        patterns: RepositoryPatterns::new(patterns).unwrap(),
+        ..Question::default()
+    };
+    let access = with_login(scene.access(&gitlab.registry_url()), GitLab::DEPLOY);
+    let diagnosis = ask(access, question).await;
+    let asked = gitlab.web().log().count(|seen| seen.path().starts_with("/api/"));
+    assert_eq!(asked, 0, "it would count as a failed login");
     diagnosis
 }
 

@@ -27,13 +27,8 @@ Guides to GitLab's registry name some more errors. This agent only reads, never 
 
 | what people see | why it is not among the findings |
 | --- | --- |
-| `manifest blob unknown: blob unknown to registry` while pushing a manifest list | The registry refuses the push, because a child was pushed to another repository. Nothing is stored, so there is nothing to read. A child that is missing later is `manifest.child_missing`. |
-| `unauthorized: authentication required` while pushing a large image | The pusher's token ends before the push does. Reading asks for a token per repository and renews it in time; how long tokens live is told by `token.lifetime`. |
-| `error authorizing context: invalid token` in GitLab's own log while a cleanup policy runs over more than 1,000 tags | GitLab's own token ends before its own work does. Raise `container_registry_token_expire_delay`, or limit how many tags a policy deletes at once. |
-| `Project cannot be transferred, because tags are present in its container registry.` and `Namespace cannot be moved because at least one project has tags in container registry.` | GitLab refuses to move a project that has images. Its repositories keep their names, so nothing changes for those who read. |
-| `Something went wrong while updating the cleanup policy.` | GitLab refuses to save a policy whose pattern is not RE2. One that was saved by an older release is told by `gitlab.cleanup_invalid`. |
-| `404 Not Found` or `Unknown Manifest` from a Docker older than 17.12 | It is the old client that cannot read what the registry serves. An image that is stored in the old format is `manifest.schema1`. |
-| An image cannot be pushed because the group's or project's path begins with `_` or ends with `-` | No such repository comes into being. Rename the path. |
+| `Project cannot be transferred, because tags are present in its container registry.` and `Namespace cannot be moved because at least one project has tags in container registry.` | GitLab refuses to move a project that has images. Its repositories keep their names, so nothing changes for those who read. One that was moved all the same is `repository.missing` under its old name. |
+| An image cannot be pushed because the group's or project's path begins with `_` or ends with `-` | No such repository comes into being: rename the path. One that is listed all the same is read as any other: only names that no URL can hold are `discovery.name_malformed`. |
 | `lookup docker on no such host` in a pipeline that uses Docker-in-Docker from a mirror | The job lacks an alias for its service; no registry is involved. |
 | A push event arrives and nothing is read, because the schedule is still a daily one | Events are no part of the way to a registry. GitLab itself sends none for its container registry: read on a schedule. |
 ";

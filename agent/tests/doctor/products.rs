@@ -9,6 +9,7 @@ use crate::scene::{Scene, examine, provoked, report, with_login};
 
 provoked! {
     a_group_shows_what_its_members_hold: MergedPassedOver at Discovery = nexus();
+    an_owner_has_to_be_named_to_gitea: NativeApiNotAsked at Discovery = gitea();
 }
 
 const LOGIN: (&str, &str) = ("reader", "s3cret");
@@ -49,8 +50,7 @@ async fn zot() {
     is_sound(&diagnosis, Flavour::Zot);
 }
 
-#[tokio::test]
-async fn gitea() {
+async fn gitea() -> Diagnosis {
     let scene = Scene::new();
     let double = GiteaDouble::start(
         Content::gitlab_fixture(),
@@ -64,6 +64,7 @@ async fn gitea() {
     .unwrap();
     let diagnosis = examine(with_login(scene.access(&double.stage().url()), LOGIN)).await;
     is_sound(&diagnosis, Flavour::Gitea);
+    diagnosis
 }
 
 async fn nexus() -> Diagnosis {

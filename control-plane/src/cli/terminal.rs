@@ -4,6 +4,7 @@ use std::io::{self, BufRead, IsTerminal as _, Read as _, Write};
 
 use portolan_shared::model::printable;
 
+use super::environment::Environment;
 use super::failure::CliError;
 
 /// Longest question and longest answer to it, in bytes; both are cut above.
@@ -19,6 +20,8 @@ pub struct Terminal {
     pub input: Box<dyn BufRead + Send>,
     /// Columns that results are fitted to; none if they do not go to a terminal.
     pub width: Option<usize>,
+    /// Whether results go to a terminal that may be shown colours and characters beyond ASCII.
+    pub marks: bool,
     /// Whether standard error is a terminal, so that progress may move.
     pub progress: bool,
     /// Whether a person types the input, and must be asked for it.
@@ -51,9 +54,9 @@ impl ConfirmArgs {
 }
 
 impl Terminal {
-    /// The process's own.
+    /// The process's own; with marks if the environment lets them.
     #[must_use]
-    pub fn standard() -> Self {
+    pub fn standard(environment: &Environment) -> Self {
         let out = io::stdout();
         let width = out
             .is_terminal()
@@ -62,6 +65,7 @@ impl Terminal {
             .map(|size| usize::from(size.ws_col))
             .filter(|columns| *columns > 0);
         Self {
+            marks: environment.marks && width.is_some(),
             width,
             progress: io::stderr().is_terminal(),
             asks: io::stdin().is_terminal(),

@@ -104,6 +104,7 @@ impl Desk {
             err: Box::new(err.clone()),
             input: Box::new(Cursor::new(input.to_owned())),
             width: Some(160),
+            marks: false,
             progress: terminal,
             asks: terminal,
         };

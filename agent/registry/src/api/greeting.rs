@@ -6,7 +6,7 @@ use portolan_shared::model::printable;
 use url::Url;
 
 use super::ping::Login;
-use super::problem::{fault_of, unexpected};
+use super::problem::{fault_of, from_elsewhere, unexpected};
 use crate::auth::{Challenge, Challenges, basic_parameters};
 use crate::error::Fault;
 use crate::http::Reply;
@@ -62,6 +62,9 @@ impl Greeting {
 
     /// The token service that is asked for, with its service name and scope, if its address is one.
     pub(crate) fn bearer(&self) -> Option<Asked> {
+        if self.is_from_elsewhere() {
+            return None;
+        }
         let challenges = Challenges::of(&self.0.headers);
         let Some(Challenge::Bearer {
             realm,
@@ -97,11 +100,19 @@ impl Greeting {
         self.0.body.is_empty()
     }
 
+    /// Whether another origin answered in the registry's place: nothing that it says is the registry's word.
+    pub(crate) fn is_from_elsewhere(&self) -> bool {
+        self.0.elsewhere
+    }
+
     /// How the registry wants to be asked.
     ///
     /// # Errors
-    /// If this is no registry.
+    /// If this is no registry, or somebody else answered in its place.
     pub(crate) fn login(&self) -> Result<Login, Fault> {
+        if let Some(fault) = from_elsewhere(&self.0) {
+            return Err(fault);
+        }
         let challenges = Challenges::of(&self.0.headers);
         match challenges.bearer() {
             _ if self.0.status.is_success() => self.open(),
@@ -130,6 +141,28 @@ impl Greeting {
             Ok(Login::NotAsked)
         } else {
             Err(unexpected(&self.0, "the answer is not that of a registry"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_from_elsewhere_is_not_the_registrys() {
+        const ASKS: &str = r#"Bearer realm="https://r.example.com/token",service="r""#;
+        let mut greeting = Greeting::for_test("https://other.example.com/v2/", ASKS);
+        assert!(greeting.bearer().is_some());
+        greeting.0.elsewhere = true;
+        assert_eq!(greeting.bearer(), None);
+        for status in [401, 200, 404] {
+            greeting.0.status = StatusCode::from_u16(status).unwrap();
+            assert!(
+                matches!(greeting.login(), Err(Fault::Redirect { .. })),
+                "{status}"
+            );
+            assert!(greeting.is_nothing());
         }
     }
 }

@@ -28,4 +28,4 @@ pub use walk::{Page, Walk};
 pub(crate) use greeting::{Asked, Greeting};
 pub(crate) use learnt::Learnt;
 pub(crate) use link::next_query;
-pub(crate) use problem::{fault_of, unexpected};
+pub(crate) use problem::{fault_of, from_elsewhere, unexpected};

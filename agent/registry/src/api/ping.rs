@@ -4,7 +4,7 @@ use ::http::header::WWW_AUTHENTICATE;
 use ::http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::greeting::Greeting;
-use super::problem::fault_of;
+use super::problem::{fault_of, from_elsewhere};
 use crate::auth::Scope;
 use crate::client::{RegistryClient, Request};
 use crate::error::{Fault, RegistryError, Subject};
@@ -51,7 +51,7 @@ impl RegistryClient {
     /// How the API's root receives a stranger.
     pub(crate) async fn greet(&self) -> Result<Greeting, Fault> {
         let reply = self.send_as_stranger(root()).await?;
-        if reply.status.is_success() {
+        if reply.status.is_success() && !reply.elsewhere {
             self.learn_from(&reply).await;
         }
         Ok(Greeting::new(reply))
@@ -61,6 +61,9 @@ impl RegistryClient {
     /// answer that let it in.
     pub(crate) async fn enter(&self) -> Result<Option<HeaderMap>, Fault> {
         let reply = self.send(root()).await?;
+        if let Some(fault) = from_elsewhere(&reply) {
+            return Err(fault);
+        }
         match reply.status {
             status if status.is_success() => Ok(Some(reply.headers)),
             StatusCode::UNAUTHORIZED if !self.has_login().await? => Ok(None),

@@ -61,6 +61,14 @@ fn first(body: &[u8]) -> Option<WireError> {
     wire.errors.into_iter().next()
 }
 
+/// The fault of an answer that another origin gave than the one that was asked: whatever it says is not the registry's word.
+pub(crate) fn from_elsewhere(reply: &Reply) -> Option<Fault> {
+    reply.elsewhere.then(|| Fault::Redirect {
+        to: reply.url.host_str().map(str::to_owned),
+        why: "to another host than the API's",
+    })
+}
+
 /// The fault that an answer makes. Never called for a success.
 pub(crate) fn fault_of(reply: &Reply) -> Fault {
     let status = reply.status;

@@ -9,7 +9,7 @@ use portolan_shared::model::{Finding, FindingCode};
 use super::link::{next_elsewhere, next_query};
 use super::listing::Collector;
 use super::pager::{Pager, Refused, Seen, WalkEnd};
-use super::problem::{fault_of, unexpected};
+use super::problem::{fault_of, from_elsewhere, unexpected};
 use crate::auth::Scope;
 use crate::client::{RegistryClient, Request};
 use crate::error::{Fault, RegistryError, Subject};
@@ -83,7 +83,12 @@ impl<T: FromStr> Walk<T> {
                 retries,
                 ..Request::get(&self.listing.path, JSON, &self.listing.scope, bound)
             };
-            let reply = match self.client.send(request).await {
+            let reply = self.client.send(request).await;
+            // A storage host's JSON is not the registry's list.
+            if let Some(fault) = reply.as_ref().ok().and_then(from_elsewhere) {
+                return Err(fault);
+            }
+            let reply = match reply {
                 Ok(reply) if reply.status.is_success() => reply,
                 Ok(reply) => {
                     let fault = fault_of(&reply);

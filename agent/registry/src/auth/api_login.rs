@@ -37,6 +37,10 @@ pub(crate) enum Presented {
     Body(Bytes),
 }
 
+/// Why a login that is no user name with a password is not shown to a product's API.
+const NO_FORM: &str =
+    "the login has no form in which this API takes one: it wants a user name with a password or access token";
+
 /// A login on its way to a product's API.
 pub(crate) struct ApiAuthorization {
     pub(crate) presented: Presented,
@@ -44,8 +48,9 @@ pub(crate) struct ApiAuthorization {
 }
 
 impl Authenticator {
-    /// What to send to a product's API at `url`: user name and secret, or the secret alone. `None` without a login, or with one that has no
-    /// such form. An error if the login must not be sent there, or was refused there before.
+    /// What to send to a product's API at `url`: user name and secret, or the secret alone. `None` only where no login is configured. An error
+    /// if the login must not be sent there, was refused there before, or has no such form: what a stranger is shown instead would pass for
+    /// everything that the login may see.
     pub(crate) async fn for_api(
         &self,
         transport: &Transport,
@@ -75,7 +80,10 @@ impl Authenticator {
             ApiForm::Secret | ApiForm::SecretToExplain => bearer(&login).map(Presented::Header),
             ApiForm::Members(user, secret) => members(&login, user, secret).map(Presented::Body),
         };
-        Ok(presented.map(|presented| ApiAuthorization { presented, login }))
+        let Some(presented) = presented else {
+            return Err(Fault::NotAsked { why: NO_FORM });
+        };
+        Ok(Some(ApiAuthorization { presented, login }))
     }
 
     /// Remembers that the API at `url` refused this login.

@@ -13,7 +13,25 @@ const PUBLIC_SECOND_LEVEL: [&str; 12] = [
 ];
 
 /// Domains that hand out subdomains to anybody, so that sharing them means nothing.
-const SHARED_DOMAINS: [&str; 20] = [
+const SHARED_DOMAINS: [&str; 38] = [
+    "amazonaws.com.cn",
+    "azure.com",
+    "azurecr.cn",
+    "azurecr.us",
+    "azurefd.net",
+    "eu.org",
+    "jfrog.io",
+    "ngrok-free.app",
+    "ngrok.app",
+    "nip.io",
+    "onrender.com",
+    "pages.dev",
+    "pkg.dev",
+    "railway.app",
+    "sslip.io",
+    "trafficmanager.net",
+    "ts.net",
+    "web.app",
     "amazonaws.com",
     "appspot.com",
     "azurecr.io",
@@ -36,8 +54,8 @@ const SHARED_DOMAINS: [&str; 20] = [
     "workers.dev",
 ];
 
-/// Domains of one owner that go by different names: Docker Hub's registry and its web API.
-const TWINS: [(&str, &str); 1] = [("docker.io", "docker.com")];
+/// Hosts that belong to registries of another domain: Docker Hub's web API.
+const TWINS: [(&str, &str); 1] = [("docker.io", "hub.docker.com")];
 
 /// The token service that a challenge names, made absolute; refused if nobody may be sent there at all.
 pub(crate) fn absolute(realm: &str, answered_by: &Url) -> Result<Url, Fault> {
@@ -99,7 +117,7 @@ fn related(registry: &str, realm: &Url) -> bool {
     let (Some(ours), Some(theirs)) = (registrable(registry), registrable(host)) else {
         return false;
     };
-    is_name && (ours == theirs || TWINS.contains(&(ours, theirs)))
+    is_name && (ours == theirs || TWINS.contains(&(ours, host)))
 }
 
 /// The domain that somebody registered, as far as can be told without the public suffix list: the last two labels, or three below

@@ -1,6 +1,7 @@
 //! The API's root as a stranger meets it, the product behind it, and how it wants to be asked.
 
 use portolan_shared::model::{Detection, FindingCode};
+use url::Url;
 
 use super::examination::Examination;
 use super::notes::Notes;
@@ -96,7 +97,11 @@ impl Examination {
             }
             Login::Bearer { realm, service } => {
                 let service = service.as_deref().unwrap_or("no name");
-                notes.see(format!("asks for a token of {realm} (service {service})"));
+                let place = absolute_realm(realm, registry.greeting().url()).map_or_else(
+                    |_| "a token service whose address cannot be read".to_owned(),
+                    |realm| place_of(&realm),
+                );
+                notes.see(format!("asks for a token of {place} (service {service})"));
                 if let Err(fault) = self.admits(realm, has_login) {
                     notes.find(self.finding(fault));
                 } else if has_login {
@@ -134,6 +139,13 @@ impl Examination {
                 },
             })
     }
+}
+
+/// Where a URL of the server's leads, without what it may hold beside that: neither a login nor a query, either of which can be a secret.
+pub(super) fn place_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("no host");
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    format!("{}://{host}{port}{}", url.scheme(), url.path())
 }
 
 /// A product in a few words.

@@ -65,6 +65,13 @@ impl<P: TagPages> TagPages for Completed<P> {
         }
     }
 
+    fn remark(&self) -> Option<Finding> {
+        match self.stage {
+            Stage::Native | Stage::Done => self.native.remark(),
+            Stage::Names => self.names.remark(),
+        }
+    }
+
     fn held(&self) -> usize {
         match self.stage {
             Stage::Native | Stage::Done => self.native.held(),

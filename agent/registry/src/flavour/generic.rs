@@ -25,6 +25,10 @@ impl RepositoryPages for Walk<RepositoryName> {
     fn shortfall(&self) -> Option<Finding> {
         Self::shortfall(self)
     }
+
+    fn remark(&self) -> Option<Finding> {
+        self.note()
+    }
 }
 
 /// `tags/list`: names, of which nothing else is known.
@@ -75,5 +79,9 @@ impl TagPages for TagsList {
 
     fn shortfall(&self) -> Option<Finding> {
         self.walk.shortfall()
+    }
+
+    fn remark(&self) -> Option<Finding> {
+        self.walk.note()
     }
 }

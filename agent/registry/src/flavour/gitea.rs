@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::ladder::Wanted;
 use super::native::{PAGE_BYTES, ask, loose};
+use super::not_asked::not_asked;
 use super::numbered::Numbered;
 use super::product::{Product, RepositoryPages, Rung, owners};
 use super::rows::Rows;
@@ -46,7 +47,8 @@ impl Gitea {
 impl Product for Gitea {
     fn rungs(&self, client: &RegistryClient, wanted: &Wanted) -> Vec<Rung> {
         let Some(owners) = owners(&wanted.patterns) else {
-            return Vec::new();
+            let why = "it lists the packages of one owner, and not every pattern names one";
+            return vec![not_asked(client, DiscoveryMethod::GiteaPackages, why)];
         };
         vec![Rung {
             method: DiscoveryMethod::GiteaPackages,
@@ -100,9 +102,11 @@ impl Packages {
             bound: PAGE_BYTES,
             ..ApiCall::get(&path, ApiLogin::Basic)
         };
-        let rows: Rows<Package> = ask(&self.client, &SUBJECT, call).await?;
+        // It is written in Go, where a list without rows may be `null`.
+        let rows: Option<Rows<Package>> = ask(&self.client, &SUBJECT, call).await?;
+        let rows = rows.unwrap_or_default();
         let total = rows.total();
-        self.malformed += rows.bad;
+        self.several.unreadable(rows.bad);
         let mut names = Vec::new();
         for row in rows.good {
             let version = row.version.unwrap_or_default();

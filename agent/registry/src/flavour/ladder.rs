@@ -9,7 +9,7 @@ use portolan_shared::model::{
 };
 
 use super::product::{Product, RepositoryPages, Rung, literals};
-use crate::api::Page;
+use crate::api::{Page, WalkEnd};
 use crate::client::RegistryClient;
 use crate::error::RegistryError;
 
@@ -41,6 +41,8 @@ pub struct Ladder {
     /// Of every name so far a keyed hash.
     seen: HashSet<u128>,
     hashers: [RandomState; 2],
+    /// Names that are given, beside those that the operator named.
+    bound: usize,
     complete: bool,
 }
 
@@ -69,12 +71,14 @@ impl Ladder {
             steps: Vec::new(),
             seen: HashSet::new(),
             hashers: [RandomState::new(), RandomState::new()],
+            bound: client.limits().repositories,
             complete: false,
         }
     }
 
     /// The next page of names that were not given before, and how many further names no request can be made for; `None` at the end. A method that
-    /// fails is recorded, and the next one tried: an error is returned only if it concerns the whole registry.
+    /// fails is recorded, and the next one tried: an error is returned only if it concerns the whole registry. At the bound of names nothing but
+    /// what the operator named is added.
     pub async fn next_page(&mut self) -> Result<Option<Vec<RepositoryName>>, RegistryError> {
         while let Some(rung) = self.rungs.front_mut() {
             if self.steps.last().is_none_or(|step| step.method != rung.method) {
@@ -90,12 +94,25 @@ impl Ladder {
             match outcome {
                 Ok(Some(page)) => {
                     let mut names = page.items;
+                    let is_bounded = rung.method != DiscoveryMethod::Explicit;
+                    let mut over = false;
                     names.retain(|name| {
                         let [one, two] = &self.hashers;
                         let (one, two) = (one.hash_one(name.as_str()), two.hash_one(name.as_str()));
-                        self.seen.insert(u128::from(one) << 64 | u128::from(two))
+                        let hash = u128::from(one) << 64 | u128::from(two);
+                        if is_bounded && self.seen.len() >= self.bound {
+                            over |= !self.seen.contains(&hash);
+                            return false;
+                        }
+                        self.seen.insert(hash)
                     });
                     step.found += names.len() as u64;
+                    if over {
+                        let seen = format!("{}: {}", rung.method, WalkEnd::ItemBound);
+                        step.finding = Some(Finding::new(FindingCode::ListingIncomplete, &seen));
+                        // No other way could add to it.
+                        self.rungs.retain(|rung| rung.method == DiscoveryMethod::Explicit);
+                    }
                     if !names.is_empty() {
                         return Ok(Some(names));
                     }

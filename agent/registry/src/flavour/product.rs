@@ -3,14 +3,16 @@
 use async_trait::async_trait;
 use http::HeaderMap;
 use portolan_shared::model::{
-    CredentialFacts, DiscoveryMethod, Finding, ListingMethod, RepositoryName, RepositoryPatterns,
+    CredentialFacts, CredentialKind, DiscoveryMethod, Finding, ListingMethod, RepositoryName,
+    RepositoryPatterns,
 };
 
+use super::credential;
 use super::ladder::Wanted;
 use super::tag_list::TagPage;
 use crate::api::Page;
 use crate::client::RegistryClient;
-use crate::error::{Fault, RegistryError};
+use crate::error::{Fault, RegistryError, Subject};
 
 /// Names of repositories, page by page, by one method.
 #[async_trait]
@@ -42,6 +44,11 @@ pub(crate) trait TagPages: Send {
 
     /// Once the end was reached: why these are not all tags.
     fn shortfall(&self) -> Option<Finding> {
+        None
+    }
+
+    /// Once the end was reached: what is worth knowing of the list, whether or not these are all tags.
+    fn remark(&self) -> Option<Finding> {
         None
     }
 
@@ -118,8 +125,18 @@ pub(crate) trait Product: Send + Sync {
 
     /// What the product says of the credential; what can be told from its form alone if the product does not say. `None` without one.
     async fn credential(&self, client: &RegistryClient) -> Result<Option<CredentialFacts>, RegistryError> {
-        let _ = client;
-        Ok(None)
+        let facts = credential::by_form(client, |username| self.kind_of(username)).await;
+        facts.map_err(|fault| client.error(Subject::Credential, fault))
+    }
+
+    /// What kind of secret comes with this user name. Most products take passwords and tokens in the same place; robots have names of their own,
+    /// also where Harbor is not recognised behind what stands in front of it.
+    fn kind_of(&self, username: &str) -> CredentialKind {
+        if username.starts_with("robot$") {
+            CredentialKind::Robot
+        } else {
+            CredentialKind::Unknown
+        }
     }
 
     /// What went wrong, in this product's terms, if that says more than the error does. May ask the product.

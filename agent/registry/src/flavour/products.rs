@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use portolan_shared::model::Flavour;
 
+use super::acr::Acr;
 use super::artifactory::Artifactory;
 use super::generic::Generic;
 use super::gitea::Gitea;
@@ -27,13 +28,13 @@ pub(super) fn product_of(flavour: Flavour, client: &RegistryClient, greeting: &G
         Flavour::Distribution => Arc::new(Generic),
         Flavour::Zot => Arc::new(Zot::default()),
         Flavour::Quay => Arc::new(Quay),
-        Flavour::DockerHub => Arc::new(Hub::recognised(greeting)),
+        Flavour::DockerHub => Arc::new(Hub::recognised(client)),
         Flavour::Ghcr => Arc::new(Generic),
         Flavour::Gitea => Arc::new(Gitea::new(greeting)),
         Flavour::Nexus => Arc::new(Nexus::new(client, greeting)),
         Flavour::Artifactory => Arc::new(Artifactory::new(client, greeting)),
         Flavour::Ecr => Arc::new(Generic),
-        Flavour::Acr => Arc::new(Generic),
+        Flavour::Acr => Arc::new(Acr),
         Flavour::Google => Arc::new(Google),
         Flavour::OpenShift => Arc::new(Generic),
         Flavour::Pulp => Arc::new(Generic),

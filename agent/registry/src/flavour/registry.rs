@@ -59,14 +59,23 @@ impl Registry {
             login => login.map_err(failed)?,
         };
         tracing::debug!(registry = ?client, flavour = %detection.flavour, confidence = %detection.confidence, "recognised");
-        Ok(Self {
+        let registry = Self {
             product,
             greeting: Arc::new(greeting),
             login: Arc::new(login),
             detection: Arc::new(detection),
             listings: Arc::default(),
             client,
-        })
+        };
+        registry.spare();
+        Ok(registry)
+    }
+
+    /// Asks no more at once than the product bears.
+    fn spare(&self) {
+        if let Some(ceiling) = self.product.concurrency_hint() {
+            self.client.narrow(ceiling);
+        }
     }
 
     /// Shows the API's root the login, and learns what it says then. Whether it let us in: `true` also where nobody is asked who he is,
@@ -110,6 +119,7 @@ impl Registry {
         let detection = detect::admitted(&self.detection, headers);
         if detection.flavour != self.detection.flavour {
             self.product = product_of(detection.flavour, &self.client, &self.greeting);
+            self.spare();
         }
         self.detection = Arc::new(detection);
         self.product.entered(headers);
@@ -154,12 +164,6 @@ impl Registry {
             native,
             Arc::clone(&self.listings),
         )
-    }
-
-    /// Requests that this product bears at once, if that is fewer than others do.
-    #[must_use]
-    pub fn concurrency_hint(&self) -> Option<usize> {
-        self.product.concurrency_hint()
     }
 
     /// How tags were listed so far, in order of preference.

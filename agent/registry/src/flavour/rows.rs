@@ -4,23 +4,29 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use jiff::Timestamp;
-use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use url::form_urlencoded;
 
-use crate::api::{fault_of, unexpected};
+use crate::api::{fault_of, from_elsewhere, unexpected};
 use crate::error::Fault;
 use crate::http::Reply;
 
-/// A list of which each row is read on its own: one that cannot be read costs only itself. `null` is an empty list.
+/// Rows of one answer: a list with more is not read. No product gives more on a page.
+const ROWS: usize = 10_000;
+
+/// A list of which each row is read on its own: one that cannot be read costs only itself. At most `MOST` rows; more are an error.
+///
+/// `null` is no list. Where a product is written in Go and known to write it in place of an empty one, the member is an `Option` of this.
 #[derive(Debug)]
-pub(super) struct Rows<T> {
+pub(super) struct Rows<T, const MOST: usize = ROWS> {
     pub(super) good: Vec<T>,
-    /// Rows that are not what was expected.
+    /// Rows that are not what was expected. What they stand for is not known, so the list is then not whole: other than a name that no
+    /// request can be made for, which nobody could ask about.
     pub(super) bad: u64,
 }
 
-impl<T> Default for Rows<T> {
+impl<T, const MOST: usize> Default for Rows<T, MOST> {
     fn default() -> Self {
         Self {
             good: Vec::new(),
@@ -29,7 +35,17 @@ impl<T> Default for Rows<T> {
     }
 }
 
-impl<T> Rows<T> {
+impl<T, const MOST: usize> Rows<T, MOST> {
+    /// An error if there are rows that cannot be read: for lists of tags, where what is not listed counts as gone.
+    pub(super) fn all_read(&self) -> Result<(), Fault> {
+        if self.bad == 0 {
+            return Ok(());
+        }
+        Err(Fault::Protocol {
+            problem: "rows of the product's own list cannot be read",
+        })
+    }
+
     /// Rows of either kind.
     pub(super) fn total(&self) -> usize {
         self.good
@@ -38,28 +54,27 @@ impl<T> Rows<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Rows<T> {
+impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Rows<T, MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Reading(PhantomData))
     }
 }
 
-struct Reading<T>(PhantomData<T>);
+struct Reading<T, const MOST: usize>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for Reading<T> {
-    type Value = Rows<T>;
+impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Reading<T, MOST> {
+    type Value = Rows<T, MOST>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list")
     }
 
-    fn visit_unit<E>(self) -> Result<Rows<T>, E> {
-        Ok(Rows::default())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows<T>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows<T, MOST>, A::Error> {
         let mut rows = Rows::default();
         while let Some(row) = list.next_element::<&'de RawValue>()? {
+            if rows.total() >= MOST {
+                return Err(A::Error::custom("more rows than are read"));
+            }
             match serde_json::from_str(row.get()) {
                 Ok(row) => rows.good.push(row),
                 Err(_) => rows.bad += 1,
@@ -77,11 +92,8 @@ pub(super) fn read<'r, T: Deserialize<'r>>(reply: &'r Reply) -> Result<T, Fault>
     if !reply.status.is_success() {
         return Err(fault_of(reply));
     }
-    if reply.elsewhere {
-        return Err(Fault::Redirect {
-            to: reply.url.host_str().map(str::to_owned),
-            why: "to another host than the API's",
-        });
+    if let Some(fault) = from_elsewhere(reply) {
+        return Err(fault);
     }
     serde_json::from_slice(&reply.body)
         .map_err(|_| unexpected(reply, "the answer is not one of the product's own API"))
@@ -119,11 +131,24 @@ mod tests {
             (0, 2),
             "nesting without end is a bad row"
         );
-        let none: Rows<String> = serde_json::from_str("null").unwrap();
-        assert_eq!(none.total(), 0);
-        for bad in ["{}", "\"a\"", "1", "[\"a\"", ""] {
+        let none: Option<Rows<String>> = serde_json::from_str("null").unwrap();
+        assert!(none.is_none(), "where a product is known to write it");
+        for bad in ["null", "{}", "\"a\"", "1", "[\"a\"", ""] {
             assert!(serde_json::from_str::<Rows<String>>(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_list_at_the_bound_is_read_and_one_row_more_is_refused() {
+        type Few = Rows<String, 3>;
+        let few: Few = serde_json::from_str(r#"["a",1,"b"]"#).unwrap();
+        assert_eq!((few.total(), few.all_read().is_err()), (3, true));
+        assert!(serde_json::from_str::<Few>(r#"["a",1,"b","c"]"#).is_err());
+        assert!(serde_json::from_str::<Few>("[1,1,1,1]").is_err());
+        let most = format!("[{}1]", "1,".repeat(ROWS - 1));
+        assert_eq!(serde_json::from_str::<Rows<u8>>(&most).unwrap().total(), ROWS);
+        let over = Reply::for_test(200, &format!("[{}1]", "1,".repeat(ROWS)));
+        assert!(matches!(read::<Rows<u8>>(&over), Err(Fault::Protocol { .. })));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub(super) struct Several {
     listed: u64,
     failed: u64,
     first: Option<Finding>,
+    /// Rows of what these places list that cannot be read.
+    unreadable: u64,
 }
 
 impl Several {
@@ -33,6 +35,16 @@ impl Several {
         Ok(())
     }
 
+    /// So many rows more could not be read: what they stand for is missing in the list.
+    pub(super) fn unreadable(&mut self, rows: u64) {
+        self.unreadable += rows;
+    }
+
+    /// Whether there was none so far.
+    pub(super) fn is_untried(&self) -> bool {
+        self.listed == 0 && self.failed == 0
+    }
+
     /// What to record once all were tried: why not all were listed, or that one of the walks was cut short.
     pub(super) fn shortfall(
         &self,
@@ -47,7 +59,15 @@ impl Several {
             );
             return Some(Finding::new(FindingCode::ListingIncomplete, &seen));
         }
-        if self.listed == 0 && self.failed == 0 {
+        if self.unreadable > 0 {
+            let seen = format!(
+                "{}: {} rows cannot be read, reading what {method} lists",
+                client.url().reference_host(),
+                self.unreadable
+            );
+            return Some(Finding::new(FindingCode::ListingIncomplete, &seen));
+        }
+        if self.is_untried() {
             // Somebody who has lost every right sees no more of it than that.
             let seen = format!(
                 "{}: {method} has nowhere to look in",

@@ -107,7 +107,7 @@ impl TagList {
                 }
                 Ok(None) => {
                     self.ended = true;
-                    self.listings.listed(self.method);
+                    self.listings.listed(self.method, self.pages.remark());
                 }
                 Err(error) if is_native && !error.concerns_credential() && !self.pages.is_final(&error) => {
                     tracing::debug!(repository = %self.repository, method = %self.method, %error, "listed in the general way");
@@ -185,8 +185,14 @@ impl Listings {
         step.is_none_or(|step| step.repositories > 0 || step.given_up < FAILURES)
     }
 
-    fn listed(&self, method: ListingMethod) {
-        self.with(method, |step| step.repositories += 1);
+    /// One repository more was listed; what is worth knowing of it is kept if nothing is yet: once for the whole registry.
+    fn listed(&self, method: ListingMethod, remark: Option<Finding>) {
+        self.with(method, |step| {
+            step.repositories += 1;
+            if step.finding.is_none() {
+                step.finding = remark;
+            }
+        });
     }
 
     fn gave_up(&self, method: ListingMethod, error: &RegistryError) {

@@ -187,6 +187,15 @@ async fn one_repository_is_read_by_its_path_and_by_its_port() {
         [(ListingMethod::TagsList, 2, 0)],
         "nothing tells what its port is"
     );
+    assert_eq!(
+        by_port.tried(),
+        [
+            (DiscoveryMethod::ArtifactoryRepositories, 0, false),
+            (DiscoveryMethod::Catalog, 2, true)
+        ]
+    );
+    let why = by_port.steps[0].finding.as_ref().unwrap();
+    assert_eq!(why.code, FindingCode::NativeApiNotAsked);
 }
 
 #[tokio::test]

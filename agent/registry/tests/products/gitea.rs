@@ -5,7 +5,7 @@ use portolan_doubles::content::Image;
 use portolan_doubles::faults::{Fault, Rule};
 use portolan_doubles::products::{GiteaAge, GiteaDouble};
 use portolan_registry::{Credential, RegistryClient};
-use portolan_shared::model::{DiscoveryMethod, FindingCode, Flavour, ListingMethod};
+use portolan_shared::model::{CredentialKind, DiscoveryMethod, FindingCode, Flavour, ListingMethod};
 
 use super::inventory::{access, content, expected, list, login, open, tasks, wanted};
 
@@ -44,7 +44,23 @@ async fn packages_and_catalog_come_to_the_same() {
 
         let general = list(open(&gitea.stage().url(), reader()).await, &wanted(&[])).await;
         assert_eq!(general.found, all);
-        assert_eq!(general.tried(), [(DiscoveryMethod::Catalog, 3, true)]);
+        assert_eq!(
+            general.tried(),
+            [
+                (DiscoveryMethod::GiteaPackages, 0, false),
+                (DiscoveryMethod::Catalog, 3, true)
+            ]
+        );
+        assert!(general.complete);
+        let why = general.steps[0].finding.as_ref().unwrap();
+        assert_eq!(why.code, FindingCode::NativeApiNotAsked);
+        assert!(why.seen.contains("not every pattern names one"), "{why}");
+        let facts = general.registry.credential().await.unwrap().unwrap();
+        assert_eq!(
+            (facts.kind, facts.owner.as_deref(), facts.expires_at),
+            (CredentialKind::Unknown, Some("reader"), None),
+            "a password, or a token in its place"
+        );
     }
 }
 
@@ -62,10 +78,16 @@ async fn names_are_in_lower_case_as_the_registry_knows_them() {
     });
     let inventory = list(open(&gitea.stage().url(), reader()).await, &wanted(&["acme/**"])).await;
     assert_eq!(inventory.found.len(), 1);
-    assert_eq!(inventory.tried(), [(DiscoveryMethod::GiteaPackages, 1, true)]);
+    // A row that cannot be read may be one that matters, so the catalog is asked as well.
+    assert_eq!(
+        inventory.tried(),
+        [
+            (DiscoveryMethod::GiteaPackages, 1, false),
+            (DiscoveryMethod::Catalog, 0, true)
+        ]
+    );
     let finding = inventory.steps[0].finding.as_ref().unwrap();
-    assert_eq!(finding.code, FindingCode::NameMalformed);
-    assert!(finding.seen.starts_with("3 repositories"), "{finding}");
+    assert_eq!(finding.code, FindingCode::ListingIncomplete);
 }
 
 #[tokio::test]

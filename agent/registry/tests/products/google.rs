@@ -5,7 +5,9 @@ use portolan_doubles::content::Image;
 use portolan_doubles::faults::{Fault, Rule};
 use portolan_doubles::products::Google;
 use portolan_registry::{Head, RegistryClient};
-use portolan_shared::model::{CredentialKind, DiscoveryMethod, Flavour, ListingMethod, ReferenceTarget};
+use portolan_shared::model::{
+    CredentialKind, DiscoveryMethod, FindingCode, Flavour, ListingMethod, ReferenceTarget,
+};
 
 use super::inventory::{Found, access, content, expected, list, login, open, tasks, wanted};
 
@@ -80,7 +82,19 @@ async fn an_answer_like_everybody_elses_is_read_as_such() {
     assert!(tags.next_page().await.is_err());
     google.faults().clear();
     let all = list(inventory, &wanted(&[])).await;
-    assert_eq!(all.tried(), [(DiscoveryMethod::Catalog, 3, true)]);
+    assert_eq!(
+        all.tried(),
+        [
+            (DiscoveryMethod::GoogleChildren, 0, false),
+            (DiscoveryMethod::Catalog, 3, true)
+        ]
+    );
+    let why = all.steps[0].finding.as_ref().unwrap();
+    assert_eq!(
+        why.code,
+        FindingCode::NativeApiNotAsked,
+        "no pattern names a path"
+    );
     assert_eq!(all.found, expected(&google.content(), |_| true));
 }
 

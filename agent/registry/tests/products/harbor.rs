@@ -10,7 +10,7 @@ use portolan_shared::model::{
 
 use super::inventory::{access, content, expected, list, login, open, tasks, wanted};
 
-fn harbor() -> Harbor {
+pub(crate) fn harbor() -> Harbor {
     Harbor::new()
         .administrator("admin", "Harbor12345")
         .user("jane", "jane-secret", &["tools"])
@@ -19,7 +19,7 @@ fn harbor() -> Harbor {
         .ended_robot("old", "old-secret")
 }
 
-async fn start(many: usize) -> HarborDouble {
+pub(crate) async fn start(many: usize) -> HarborDouble {
     harbor().start(content(many), None, &tasks()).await.unwrap()
 }
 
@@ -134,6 +134,30 @@ async fn a_denied_repository_does_not_stop_the_others() {
         own.found,
         expected(&harbor.content(), |name| name.starts_with("acme/"))
     );
+}
+
+#[tokio::test]
+async fn no_more_is_asked_at_once_than_harbor_bears() {
+    let harbor = start(1).await;
+    let client = || {
+        let mut access = access(&harbor.url(), robot());
+        access.budget.concurrency = 64;
+        RegistryClient::new(access).unwrap()
+    };
+    let resolve_often = async |client: &RegistryClient| {
+        let tag = ReferenceTarget::Tag("stable".parse().unwrap());
+        for _ in 0..80 {
+            client
+                .head_manifest(&"tools/lint".parse().unwrap(), &tag, None)
+                .await
+                .unwrap();
+        }
+        client.counts().concurrency
+    };
+    let unaware = client();
+    assert!(resolve_often(&unaware).await > 8, "as many as are borne well");
+    let registry = portolan_registry::Registry::open(client()).await.unwrap();
+    assert_eq!(resolve_often(registry.client()).await, 8);
 }
 
 #[tokio::test]
@@ -328,6 +352,12 @@ async fn a_cache_of_another_registry_is_listed_without_asking_that_one() {
             patterns.len() != 2 || patterns[0] == "tools/**" || name != "acme/shop/web"
         });
         assert_eq!(inventory.found, expected, "{patterns:?}");
+        assert_eq!(harbor.with(|harbor| harbor.upstream()), 0, "{patterns:?}");
+        // Harbor does not list what it files as an accessory: that is said, so that nothing counts as gone.
+        let mut tags = inventory.registry.tags(&"tools/lint".parse().unwrap());
+        while tags.next_page().await.unwrap().is_some() {}
+        let shortfall = tags.shortfall().map(|finding| finding.code);
+        assert_eq!(shortfall, Some(FindingCode::ListingIncomplete), "{patterns:?}");
         assert_eq!(harbor.with(|harbor| harbor.upstream()), 0, "{patterns:?}");
         let described = harbor
             .log()

@@ -12,20 +12,20 @@ use portolan_shared::process::Tasks;
 
 use super::inventory::{access, list, login, tasks, wanted};
 
-const DIGEST: &str = "sha256:fbeba785391a3009a62758bd247cdb2142e1c7b8645b023c6f33c425b7dcd6ae";
+pub(crate) const DIGEST: &str = "sha256:fbeba785391a3009a62758bd247cdb2142e1c7b8645b023c6f33c425b7dcd6ae";
 
 /// What is asked, by path and query.
 type Script = Arc<dyn Fn(&str, &BTreeMap<String, String>) -> String + Send + Sync>;
 
 /// A server that lets everybody in and says of itself that it is a certain product; everything else is as the script says.
-struct Liar {
-    server: Server,
+pub(crate) struct Liar {
+    pub(crate) server: Server,
     asked: Arc<Mutex<Vec<String>>>,
     _tasks: Tasks,
 }
 
 impl Liar {
-    async fn start(
+    pub(crate) async fn start(
         flavour: Flavour,
         script: impl Fn(&str, &BTreeMap<String, String>) -> String + Send + Sync + 'static,
     ) -> Self {
@@ -56,12 +56,12 @@ impl Liar {
         }
     }
 
-    fn count(&self, text: &str) -> usize {
+    pub(crate) fn count(&self, text: &str) -> usize {
         let asked = self.asked.lock().unwrap();
         asked.iter().filter(|target| target.contains(text)).count()
     }
 
-    async fn open(&self, limits: impl FnOnce(&mut Limits)) -> Registry {
+    pub(crate) async fn open(&self, limits: impl FnOnce(&mut Limits)) -> Registry {
         let mut access = access(&self.server.url(), Some(login("$oauthtoken", "secret")));
         limits(&mut access.limits);
         Registry::open(RegistryClient::new(access).unwrap())
@@ -70,7 +70,11 @@ impl Liar {
     }
 }
 
-fn answer(status: u16, headers: &[(&'static str, String)], body: String) -> axum::response::Response {
+pub(crate) fn answer(
+    status: u16,
+    headers: &[(&'static str, String)],
+    body: String,
+) -> axum::response::Response {
     let mut response = axum::response::Response::new(axum::body::Body::from(body));
     *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
     for (name, value) in headers {
@@ -117,7 +121,7 @@ fn greeting(flavour: Flavour, path: &str, host: &str, signed_in: bool) -> Option
 }
 
 /// Every tag of one repository, and what the list came to.
-async fn tags_of(registry: &Registry) -> (usize, Option<FindingCode>) {
+pub(crate) async fn tags_of(registry: &Registry) -> (usize, Option<FindingCode>) {
     let mut tags = registry.tags(&"acme/shop".parse().unwrap());
     let mut found = 0;
     while let Some(page) = tags.next_page().await.unwrap() {
@@ -208,12 +212,12 @@ async fn a_list_that_shrank_while_it_was_read_is_read_once_more() {
 }
 
 #[tokio::test]
-async fn rows_of_the_wrong_kind_cost_only_themselves() {
+async fn odd_rows_cost_only_themselves() {
     let harbor = Liar::start(Flavour::Harbor, |path, query| {
         let first = query.get("page").is_none_or(|page| page == "1");
         if path.ends_with("/artifacts") && first {
             format!(
-                r#"[7,null,{{"digest":5}},{{"digest":"nonsense","tags":[{{"name":"a"}},{{"name":"no tag"}},4]}},{{"digest":"{DIGEST}","manifest_media_type":"a b","push_time":"soon","tags":[{{"name":"b","push_time":"0001-01-01T00:00:00.000Z"}},{{"name":"b"}}]}},{{"digest":"{DIGEST}x","tags":null}}]"#
+                r#"[{{"digest":"nonsense","tags":[{{"name":"a"}},{{"name":"no tag"}}]}},{{"digest":"{DIGEST}","manifest_media_type":"a b","push_time":"soon","tags":[{{"name":"b","push_time":"0001-01-01T00:00:00.000Z"}},{{"name":"b"}}]}},{{"digest":"{DIGEST}x","tags":null}}]"#
             )
         } else if path.ends_with("/tags/list") {
             r#"{"tags":["a","b","no tag"]}"#.to_owned()
@@ -366,7 +370,10 @@ async fn children_without_end_end_at_the_bound() {
     .await;
     let registry = google.open(|limits| limits.repositories = 120).await;
     let (found, steps) = list_names(&registry, &["acme/**"]).await;
-    assert_eq!(found, 121, "the root, and as many as are taken below it");
+    assert_eq!(
+        found, 120,
+        "the root, and what is taken below it up to the bound of all"
+    );
     assert!(!steps[0].complete);
     assert_eq!(
         steps[0].finding.as_ref().unwrap().code,
@@ -378,7 +385,7 @@ async fn children_without_end_end_at_the_bound() {
     assert_eq!(inventory.found.len(), 1);
 }
 
-async fn list_names(
+pub(crate) async fn list_names(
     registry: &Registry,
     patterns: &[&str],
 ) -> (usize, Vec<portolan_shared::model::DiscoveryStep>) {

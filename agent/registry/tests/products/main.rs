@@ -7,6 +7,7 @@
 )]
 
 mod artifactory;
+mod credentials;
 mod gitea;
 mod google;
 mod harbor;
@@ -15,4 +16,5 @@ mod inventory;
 mod nexus;
 mod parts;
 mod quay;
+mod unreadable;
 mod zot;

@@ -5,7 +5,7 @@ use portolan_doubles::content::Image;
 use portolan_doubles::faults::{Fault, Rule};
 use portolan_doubles::products::{NexusDouble, NexusKind};
 use portolan_registry::{Credential, Registry, RegistryClient};
-use portolan_shared::model::{DiscoveryMethod, FindingCode, Flavour, ListingMethod};
+use portolan_shared::model::{CredentialKind, DiscoveryMethod, FindingCode, Flavour, ListingMethod};
 
 use super::inventory::{Found, access, expected, list, login, open, tasks, wanted};
 
@@ -108,7 +108,17 @@ async fn one_repository_is_read_by_its_path_its_port_or_both_ways_alike() {
     .await;
     assert_eq!(by_port.registry.detection().flavour, Flavour::Nexus);
     assert_eq!(by_port.found, own);
-    assert_eq!(by_port.tried(), [(DiscoveryMethod::Catalog, 2, true)]);
+    assert_eq!(
+        by_port.tried(),
+        [
+            (DiscoveryMethod::NexusComponents, 0, false),
+            (DiscoveryMethod::Catalog, 2, true)
+        ]
+    );
+    let why = by_port.steps[0].finding.as_ref().unwrap();
+    assert_eq!(why.code, FindingCode::NativeApiNotAsked);
+    let facts = by_port.registry.credential().await.unwrap().unwrap();
+    assert_eq!(facts.kind, CredentialKind::Password);
     assert_eq!(by_port.asked, own.len());
 }
 
@@ -319,10 +329,25 @@ async fn rows_that_cannot_be_read_are_counted_and_no_tag_is_taken_for_gone() {
     let inventory = list(open(&by_path, reader()).await, &wanted(&[])).await;
     assert_eq!(
         inventory.steps[0].finding.as_ref().unwrap().code,
-        FindingCode::NameMalformed
+        FindingCode::ListingIncomplete
     );
-    assert_eq!(inventory.found.len(), 2, "both tags, by the general way");
-    assert_eq!(inventory.listed(), [(ListingMethod::TagsList, 1, 0)]);
+    assert_eq!(inventory.found.len(), 3, "every tag, by the general way");
+    assert_eq!(inventory.listed(), [(ListingMethod::TagsList, 2, 0)]);
+}
+
+#[tokio::test]
+async fn a_token_of_the_wrong_kind_and_no_list_are_no_end() {
+    for lie in [
+        r#"{"items":[{"name":"shop/api","version":"1.0"}],"continuationToken":7}"#,
+        r#"{"items":null,"continuationToken":null}"#,
+    ] {
+        let nexus = start(content(2)).await;
+        nexus.stage().lie("/components", |_| lie.to_owned());
+        let by_path = format!("{}/repository/hosted", nexus.stage().url());
+        let inventory = list(open(&by_path, reader()).await, &wanted(&[])).await;
+        assert!(!inventory.steps[0].complete, "{lie}");
+        assert!(inventory.steps[0].finding.is_some(), "{lie}");
+    }
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ async fn without_a_namespace_the_api_cannot_be_asked_and_that_is_said() {
     let inventory = list(open(&quay.url(), oauth()).await, &wanted(&[])).await;
     assert_eq!(inventory.found, expected(&quay.content(), |_| true));
     let needed = inventory.steps[0].finding.as_ref().unwrap();
-    assert_eq!(needed.code, FindingCode::NamesNeeded);
+    assert_eq!(needed.code, FindingCode::NativeApiNotAsked);
     assert_eq!(quay.log().count(|seen| seen.path() == "/api/v1/repository"), 0);
     assert_eq!(inventory.tried()[1], (DiscoveryMethod::Catalog, 3, true));
 }

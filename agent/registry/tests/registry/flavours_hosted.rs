@@ -118,7 +118,7 @@ pub(crate) const HOSTED: &[Product] = &[
         ],
         flavour: Flavour::Acr,
         confidence: Confidence::High,
-        sign: "acme.azurecr.io",
+        sign: "for a host of .azurecr.io",
         probes: 0,
         ..BARE
     },
@@ -130,7 +130,7 @@ pub(crate) const HOSTED: &[Product] = &[
         )],
         flavour: Flavour::Google,
         confidence: Confidence::High,
-        sign: "europe-docker.pkg.dev",
+        sign: "-docker.pkg.dev",
         probes: 0,
         ..BARE
     },

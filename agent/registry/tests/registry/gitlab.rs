@@ -35,6 +35,7 @@ pub(crate) fn registry(heard: &Heard) -> Answer {
             let scope = heard.parameters("scope").join(" ");
             Answer::json(format!(r#"{{"token":"for {scope}"}}"#))
         }
+        "/api/v4/user" => Answer::json(r#"{"id":77,"username":"reader"}"#),
         path if path.starts_with("/v2/") || path.starts_with("/gitlab/v1/") => {
             match heard.header("authorization") {
                 None => Answer::error(401, "UNAUTHORIZED")

@@ -143,6 +143,17 @@ async fn one_project_that_cannot_be_listed_leaves_the_others_and_is_told() {
             ("catalog", Some(FindingCode::CatalogDenied)),
         ]
     );
+    let seen = |index: usize| steps[index].finding.as_ref().unwrap().seen.as_str();
+    assert!(
+        seen(0).contains("2 have their registry switched off"),
+        "{}",
+        seen(0)
+    );
+    assert!(
+        seen(1).contains("in 1 the owner's role is below Reporter"),
+        "{}",
+        seen(1)
+    );
 }
 
 #[tokio::test]
@@ -182,6 +193,54 @@ async fn a_token_that_may_only_pull_shows_the_roots_of_its_projects() {
             ("gitlab.groups", Some(FindingCode::NativeApiRefused)),
             ("catalog", Some(FindingCode::CatalogDenied)),
         ]
+    );
+}
+
+#[tokio::test]
+async fn what_lies_outside_of_the_owners_projects_is_told_and_nothing_is_made_of_it() {
+    let server = Server::start(|heard| match heard.path.as_str() {
+        "/api/v4/projects" => {
+            Answer::json(r#"[{"id":45},{"id":46,"container_registry_access_level":"disabled"}]"#)
+        }
+        _ => projects(heard),
+    })
+    .await;
+    let registry = open(&server, "reader", TOKEN).await;
+    let (names, steps, complete) = climb(registry.repositories(&wanted(&["acme/*"]))).await;
+    assert_eq!(names, ["acme/upper"]);
+    assert!(complete && steps.len() == 1 && steps[0].complete, "{steps:?}");
+    let finding = steps[0].finding.as_ref().unwrap();
+    assert_eq!(finding.code, FindingCode::ViewIsPartial);
+    for part in [
+        "public and internal projects of which the owner is no member are not listed",
+        "1 have their registry switched off",
+    ] {
+        assert!(finding.seen.contains(part), "{finding}");
+    }
+
+    let (_, steps, complete) = climb(registry.repositories(&wanted(&["others/*"]))).await;
+    assert!(complete);
+    assert_eq!(
+        steps[0].finding, None,
+        "that nothing found is wanted is another finding"
+    );
+}
+
+#[tokio::test]
+async fn projects_whose_registries_are_all_off_are_counted() {
+    let server = Server::start(|heard| match heard.path.as_str() {
+        "/api/v4/projects" => Answer::json(r#"[{"id":46,"container_registry_enabled":false}]"#),
+        _ => projects(heard),
+    })
+    .await;
+    let registry = open(&server, "reader", TOKEN).await;
+    let (names, steps, complete) = climb(registry.repositories(&wanted(&[]))).await;
+    assert!(names.is_empty() && complete);
+    let finding = steps[0].finding.as_ref().unwrap();
+    assert_eq!(finding.code, FindingCode::NothingVisible);
+    assert!(
+        finding.seen.contains("1 have their registry switched off"),
+        "{finding}"
     );
 }
 
@@ -236,7 +295,7 @@ async fn a_deploy_token_never_comes_near_the_api_and_needs_names() {
         (DiscoveryMethod::Explicit, FindingCode::NamesNeeded)
     );
     let first = steps.first().unwrap().finding.as_ref().unwrap();
-    assert_eq!(first.code, FindingCode::NativeApiRefused);
+    assert_eq!(first.code, FindingCode::NativeApiNotAsked);
     assert!(first.seen.contains("deploy token"), "{first}");
 
     let (names, _, complete) = climb(registry.repositories(&wanted(&["acme/shop/api", "acme/*"]))).await;

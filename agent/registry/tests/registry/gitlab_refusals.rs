@@ -286,7 +286,10 @@ async fn what_the_api_says_of_a_token_becomes_facts() {
     assert_eq!(facts.detection.as_ref(), Some(registry.detection()));
     let credential = facts.credential.unwrap();
     assert_eq!(credential.kind, CredentialKind::GroupAccessToken);
-    assert_eq!(credential.owner.as_deref(), Some("inventory"));
+    assert_eq!(
+        credential.owner.as_deref(),
+        Some("group_7_bot_4ffca233d8298ea1 (user 77, token inventory)")
+    );
     assert_eq!(credential.scopes, ["read_api", "read_registry"]);
     assert_eq!(credential.expires_at.unwrap().to_string(), "2026-12-31T00:00:00Z");
     registry.facts().await;

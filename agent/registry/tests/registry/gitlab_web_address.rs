@@ -89,9 +89,52 @@ async fn where_the_api_does_not_tell_usual_places_are_offered_and_not_tried() {
         );
         assert_eq!(server.count("/api/v4/projects"), api_calls, "{username}");
     }
-    let server = Server::start(web).await;
-    told(&refused(client(&server.url())).await);
-    assert_eq!(paths(&server), ["/v2/"], "a stranger asks no further");
+}
+
+#[tokio::test]
+async fn a_stranger_is_told_by_a_public_project_with_images() {
+    let public = |heard: &Heard| match heard.path.as_str() {
+        "/api/v4/projects" => {
+            assert_eq!(heard.header("authorization"), None);
+            assert!(heard.query.contains("visibility=public"), "{}", heard.query);
+            Answer::json(
+                r#"[{"id":1,"path_with_namespace":"acme/closed"},{"id":2,"path_with_namespace":"acme/open"},{"id":3},{"id":4}]"#,
+            )
+        }
+        "/api/v4/projects/2/registry/repositories" => {
+            Answer::json(r#"[{"id":9,"path":"acme/open","location":"registry.example.com:5050/acme/open"}]"#)
+        }
+        _ => web(heard),
+    };
+    let server = Server::start(public).await;
+    let error = refused(client(&server.url())).await;
+    assert!(told(&error).seen.contains("https://registry.example.com:5050"));
+    assert_eq!(
+        paths(&server),
+        [
+            "/v2/",
+            "/api/v4/projects",
+            "/api/v4/projects/1/registry/repositories",
+            "/api/v4/projects/2/registry/repositories",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_stranger_to_whom_nothing_is_told_asks_a_few_times_and_is_offered_the_usual_places() {
+    let server = Server::start(|heard| match heard.path.as_str() {
+        "/api/v4/projects" => Answer::json(r#"[{"id":1},{"id":2},{"id":3},{"id":4}]"#),
+        path if path.starts_with("/api/v4/projects/") => Answer::json("[]"),
+        _ => web(heard),
+    })
+    .await;
+    let error = refused(client(&server.url())).await;
+    assert!(told(&error).seen.contains("https://127.0.0.1:5050"));
+    assert_eq!(server.count("/api/"), 4);
+
+    let closed = Server::start(web).await;
+    told(&refused(client(&closed.url())).await);
+    assert_eq!(paths(&closed), ["/v2/", "/api/v4/projects"]);
 }
 
 #[tokio::test]

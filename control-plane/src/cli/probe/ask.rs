@@ -7,7 +7,7 @@ use portolan_shared::process::Uptime;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::render::render;
+use super::render::{render, render_warned};
 use crate::cli::Exit;
 use crate::cli::failure::CliError;
 use crate::cli::operate::Desk;
@@ -47,7 +47,7 @@ pub(in crate::cli) async fn test(mut desk: Desk<'_>, args: TestArgs) -> Result<E
     let value = desk.client.put(Method::POST, &path, &body).await?;
     let (value, probe) = wait(&mut desk, &value).await?;
     if args.show.output == Format::Table {
-        let coloured = desk.terminal.width.is_some();
+        let coloured = desk.terminal.marks;
         desk.terminal.out.write_all(render(&probe, coloured).as_bytes())?;
     } else {
         print_one(desk.terminal, args.show.output, &value, || Ok(Sheet::new()))?;
@@ -71,11 +71,12 @@ pub(in crate::cli) async fn before_saving(
     };
     let value = desk.client.put(Method::POST, &["probes"], &body).await?;
     let (_, probe) = wait(desk, &value).await?;
-    let coloured = desk.terminal.progress;
+    let coloured = desk.terminal.marks && desk.terminal.progress;
     let exit = exit(&probe);
     if exit == Exit::Done {
         let by = probe.sensor.as_ref().map_or("", |sensor| sensor.name.as_str());
         writeln!(desk.terminal.err, "tested by {by}: it works")?;
+        desk.terminal.err.write_all(render_warned(&probe).as_bytes())?;
         return Ok(None);
     }
     desk.terminal.err.write_all(render(&probe, coloured).as_bytes())?;

@@ -12,6 +12,17 @@ const LINE: usize = 1_024;
 /// Things that a stage saw which are shown in its line and below it; all are in the JSON output.
 const SEEN: usize = 6;
 
+/// What a sound probe found worth knowing; empty if nothing.
+pub(super) fn render_warned(probe: &Probe) -> String {
+    let mut text = String::new();
+    for stage in probe.stages.iter().filter(|stage| stage.verdict == "warned") {
+        for finding in &stage.findings {
+            finding_lines(&mut text, "  ", finding);
+        }
+    }
+    text
+}
+
 /// The probe as text. With `coloured`, with marks and colours for a terminal.
 pub(super) fn render(probe: &Probe, coloured: bool) -> String {
     let mut text = String::new();
@@ -74,13 +85,17 @@ fn stage_lines(text: &mut String, stage: &StageView, coloured: bool) {
         line(text, indent, more);
     }
     for finding in &stage.findings {
-        line(text, indent, &format!("{}: {}", finding.code, finding.seen));
-        for detail in finding.detail.iter().flat_map(|detail| detail.lines()) {
-            line(text, indent, &format!("  | {detail}"));
-        }
-        line(text, indent, &format!("  why: {}", finding.cause));
-        line(text, indent, &format!("  do:  {}", finding.cure));
+        finding_lines(text, indent, finding);
     }
+}
+
+fn finding_lines(text: &mut String, indent: &str, finding: &FindingView) {
+    line(text, indent, &format!("{}: {}", finding.code, finding.seen));
+    for detail in finding.detail.iter().flat_map(|detail| detail.lines()) {
+        line(text, indent, &format!("  | {detail}"));
+    }
+    line(text, indent, &format!("  why: {}", finding.cause));
+    line(text, indent, &format!("  do:  {}", finding.cure));
 }
 
 fn line(text: &mut String, indent: &str, content: &str) {

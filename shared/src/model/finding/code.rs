@@ -48,6 +48,8 @@ codes! {
     PolicyMissing = "policy.missing",
     /// No credential to be had.
     CredentialUnavailable = "credential.unavailable",
+    /// None was given, and one is needed.
+    CredentialNeeded = "credential.needed",
     /// It ends soon.
     CredentialExpiresSoon = "credential.expires_soon",
     /// It has ended.
@@ -164,6 +166,8 @@ codes! {
     CatalogUnsupported = "discovery.catalog_unsupported",
     /// The product's own way is closed.
     NativeApiRefused = "discovery.native_refused",
+    /// The product's own way needs to be told more.
+    NativeApiNotAsked = "discovery.native_not_asked",
     /// Only what is named.
     NamesNeeded = "discovery.names_needed",
     /// Not everything can be seen.

@@ -99,6 +99,7 @@ fn router(state: &Arc<State>, tokens: Router) -> Router {
     let api = Router::new()
         .route("/metadata", get(metadata::show))
         .route("/version", get(metadata::show))
+        .route("/user", get(tokens::user))
         .route("/personal_access_tokens/self", get(tokens::show))
         .route(
             "/personal_access_tokens/self/associations",

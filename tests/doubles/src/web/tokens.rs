@@ -45,6 +45,19 @@ pub(super) async fn show(Shared(state): Shared<Arc<State>>, headers: HeaderMap, 
     })
 }
 
+/// Who asks; only administrators are told whether they are some.
+pub(super) async fn user(Shared(state): Shared<Arc<State>>, headers: HeaderMap, uri: Uri) -> Response {
+    state.answer(&headers, &uri, |ask| {
+        let credential = ask.caller.credential()?;
+        ask.caller.with_one_of(&["api", "read_api", "read_user"])?;
+        let mut user = json!({"id": credential.user_id, "username": credential.login, "state": "active"});
+        if credential.administrator {
+            user["is_admin"] = json!(true);
+        }
+        Ok(answers::ok(&user))
+    })
+}
+
 /// The groups and projects that the token's owner is a member of; one number and size of page for both lists.
 pub(super) async fn associations(
     Shared(state): Shared<Arc<State>>,

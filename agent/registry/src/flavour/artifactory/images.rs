@@ -72,7 +72,7 @@ impl Images {
             ..ApiCall::get(&path, ApiLogin::Basic)
         };
         let rows: Rows<Repository> = ask(&self.client, &SUBJECT, call).await?;
-        self.malformed += rows.bad;
+        self.several.unreadable(rows.bad);
         let mut parts = VecDeque::new();
         for row in rows.good {
             let key = match row.kind.to_ascii_uppercase().as_str() {
@@ -118,7 +118,7 @@ impl Images {
             Reading::Query(query, refused) => match query.next().await {
                 Ok(Some(files)) => {
                     *refused = None;
-                    self.malformed += files.bad;
+                    self.several.unreadable(files.bad);
                     let mut images: Vec<String> = files
                         .good
                         .iter()

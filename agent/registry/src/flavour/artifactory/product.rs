@@ -9,6 +9,7 @@ use crate::api::Greeting;
 use crate::client::RegistryClient;
 use crate::flavour::completed::Completed;
 use crate::flavour::ladder::Wanted;
+use crate::flavour::not_asked::not_asked;
 use crate::flavour::product::{Product, Rung, TagPages, owners};
 
 pub(in crate::flavour) struct Artifactory(Place);
@@ -26,8 +27,14 @@ impl Artifactory {
 
 impl Product for Artifactory {
     fn rungs(&self, client: &RegistryClient, wanted: &Wanted) -> Vec<Rung> {
-        let Place::Instance { context } = &self.0 else {
-            return Vec::new();
+        let context = match &self.0 {
+            Place::Instance { context } => context,
+            // Its catalog is the list.
+            Place::Repository { .. } => return Vec::new(),
+            Place::Unknown => {
+                let why = "nothing tells whether this is one repository or the instance; with the URL of either it is asked";
+                return vec![not_asked(client, DiscoveryMethod::ArtifactoryRepositories, why)];
+            }
         };
         vec![Rung {
             method: DiscoveryMethod::ArtifactoryRepositories,

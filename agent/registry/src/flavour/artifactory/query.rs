@@ -105,6 +105,13 @@ impl Query {
         Ok(Some(files))
     }
 
+    /// An error if rows of a page cannot be read.
+    pub(super) fn all_read(&self, files: &Rows<File>) -> Result<(), RegistryError> {
+        files
+            .all_read()
+            .map_err(|fault| self.client.error(self.subject.clone(), fault))
+    }
+
     /// How the walk ended; `None` while it goes on.
     pub(super) fn end(&self) -> Option<WalkEnd> {
         self.walk.end()

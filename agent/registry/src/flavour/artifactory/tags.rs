@@ -58,10 +58,8 @@ impl TagPages for Tags {
         let Some(files) = self.query.next().await? else {
             return Ok(None);
         };
-        let mut page = TagPage {
-            tags: Vec::new(),
-            malformed: files.bad,
-        };
+        self.query.all_read(&files)?;
+        let mut page = TagPage::default();
         for file in files.good {
             let Some(folder) = folder(&file.path, &self.image) else {
                 continue;

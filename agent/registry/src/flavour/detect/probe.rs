@@ -34,10 +34,18 @@ pub(super) async fn ask(client: &RegistryClient, greeting: &Greeting, flavour: F
         }
     };
     let version = answer(&reply, flavour)?;
+    // What stands in front of Gitea's own path is taken from its challenge, and not repeated.
+    let before = match flavour {
+        Flavour::Gitea => gitea_root(greeting),
+        _ => String::new(),
+    };
     let sign = Sign::new(
         flavour,
         Confidence::High,
-        format!("{path} answers as this product's"),
+        format!(
+            "{} answers as this product's",
+            path.strip_prefix(&before).unwrap_or(&path)
+        ),
     );
     Some(sign.of_version(version.unwrap_or_default()))
 }

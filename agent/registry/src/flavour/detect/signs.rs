@@ -28,14 +28,34 @@ impl Sign {
 
     pub(super) fn of_version(self, version: impl Into<String>) -> Self {
         Self {
-            version: Some(version.into()).filter(|version| !version.is_empty()),
+            version: Some(version.into()).filter(|version| is_version(version)),
             ..self
         }
     }
 }
 
-/// Every sign in the answer to a stranger.
+/// Whether a text is written as versions are. Nothing else that a server writes is repeated as evidence, which everybody reads.
+fn is_version(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-'))
+}
+
+/// A strong sign, with its version if it is one.
+fn versioned(flavour: Flavour, text: &str, separator: &str, version: &str) -> Sign {
+    if is_version(version) {
+        strong(flavour, format!("{text}{separator}{version}")).of_version(version)
+    } else {
+        strong(flavour, text)
+    }
+}
+
+/// Every sign in the answer to a stranger. One that came from elsewhere says nothing of this registry.
 pub(super) fn of_greeting(greeting: &Greeting) -> Vec<Sign> {
+    if greeting.is_from_elsewhere() {
+        return Vec::new();
+    }
     let mut signs = of_headers(greeting.headers());
     if let Some(asked) = greeting.bearer() {
         signs.extend(of_bearer(greeting, &asked));
@@ -76,19 +96,22 @@ pub(super) fn of_headers(headers: &HeaderMap) -> Vec<Sign> {
     };
     let mut signs = Vec::new();
     if let Some(version) = text("gitlab-container-registry-version") {
-        let sign = strong(
+        signs.push(versioned(
             Flavour::GitLab,
-            format!("Gitlab-Container-Registry-Version: {version}"),
-        );
-        signs.push(sign.of_version(version));
-        if let Some(database) = text("gitlab-container-registry-database-enabled") {
-            signs.push(strong(Flavour::GitLab, format!("metadata database: {database}")));
+            "Gitlab-Container-Registry-Version",
+            ": ",
+            &version,
+        ));
+        match text("gitlab-container-registry-database-enabled").as_deref() {
+            Some("true") => signs.push(strong(Flavour::GitLab, "metadata database: true")),
+            Some("false") => signs.push(strong(Flavour::GitLab, "metadata database: false")),
+            _ => {}
         }
     }
     if let Some(version) = text("x-jfrog-version") {
-        let sign = strong(Flavour::Artifactory, format!("X-JFrog-Version: {version}"));
         let number = version.split('/').nth(1).unwrap_or_default();
-        signs.push(sign.of_version(number.split_whitespace().next().unwrap_or_default()));
+        let number = number.split_whitespace().next().unwrap_or_default();
+        signs.push(versioned(Flavour::Artifactory, "X-JFrog-Version", ": ", number));
     }
     if headers.contains_key("x-artifactory-id") || headers.contains_key("x-artifactory-node-id") {
         signs.push(strong(Flavour::Artifactory, "X-Artifactory-Id"));
@@ -96,8 +119,8 @@ pub(super) fn of_headers(headers: &HeaderMap) -> Vec<Sign> {
     if let Some(server) = text("server")
         && let Some(rest) = server.strip_prefix("Nexus/")
     {
-        let sign = strong(Flavour::Nexus, format!("Server: {server}"));
-        signs.push(sign.of_version(rest.split_whitespace().next().unwrap_or_default()));
+        let number = rest.split_whitespace().next().unwrap_or_default();
+        signs.push(versioned(Flavour::Nexus, "Server: Nexus", "/", number));
     }
     if headers.contains_key("docker-ratelimit-source") {
         signs.push(strong(Flavour::DockerHub, "Docker-RateLimit-Source"));
@@ -147,15 +170,10 @@ fn of_bearer(greeting: &Greeting, asked: &Asked) -> Vec<Sign> {
             Flavour::GitLab,
             "a token service at /auth/token for the service container_registry",
         )),
-        (path, Some("container_registry")) => {
-            signs.push(weak(
-                Flavour::GitLab,
-                format!("the service container_registry at {path}"),
-            ));
-            signs.push(weak(
-                Flavour::Gitea,
-                format!("the service container_registry at {path}"),
-            ));
+        (_, Some("container_registry")) => {
+            const ELSEWHERE: &str = "the service container_registry at a path of neither product";
+            signs.push(weak(Flavour::GitLab, ELSEWHERE));
+            signs.push(weak(Flavour::Gitea, ELSEWHERE));
         }
         (_, Some("harbor-registry")) => {
             signs.push(strong(Flavour::Harbor, "the service harbor-registry"));
@@ -182,13 +200,13 @@ fn of_bearer(greeting: &Greeting, asked: &Asked) -> Vec<Sign> {
         }
         (path, _) if path.ends_with("/v2/auth") => signs.push(fair(Flavour::Quay, realm("/v2/auth"))),
         (path, Some(service)) if path.ends_with("/oauth2/token") => signs.push(
-            if [".azurecr.io", ".azurecr.cn", ".azurecr.us"]
+            if let Some(domain) = [".azurecr.io", ".azurecr.cn", ".azurecr.us"]
                 .iter()
-                .any(|domain| service.ends_with(domain))
+                .find(|domain| service.ends_with(**domain))
             {
                 strong(
                     Flavour::Acr,
-                    format!("a token service at /oauth2/token for {service}"),
+                    format!("a token service at /oauth2/token for a host of {domain}"),
                 )
             } else {
                 let weight = if names_host {
@@ -203,7 +221,7 @@ fn of_bearer(greeting: &Greeting, asked: &Asked) -> Vec<Sign> {
             if service == "gcr.io" || service.ends_with(".gcr.io") || service.ends_with("-docker.pkg.dev") {
                 signs.push(strong(
                     Flavour::Google,
-                    format!("a token service at /v2/token for {service}"),
+                    "a token service at /v2/token for a host of gcr.io or -docker.pkg.dev",
                 ));
             } else {
                 signs.push(weak(
@@ -293,4 +311,75 @@ fn fair(flavour: Flavour, text: impl Into<String>) -> Sign {
 
 fn weak(flavour: Flavour, text: impl Into<String>) -> Sign {
     Sign::new(flavour, Confidence::Low, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What servers write is read by everybody who may see a registry: nothing of it is repeated but versions and fixed words.
+    #[test]
+    fn nothing_that_a_server_writes_is_repeated_unless_it_is_a_version() {
+        const SECRET: &str = "glpat-aaaaaaaaaaaaaaaaaaaa_secret/x";
+        let mut headers = HeaderMap::new();
+        let mut set = |name: &'static str, value: String| headers.insert(name, value.parse().unwrap());
+        set("gitlab-container-registry-version", SECRET.into());
+        set("gitlab-container-registry-database-enabled", SECRET.into());
+        set("x-jfrog-version", format!("Artifactory/{SECRET} 1"));
+        set("server", format!("Nexus/{SECRET}"));
+        set("x-artifactory-id", SECRET.into());
+        let mut signs = of_headers(&headers);
+        assert_eq!(signs.len(), 4);
+        for realm in ["/jwt/auth", "/v2/token", "/oauth2/token", "/other", "/v2/auth"] {
+            for service in [
+                "container_registry",
+                "secret.azurecr.io",
+                "secret-docker.pkg.dev",
+                "secret",
+            ] {
+                let challenge =
+                    format!(r#"Bearer realm="https://{service}/secret{realm}",service="{service}""#);
+                signs.extend(of_greeting(&Greeting::for_test(
+                    "https://r.example.com/v2/",
+                    &challenge,
+                )));
+            }
+        }
+        for sign in &signs {
+            assert!(!sign.text.contains("secret"), "{}", sign.text);
+            assert_eq!(sign.version, None);
+        }
+    }
+
+    #[test]
+    fn versions_are_told_where_they_are_versions() {
+        for (name, value, text, version) in [
+            (
+                "gitlab-container-registry-version",
+                "v4.14.0-gitlab",
+                "Gitlab-Container-Registry-Version: v4.14.0-gitlab",
+                "v4.14.0-gitlab",
+            ),
+            (
+                "x-jfrog-version",
+                "Artifactory/7.77.5 77705900",
+                "X-JFrog-Version: 7.77.5",
+                "7.77.5",
+            ),
+            (
+                "server",
+                "Nexus/3.89.0-09 (PRO)",
+                "Server: Nexus/3.89.0-09",
+                "3.89.0-09",
+            ),
+        ] {
+            let headers = HeaderMap::from_iter([(name.parse().unwrap(), value.parse().unwrap())]);
+            let signs = of_headers(&headers);
+            assert_eq!(
+                (signs[0].text.as_str(), signs[0].version.as_deref()),
+                (text, Some(version))
+            );
+        }
+        assert!(is_version(&"1".repeat(32)) && !is_version(&"1".repeat(33)) && !is_version(""));
+    }
 }

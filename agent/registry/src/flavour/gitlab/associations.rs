@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use portolan_shared::model::{DiscoveryMethod, Finding, RepositoryName};
 use serde::Deserialize;
 
-use super::rest::{Pages, Rest, closed_to, read, rung_error, shortfall};
+use super::pages::Pages;
+use super::rest::{Rest, closed_to, read, rung_error, shortfall};
 use crate::api::Page;
 use crate::error::{Fault, RegistryError};
 use crate::flavour::product::RepositoryPages;
@@ -47,6 +48,8 @@ pub(super) struct AssociatedProjects {
     pages: Pages,
     begun: bool,
     malformed: u64,
+    /// Projects in which the owner's role is below Reporter.
+    below_reporter: u64,
 }
 
 impl AssociatedProjects {
@@ -59,6 +62,7 @@ impl AssociatedProjects {
             ),
             begun: false,
             malformed: 0,
+            below_reporter: 0,
         }
     }
 
@@ -75,7 +79,11 @@ impl AssociatedProjects {
         };
         let answer: Associations = read(&reply)?;
         let mut items = Vec::new();
-        for project in answer.projects.iter().filter(|project| project.may_be_read()) {
+        for project in &answer.projects {
+            if !project.may_be_read() {
+                self.below_reporter += 1;
+                continue;
+            }
             let path = project.path_with_namespace.as_deref().unwrap_or_default();
             match path.to_lowercase().parse() {
                 Ok(name) => items.push(name),
@@ -102,6 +110,10 @@ impl RepositoryPages for AssociatedProjects {
             .pages
             .shortfall()
             .unwrap_or("only the repositories at the roots of projects are known");
-        Some(shortfall(&self.rest, METHOD, why))
+        let left_out = match self.below_reporter {
+            0 => String::new(),
+            count => format!("; in {count} the owner's role is below Reporter"),
+        };
+        Some(shortfall(&self.rest, METHOD, &format!("{why}{left_out}")))
     }
 }

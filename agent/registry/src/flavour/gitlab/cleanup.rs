@@ -10,6 +10,10 @@ use crate::error::Fault;
 
 /// Components behind a project's path that a repository's name may have.
 const BELOW_PROJECT: usize = 2;
+/// Bytes of a pattern, bytes of what it compiles to, and how deep its parts may lie in each other: no judgement is passed on what has more.
+const PATTERN_BYTES: usize = 1024;
+const COMPILED_BYTES: usize = 1 << 20;
+const NESTED: u32 = 50;
 
 #[derive(Deserialize)]
 struct Project {
@@ -80,11 +84,23 @@ async fn policy_of(rest: &Rest, repository: &RepositoryName) -> Option<(String, 
 /// Why GitLab cannot use this pattern; `None` if it can, as far as can be told. GitLab checks it by itself, with RE2, whose language is
 /// almost ours; where they differ nothing is said.
 fn fault_in(pattern: &str) -> Option<String> {
-    let compiled = RegexBuilder::new(pattern).unicode(false).build();
+    if pattern.len() > PATTERN_BYTES {
+        return None;
+    }
+    let compiled = RegexBuilder::new(pattern)
+        .unicode(false)
+        .size_limit(COMPILED_BYTES)
+        .nest_limit(NESTED)
+        .build();
     let Err(regex::Error::Syntax(text)) = compiled else {
         return None;
     };
-    let only_ours = ["repetition quantifier", "counted repetition", "Unicode"];
+    let only_ours = [
+        "repetition quantifier",
+        "counted repetition",
+        "Unicode",
+        "nested parentheses",
+    ];
     let only_theirs = pattern.contains(r"\Q") || pattern.contains(r"\C") || pattern.contains(r"\p");
     if only_theirs || only_ours.iter().any(|ours| text.contains(ours)) {
         return None;
@@ -125,6 +141,19 @@ mod tests {
             "[[:alpha:]]+",
         ] {
             assert_eq!(fault_in(good), None, "{good}");
+        }
+    }
+
+    #[test]
+    fn patterns_beyond_the_bounds_are_not_judged() {
+        let unclosed = |bytes: usize| format!("({}", "a".repeat(bytes - 1));
+        assert!(fault_in(&unclosed(PATTERN_BYTES)).is_some());
+        assert_eq!(fault_in(&unclosed(PATTERN_BYTES + 1)), None);
+        for large in [
+            format!("{}a{}", "(".repeat(51), ")".repeat(51)),
+            "((a{1000}){1000}){1000}".to_owned(),
+        ] {
+            assert_eq!(fault_in(&large), None, "{large}");
         }
     }
 }

@@ -36,6 +36,14 @@ pub(super) async fn explain(
             FindingCode::GitLabRegistryDisabled,
             "the token service answers 404 UNAVAILABLE",
         ),
+        Fault::Denied { status, .. } if is_stranger(client).await => found(
+            FindingCode::CredentialNeeded,
+            &format!(
+                "{} reading {}, and no credential is given",
+                status.as_u16(),
+                error.subject()
+            ),
+        ),
         Fault::Denied { status, code } => match error.subject() {
             Subject::Api if status.as_u16() == 401 => found(
                 FindingCode::TokenRefused,
@@ -61,6 +69,11 @@ pub(super) async fn explain(
         },
         _ => None,
     }
+}
+
+/// Whether there is no login at all: then nothing was refused but somebody unknown, whatever the answer looks like.
+async fn is_stranger(client: &RegistryClient) -> bool {
+    matches!(client.token_hint().await, Ok(None))
 }
 
 /// 401 from the token service: the secret is wrong, or has ended, or does not fit the name beside it.

@@ -1,11 +1,13 @@
-//! The groups that the operator's patterns name, and the repositories of each with those of its subgroups.
+//! The groups that the operator's patterns name, and the repositories of each with those of its subgroups. Where no group of that name is
+//! to be seen, the project of that name.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use async_trait::async_trait;
 use portolan_shared::model::{DiscoveryMethod, Finding, RepositoryName};
 
-use super::rest::{Pages, Rest, closed_to, repository_names, rung_error, shortfall};
+use super::pages::Pages;
+use super::rest::{Rest, closed_to, is_final, repository_names, rung_error, shortfall, unreadable};
 use super::web::component;
 use crate::api::Page;
 use crate::error::{Fault, RegistryError};
@@ -13,18 +15,53 @@ use crate::flavour::product::RepositoryPages;
 
 const METHOD: DiscoveryMethod = DiscoveryMethod::GitLabGroups;
 
+/// What a folder may stand for. Both have repositories to list; a path is never both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Group,
+    Project,
+}
+
+/// A folder that is being listed as one or the other.
+struct Place {
+    kind: Kind,
+    path: String,
+    pages: Pages,
+}
+
+impl Place {
+    fn new(kind: Kind, path: String) -> Self {
+        let (of, id) = match kind {
+            Kind::Group => ("groups", component(&path)),
+            Kind::Project => ("projects", component(&path)),
+        };
+        Self {
+            kind,
+            path,
+            pages: Pages::new(format!("/{of}/{id}/registry/repositories"), "page=1&per_page=100"),
+        }
+    }
+}
+
 pub(super) struct Groups {
     rest: Rest,
     /// Folders that patterns lie in: each is a group, a project in one, or neither.
     folders: VecDeque<String>,
-    /// The group that is being listed.
-    current: Option<(String, Pages)>,
-    /// Groups that were listed to their end.
+    current: Option<Place>,
+    /// Groups and projects that were listed to their end.
     listed: Vec<String>,
+    /// What was asked for and gave nothing: not visible, or failed.
+    unlisted: HashSet<String>,
     begun: bool,
     malformed: u64,
-    skipped: Vec<String>,
-    why: Option<&'static str>,
+    /// Rows that could not be read.
+    unreadable: u64,
+    /// Folders of which nothing is visible, up to the group at the top.
+    hidden: Vec<String>,
+    /// Groups and projects that could not be listed, and what happened the first time.
+    failed: u64,
+    first: Option<Fault>,
+    cut: Option<&'static str>,
 }
 
 impl Groups {
@@ -34,10 +71,14 @@ impl Groups {
             folders: folders.into(),
             current: None,
             listed: Vec::new(),
+            unlisted: HashSet::new(),
             begun: false,
             malformed: 0,
-            skipped: Vec::new(),
-            why: None,
+            unreadable: 0,
+            hidden: Vec::new(),
+            failed: 0,
+            first: None,
+            cut: None,
         }
     }
 
@@ -50,58 +91,82 @@ impl Groups {
             self.begun = true;
         }
         loop {
-            let Some((group, pages)) = &mut self.current else {
-                let Some(folder) = self.folders.pop_front() else {
-                    return Ok(None);
-                };
-                if !self.is_listed(&folder) {
-                    self.current = Some((folder.clone(), pages_of(&folder)));
-                }
-                continue;
+            let mut place = match self.current.take() {
+                Some(place) => place,
+                None => match self.folders.pop_front() {
+                    Some(folder) if self.is_known(&folder) => continue,
+                    Some(folder) => Place::new(Kind::Group, folder),
+                    None => return self.end(),
+                },
             };
-            match pages.next(&self.rest).await {
-                Ok(Some(reply)) => {
-                    let mut items = Vec::new();
-                    self.malformed += repository_names(&reply.body, &mut items)?;
+            let mut items = Vec::new();
+            let outcome = match place.pages.next(&self.rest).await {
+                Ok(Some(reply)) => repository_names(&reply.body, &mut items).map(Some),
+                Ok(None) => Ok(None),
+                Err(fault) => Err(fault),
+            };
+            match outcome {
+                Ok(Some(nameless)) => {
+                    self.malformed += nameless.malformed;
+                    self.unreadable += nameless.unreadable;
+                    self.current = Some(place);
                     return Ok(Some(Page { items }));
                 }
                 Ok(None) => {
-                    self.why = self.why.or(pages.shortfall());
-                    self.listed.push(std::mem::take(group));
-                    self.current = None;
+                    self.cut = self.cut.or(place.pages.shortfall());
+                    self.listed.push(place.path);
                 }
-                // No group of this name, or none that can be seen: perhaps the name of a project in one.
-                Err(Fault::Missing { .. }) => {
-                    let parent = group.rsplit_once('/').map(|(parent, _)| parent.to_owned());
-                    match parent {
-                        Some(parent) => self.folders.push_front(parent),
-                        None => self.skipped.push(std::mem::take(group)),
-                    }
-                    self.current = None;
+                Err(Fault::Missing { .. }) => self.not_visible(place),
+                Err(fault) if is_final(&fault) => return Err(fault),
+                // It is this one's own: the others are asked all the same.
+                Err(fault) => {
+                    self.failed += 1;
+                    self.first.get_or_insert(fault);
+                    self.unlisted.insert(place.path);
                 }
-                Err(fault) => return Err(fault),
             }
         }
     }
 
-    fn is_listed(&self, folder: &str) -> bool {
+    /// No group of this name, or none that can be seen: perhaps a project; and if it is none either, perhaps something in a project above.
+    fn not_visible(&mut self, place: Place) {
+        let parent = place.path.rsplit_once('/').map(|(parent, _)| parent.to_owned());
+        match (place.kind, parent) {
+            (Kind::Group, Some(_)) => self.current = Some(Place::new(Kind::Project, place.path)),
+            (Kind::Project, Some(parent)) => {
+                self.unlisted.insert(place.path);
+                self.folders.push_front(parent);
+            }
+            // No project lies outside of a group.
+            (_, None) => {
+                self.unlisted.insert(place.path.clone());
+                self.hidden.push(place.path);
+            }
+        }
+    }
+
+    /// Where everything failed, so has the whole.
+    fn end(&mut self) -> Result<Option<Page<RepositoryName>>, Fault> {
+        match self.first.take() {
+            Some(fault) if self.listed.is_empty() => Err(fault),
+            first => {
+                self.first = first;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether it, or a group around it, was listed, or it was asked for in vain; a subgroup may be visible although the group around it is not.
+    fn is_known(&self, folder: &str) -> bool {
         let mut listed = self.listed.iter();
-        listed.any(|group| folder.strip_prefix(group.as_str()).is_some_and(is_below))
-            // A subgroup may be visible although the group around it is not.
-            || self.skipped.iter().any(|group| group == folder)
+        listed.any(|place| folder.strip_prefix(place.as_str()).is_some_and(is_below))
+            || self.unlisted.contains(folder)
     }
 }
 
 /// Whether what follows a group's name means the group, or something in it.
 fn is_below(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with('/')
-}
-
-fn pages_of(group: &str) -> Pages {
-    Pages::new(
-        format!("/groups/{}/registry/repositories", component(group)),
-        "page=1&per_page=100",
-    )
 }
 
 #[async_trait]
@@ -116,14 +181,21 @@ impl RepositoryPages for Groups {
     }
 
     fn shortfall(&self) -> Option<Finding> {
-        if let Some(why) = self.why {
-            return Some(shortfall(&self.rest, METHOD, why));
+        let mut why = Vec::new();
+        if let Some(fault) = &self.first {
+            let failed = self.failed;
+            why.push(format!(
+                "{failed} groups or projects that the patterns name could not be listed: {fault}"
+            ));
         }
-        let first = self.skipped.first()?;
-        let text = format!(
-            "{} groups that the patterns name are not visible, first {first}",
-            self.skipped.len()
-        );
-        Some(shortfall(&self.rest, METHOD, &text))
+        why.extend(self.cut.map(str::to_owned));
+        if let Some(first) = self.hidden.first() {
+            let hidden = self.hidden.len();
+            why.push(format!(
+                "{hidden} groups that the patterns name are not visible, first {first}"
+            ));
+        }
+        unreadable(&self.rest, METHOD, self.unreadable)
+            .or_else(|| (!why.is_empty()).then(|| shortfall(&self.rest, METHOD, &why.join("; "))))
     }
 }

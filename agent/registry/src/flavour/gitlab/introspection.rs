@@ -43,6 +43,7 @@ pub(super) async fn ask(rest: &Rest, hint: &TokenHint) -> Introspection {
     #[derive(Deserialize)]
     struct Token {
         name: Option<String>,
+        user_id: Option<u64>,
         #[serde(default)]
         scopes: Vec<String>,
         expires_at: Option<String>,
@@ -66,8 +67,8 @@ pub(super) async fn ask(rest: &Rest, hint: &TokenHint) -> Introspection {
             Ok(token) => {
                 let mut facts =
                     CredentialFacts::of_kind(kind(hint)).with_scopes(token.scopes.iter().map(String::as_str));
-                if let Some(name) = token.name.as_deref().or(hint.username()) {
-                    facts = facts.owned_by(name);
+                if let Some(owner) = owner(hint.username(), token.user_id, token.name.as_deref()) {
+                    facts = facts.owned_by(&owner);
                 }
                 facts.expires_at = token.expires_at.as_deref().and_then(|date| {
                     // A date: the token ends as it begins.
@@ -82,6 +83,20 @@ pub(super) async fn ask(rest: &Rest, hint: &TokenHint) -> Introspection {
         (_, Said::Revoked) => Introspection::Revoked,
         (401, _) => Introspection::Refused,
         _ => Introspection::Nothing,
+    }
+}
+
+/// Whose the token is, as far as it is known: the user name that was given with it, which GitLab does not compare, the user's number, and
+/// what the token is called.
+fn owner(given: Option<&str>, user: Option<u64>, token: Option<&str>) -> Option<String> {
+    let user = user.map(|user| format!("user {user}"));
+    let token = token.map(|token| format!("token {token}"));
+    let known: Vec<String> = user.into_iter().chain(token).collect();
+    let known = (!known.is_empty()).then(|| known.join(", "));
+    match (given.filter(|given| !given.is_empty()), known) {
+        (Some(given), Some(known)) => Some(format!("{given} ({known})")),
+        (Some(given), None) => Some(given.to_owned()),
+        (None, known) => known,
     }
 }
 

@@ -16,6 +16,7 @@ mod cleanup;
 mod explain;
 mod groups;
 mod introspection;
+mod pages;
 mod product;
 mod projects;
 mod rest;

@@ -21,7 +21,11 @@ use crate::auth::TokenHint;
 use crate::client::RegistryClient;
 use crate::error::{Fault, RegistryError, Subject};
 use crate::flavour::ladder::Wanted;
+use crate::flavour::not_asked::not_asked;
 use crate::flavour::product::{Product, RepositoryPages, Rung, TagPages, folders, owners};
+
+/// Why the REST API is not asked at all.
+const NO_API: &str = "where GitLab's API is cannot be told, for the registry names another token service than GitLab's own (/jwt/auth)";
 
 pub(in crate::flavour) struct GitLab {
     /// Where the web interface and the REST API are, if the challenge says so.
@@ -62,10 +66,8 @@ impl GitLab {
             return told.clone();
         }
         let told = introspection::ask(&rest, hint).await;
-        // Silence may pass.
-        if !matches!(told, Introspection::Nothing) {
-            *known = Some((hint.clone(), told.clone()));
-        }
+        // Silence as well: whoever explains a refusal asks again for every error.
+        *known = Some((hint.clone(), told.clone()));
         told
     }
 }
@@ -73,19 +75,19 @@ impl GitLab {
 #[async_trait]
 impl Product for GitLab {
     fn rungs(&self, client: &RegistryClient, wanted: &Wanted) -> Vec<Rung> {
-        let Some(rest) = self.rest(client) else {
-            return Vec::new();
-        };
         let rung = |method, shows_all, pages: Box<dyn RepositoryPages>| Rung {
             method,
             shows_all,
             pages,
         };
+        let Some(rest) = self.rest(client) else {
+            return vec![not_asked(client, DiscoveryMethod::GitLabProjects, NO_API)];
+        };
         let mut rungs = vec![
             rung(
                 DiscoveryMethod::GitLabProjects,
                 true,
-                Box::new(Projects::new(rest.clone())),
+                Box::new(Projects::new(rest.clone(), wanted.patterns.clone())),
             ),
             rung(
                 DiscoveryMethod::GitLabAssociations,

@@ -3,20 +3,24 @@
 use std::collections::VecDeque;
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
-use portolan_shared::model::{DiscoveryMethod, Finding, RepositoryName};
+use futures::future::join_all;
+use portolan_shared::model::{DiscoveryMethod, Finding, FindingCode, RepositoryName, RepositoryPatterns};
 use serde::Deserialize;
 
-use super::rest::{Pages, Rest, closed_to, read, repository_names, rung_error, shortfall};
+use super::pages::Pages;
+use super::rest::{Rest, closed_to, is_final, repository_names, rows, rung_error, shortfall, unreadable};
 use crate::api::Page;
 use crate::error::{Fault, RegistryError};
 use crate::flavour::product::RepositoryPages;
+use crate::flavour::rows::Rows;
 
 const METHOD: DiscoveryMethod = DiscoveryMethod::GitLabProjects;
 /// Projects that are asked for their repositories at once; the client's own bound holds besides.
 const AT_ONCE: usize = 8;
 /// Projects with at least the role that may read images (Reporter), by pages that do not grow slower towards the end. `simple=true` would
 /// leave out whether the registry is on. Archived projects are among them: their images are there as before.
+///
+/// Public and internal projects of others may be pulled from as well, and are left out: on a large instance they are millions.
 const QUERY: &str = "membership=true&min_access_level=20&pagination=keyset&order_by=id&sort=asc&per_page=100";
 
 #[derive(Deserialize)]
@@ -37,29 +41,46 @@ impl Project {
 
 pub(super) struct Projects {
     rest: Rest,
+    /// What the operator wants, to be told from what was merely found.
+    patterns: RepositoryPatterns,
     pages: Pages,
     /// Projects that are still to be asked for their repositories.
     waiting: VecDeque<u64>,
+    /// The repositories of projects that are being listed.
+    open: Vec<Pages>,
     begun: bool,
     malformed: u64,
+    /// Rows that could not be read.
+    unreadable: u64,
+    /// Whether anything was found, and whether any of it is wanted.
+    found: bool,
+    found_wanted: bool,
+    /// Projects whose registry is switched off.
+    switched_off: u64,
     /// Projects whose repositories could not be listed, and what happened the first time.
     skipped: u64,
     why: Option<String>,
-    /// Whether the owner administers the instance, and so may read more than it is a member of.
-    administers: bool,
+    /// Whether the owner administers the instance, and so may read more than it is a member of; `None` if that cannot be told.
+    administers: Option<bool>,
 }
 
 impl Projects {
-    pub(super) fn new(rest: Rest) -> Self {
+    pub(super) fn new(rest: Rest, patterns: RepositoryPatterns) -> Self {
         Self {
             rest,
+            patterns,
             pages: Pages::new("/projects", QUERY),
             waiting: VecDeque::new(),
+            open: Vec::new(),
             begun: false,
             malformed: 0,
+            unreadable: 0,
+            found: false,
+            found_wanted: false,
+            switched_off: 0,
             skipped: 0,
             why: None,
-            administers: false,
+            administers: None,
         }
     }
 
@@ -70,7 +91,7 @@ impl Projects {
                 return Err(Fault::NotAsked { why });
             }
         }
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() && self.open.is_empty() {
             let Some(reply) = self.pages.next(&self.rest).await? else {
                 return Ok(None);
             };
@@ -78,87 +99,79 @@ impl Projects {
                 self.begun = true;
                 self.administers = administers(&self.rest).await;
             }
-            let projects: Vec<Project> = read(&reply)?;
-            let with_registry = projects.iter().filter(|project| project.has_registry());
-            self.waiting.extend(with_registry.map(|project| project.id));
+            let projects: Rows<Project> = rows(&reply.body)?;
+            self.unreadable += projects.bad;
+            for project in projects.good {
+                if project.has_registry() {
+                    self.waiting.push_back(project.id);
+                } else {
+                    self.switched_off += 1;
+                }
+            }
         }
-        let some: Vec<u64> = self.waiting.drain(..self.waiting.len().min(AT_ONCE)).collect();
+        while self.open.len() < AT_ONCE
+            && let Some(project) = self.waiting.pop_front()
+        {
+            self.open.push(Pages::new(
+                format!("/projects/{project}/registry/repositories"),
+                "page=1&per_page=100",
+            ));
+        }
         let rest = &self.rest;
-        let listed: Vec<_> = futures::stream::iter(some)
-            .map(|project| repositories(rest, project))
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
+        let replies = join_all(self.open.iter_mut().map(|pages| pages.next(rest))).await;
         let mut items = Vec::new();
-        for listing in listed {
-            items.extend(listing.names);
-            self.malformed += listing.malformed;
-            match listing.fault {
-                None => {}
-                // The API has closed altogether, or the login is wrong: no other project would answer.
-                Some(fault) if is_final(&fault) => return Err(fault),
-                Some(fault) => {
+        for (pages, reply) in std::mem::take(&mut self.open).into_iter().zip(replies) {
+            let names = match reply {
+                Ok(Some(reply)) => repository_names(&reply.body, &mut items).map(Some),
+                Ok(None) => match pages.shortfall() {
+                    Some(problem) => Err(Fault::Protocol { problem }),
+                    None => Ok(None),
+                },
+                Err(fault) => Err(fault),
+            };
+            match names {
+                Ok(Some(nameless)) => {
+                    self.malformed += nameless.malformed;
+                    self.unreadable += nameless.unreadable;
+                    self.open.push(pages);
+                }
+                Ok(None) => {}
+                Err(fault) if is_final(&fault) => return Err(fault),
+                Err(fault) => {
                     self.skipped += 1;
                     self.why.get_or_insert_with(|| fault.to_string());
                 }
             }
         }
+        self.found |= !items.is_empty();
+        self.found_wanted = self.found_wanted || items.iter().any(|name| self.patterns.matches(name));
         Ok(Some(Page { items }))
     }
+
+    /// What lies outside of this view, or behind a switch.
+    fn outside(&self) -> String {
+        let mut outside =
+            "public and internal projects of which the owner is no member are not listed".to_owned();
+        if self.switched_off > 0 {
+            outside.push_str(&format!(
+                "; {} have their registry switched off",
+                self.switched_off
+            ));
+        }
+        outside
+    }
 }
 
-/// Whether the credential is an administrator's. GitLab says so to administrators alone, and not to every scope.
-async fn administers(rest: &Rest) -> bool {
+/// Whether the credential is an administrator's. GitLab says so to administrators alone: to others it says who they are without it.
+/// `None` if it does not say who asks.
+async fn administers(rest: &Rest) -> Option<bool> {
     #[derive(Deserialize)]
     struct User {
+        id: Option<u64>,
         is_admin: Option<bool>,
     }
-    let user = rest.read::<User>("/user").await;
-    user.is_ok_and(|user| user.is_admin == Some(true))
-}
-
-struct Listing {
-    names: Vec<RepositoryName>,
-    malformed: u64,
-    fault: Option<Fault>,
-}
-
-async fn repositories(rest: &Rest, project: u64) -> Listing {
-    let mut listing = Listing {
-        names: Vec::new(),
-        malformed: 0,
-        fault: None,
-    };
-    let mut pages = Pages::new(
-        format!("/projects/{project}/registry/repositories"),
-        "per_page=100",
-    );
-    loop {
-        let outcome = match pages.next(rest).await {
-            Ok(Some(reply)) => repository_names(&reply.body, &mut listing.names),
-            Ok(None) => {
-                listing.fault = pages.shortfall().map(|problem| Fault::Protocol { problem });
-                return listing;
-            }
-            Err(fault) => Err(fault),
-        };
-        match outcome {
-            Ok(malformed) => listing.malformed += malformed,
-            Err(fault) => {
-                listing.fault = Some(fault);
-                return listing;
-            }
-        }
-    }
-}
-
-/// Whether a failure at one project will be one at all others.
-fn is_final(fault: &Fault) -> bool {
-    match fault {
-        Fault::Denied { status, .. } => *status == ::http::StatusCode::UNAUTHORIZED,
-        Fault::LoginRefused { .. } | Fault::Credential(_) | Fault::Policy { .. } | Fault::BudgetSpent => true,
-        _ => false,
-    }
+    let user = rest.read::<User>("/user").await.ok()?;
+    user.is_admin.or(user.id.map(|_| false))
 }
 
 #[async_trait]
@@ -176,14 +189,45 @@ impl RepositoryPages for Projects {
         if let Some(why) = self.pages.shortfall() {
             return Some(shortfall(&self.rest, METHOD, why));
         }
+        if let Some(finding) = unreadable(&self.rest, METHOD, self.unreadable) {
+            return Some(finding);
+        }
         let Some(why) = self.why.as_ref() else {
-            let why = "an administrator may read more than the projects it is a member of";
-            return self.administers.then(|| shortfall(&self.rest, METHOD, why));
+            return match self.administers {
+                Some(false) => None,
+                Some(true) => {
+                    let why = "an administrator may read more than the projects it is a member of";
+                    Some(shortfall(&self.rest, METHOD, why))
+                }
+                None => {
+                    let registry = self.rest.client.url().reference_host();
+                    let seen = format!(
+                        "{registry}: {METHOD}: whether the owner is an administrator, who may read more, cannot be told"
+                    );
+                    Some(Finding::new(FindingCode::ListingIncomplete, &seen))
+                }
+            };
         };
         let text = format!(
-            "the repositories of {} projects could not be listed: {why}",
-            self.skipped
+            "the repositories of {} projects could not be listed: {why}; {}",
+            self.skipped,
+            self.outside()
         );
         Some(shortfall(&self.rest, METHOD, &text))
+    }
+
+    /// Everything of the owner's own is still not everything. Where nothing that is wanted was found, others have more to say of that.
+    fn remark(&self) -> Option<Finding> {
+        if self.found_wanted {
+            return Some(shortfall(&self.rest, METHOD, &self.outside()));
+        }
+        (!self.found && self.switched_off > 0).then(|| {
+            let registry = self.rest.client.url().reference_host();
+            let seen = format!(
+                "{registry}: {METHOD}: no repository was listed; {}",
+                self.outside()
+            );
+            Finding::new(FindingCode::NothingVisible, &seen)
+        })
     }
 }

@@ -1,21 +1,20 @@
 //! GitLab's REST API: pages, and what refusals say.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher as _, RandomState};
-
 use bytes::Bytes;
-use portolan_shared::model::{CredentialKind, DiscoveryMethod, Finding, FindingCode};
+use portolan_shared::model::{CredentialKind, DiscoveryMethod, Finding, FindingCode, RepositoryName};
 use serde::Deserialize;
 use url::Url;
 
-use crate::api::{fault_of, next_query, unexpected};
+use crate::api::{fault_of, unexpected};
 use crate::auth::TokenHint;
 use crate::client::{ApiCall, ApiLogin, RegistryClient};
 use crate::error::{Fault, RegistryError, Subject};
+use crate::flavour::not_asked;
+use crate::flavour::rows::Rows;
 use crate::http::Reply;
 
-/// Pages of one listing of the REST API, of a hundred rows each: it ends beyond, and says so.
-const PAGES: usize = 10_000;
+/// Bytes of one answer, after decompression.
+const ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
 /// The web host, to be asked with the credential.
 #[derive(Clone)]
@@ -43,7 +42,11 @@ impl Rest {
     /// Asks for `path` below `/api/v4` and returns the answer, whatever its status.
     pub(super) async fn ask(&self, path: &str, login: ApiLogin<'_>) -> Result<Reply, Fault> {
         let path = format!("/api/v4{path}");
-        self.client.call(ApiCall::get(&path, login).at(&self.web)).await
+        let call = ApiCall {
+            bound: ANSWER_BYTES,
+            ..ApiCall::get(&path, login)
+        };
+        self.client.call(call.at(&self.web)).await
     }
 
     /// The same as [`Rest::get`], read as JSON.
@@ -108,73 +111,23 @@ impl Said {
     }
 }
 
-/// The pages of one listing. Of a link only the query is taken: whatever host it names, the web host is asked.
-pub(super) struct Pages {
-    path: String,
-    next: Option<String>,
-    asked: HashSet<u64>,
-    hasher: RandomState,
-    shortfall: Option<&'static str>,
-}
-
-impl Pages {
-    /// Pages of `path`, from the one that `query` asks for.
-    pub(super) fn new(path: impl Into<String>, query: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            next: Some(query.into()),
-            asked: HashSet::new(),
-            hasher: RandomState::new(),
-            shortfall: None,
-        }
+/// Whether a failure at one project or group will be one at all others: the API has closed altogether, or the login is wrong.
+pub(super) fn is_final(fault: &Fault) -> bool {
+    match fault {
+        Fault::Denied { status, .. } => *status == ::http::StatusCode::UNAUTHORIZED,
+        Fault::LoginRefused { .. } | Fault::Credential(_) | Fault::Policy { .. } | Fault::BudgetSpent => true,
+        _ => false,
     }
-
-    /// The next page; `None` at the end.
-    pub(super) async fn next(&mut self, rest: &Rest) -> Result<Option<Reply>, Fault> {
-        let Some(query) = self.next.take() else {
-            return Ok(None);
-        };
-        if self.asked.len() >= PAGES {
-            self.shortfall = Some("more pages than are read");
-            return Ok(None);
-        }
-        if !self.asked.insert(self.hasher.hash_one(&query)) {
-            self.shortfall = Some("pages that lead in circles");
-            return Ok(None);
-        }
-        let reply = rest.get(&format!("{}?{query}", self.path)).await?;
-        self.next = next_query(&reply.headers).or_else(|| next_number(&reply, &query));
-        Ok(Some(reply))
-    }
-
-    /// Once the end was reached: why this is not everything.
-    pub(super) fn shortfall(&self) -> Option<&'static str> {
-        self.shortfall
-    }
-}
-
-/// The query of the page that `x-next-page` names, where there is no link.
-fn next_number(reply: &Reply, query: &str) -> Option<String> {
-    let next: u32 = reply
-        .headers
-        .get("x-next-page")?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
-    let mut changed = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        if name != "page" {
-            changed.append_pair(&name, &value);
-        }
-    }
-    Some(changed.append_pair("page", &next.to_string()).finish())
 }
 
 /// The error of a rung, in GitLab's terms.
 pub(super) fn rung_error(rest: &Rest, method: DiscoveryMethod, fault: Fault) -> RegistryError {
-    rest.client.error(Subject::Discovery(method), fault)
+    let finding = match fault {
+        Fault::NotAsked { why } => Some(not_asked::finding(&rest.client, method, why)),
+        _ => None,
+    };
+    let error = rest.client.error(Subject::Discovery(method), fault);
+    error.explained(finding)
 }
 
 /// Why a rung did not show everything that it could have.
@@ -186,25 +139,48 @@ pub(super) fn shortfall(rest: &Rest, method: DiscoveryMethod, why: &str) -> Find
     )
 }
 
-/// Names of repositories that a listing of them holds. How many rows have none that can be asked for.
-pub(super) fn repository_names(
-    body: &Bytes,
-    into: &mut Vec<portolan_shared::model::RepositoryName>,
-) -> Result<u64, Fault> {
+/// The same for rows that cannot be read: what they stand for is not known, and is not to count as gone.
+pub(super) fn unreadable(rest: &Rest, method: DiscoveryMethod, rows: u64) -> Option<Finding> {
+    let registry = rest.client.url().reference_host();
+    let seen = format!("{registry}: {method}: {rows} rows of lists could not be read");
+    (rows > 0).then(|| Finding::new(FindingCode::ListingIncomplete, &seen))
+}
+
+/// The rows of a list, each on its own. How many there may be, the pages have seen to.
+pub(super) fn rows<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<Rows<T>, Fault> {
+    let rows = body.trim_ascii_start().starts_with(b"[").then_some(body);
+    rows.and_then(|body| serde_json::from_slice(body).ok())
+        .ok_or(Fault::Protocol {
+            problem: "the answer is not a list of GitLab's API",
+        })
+}
+
+/// Rows that gave no name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Nameless {
+    /// Those whose name is none that can be asked for.
+    pub(super) malformed: u64,
+    /// Those without a name, or that are something else.
+    pub(super) unreadable: u64,
+}
+
+/// Names of repositories that a listing of them holds.
+pub(super) fn repository_names(body: &Bytes, into: &mut Vec<RepositoryName>) -> Result<Nameless, Fault> {
     #[derive(Deserialize)]
     struct Row {
-        path: Option<String>,
+        path: String,
     }
-    let rows: Vec<Row> = serde_json::from_slice(body).map_err(|_| Fault::Protocol {
-        problem: "the answer is not a list of repositories",
-    })?;
-    let mut malformed = 0;
-    for row in rows {
+    let rows: Rows<Row> = rows(body)?;
+    let mut nameless = Nameless {
+        malformed: 0,
+        unreadable: rows.bad,
+    };
+    for row in rows.good {
         // The registry knows paths in lower case only.
-        match row.path.unwrap_or_default().to_lowercase().parse() {
+        match row.path.to_lowercase().parse() {
             Ok(name) => into.push(name),
-            Err(_) => malformed += 1,
+            Err(_) => nameless.malformed += 1,
         }
     }
-    Ok(malformed)
+    Ok(nameless)
 }

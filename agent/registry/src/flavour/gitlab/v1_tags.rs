@@ -14,7 +14,9 @@ use jiff::Timestamp;
 use portolan_shared::model::{Finding, FindingCode, ListingMethod, RepositoryName};
 use serde::Deserialize;
 use serde::de::{Deserializer as _, SeqAccess, Visitor};
+use url::form_urlencoded;
 
+use super::pages::has_long_link;
 use crate::api::{fault_of, next_query, unexpected};
 use crate::auth::Scope;
 use crate::client::{ApiCall, ApiLogin, RegistryClient};
@@ -24,8 +26,10 @@ use crate::flavour::tag_list::{ListedTag, TagPage};
 
 /// Page sizes that are asked for, downwards when one is refused; at last none.
 const SIZES: [&str; 3] = ["n=1000", "n=100", ""];
+/// Rows of a page of which the size was left to the server.
+const DEFAULT_ROWS: usize = 100;
 /// Rows of one page: what has more is no answer of this API, which gives at most a thousand.
-const ROWS: usize = 10_000;
+const ROWS: usize = 1_000;
 
 /// Whether the registry keeps its metadata in a database, and how large its pages may be. Learnt once for all repositories.
 #[derive(Debug, Default)]
@@ -65,12 +69,16 @@ pub(super) struct V1Tags {
     asked: HashSet<u64>,
     hasher: RandomState,
     given: usize,
+    /// Of the tags of the page before a keyed hash each.
+    before: HashSet<u64>,
     shortfall: Option<(FindingCode, &'static str)>,
 }
 
 enum Next {
     Start,
     Link(String),
+    /// What follows the last tag of a full page, of our own accord: no link was given, or it was lost on the way.
+    After(String),
     End,
 }
 
@@ -85,6 +93,7 @@ impl V1Tags {
             asked: HashSet::new(),
             hasher: RandomState::new(),
             given: 0,
+            before: HashSet::new(),
             shortfall: None,
         }
     }
@@ -95,9 +104,10 @@ impl V1Tags {
             let query = match &self.next {
                 Next::End => return Ok(None),
                 Next::Start => SIZES[step].to_owned(),
-                Next::Link(query) => query.clone(),
+                Next::Link(query) | Next::After(query) => query.clone(),
             };
-            if let Next::Link(_) = self.next
+            let in_doubt = matches!(self.next, Next::After(_));
+            if let Next::Link(_) | Next::After(_) = self.next
                 && let Some(shortfall) = self.bounded(&query)
             {
                 self.shortfall = Some(shortfall);
@@ -113,6 +123,9 @@ impl V1Tags {
             {
                 self.metadata.step.store(step + 1, Ordering::Relaxed);
                 continue;
+            }
+            if in_doubt && reply.status.is_client_error() {
+                return Ok(self.unproven());
             }
             if !reply.status.is_success() || reply.elsewhere {
                 let fault = fault_of(&reply);
@@ -130,7 +143,27 @@ impl V1Tags {
                 return Err(unexpected(&reply, "the answer is not a list of tags"));
             }
             self.metadata.state.store(OPEN, Ordering::Relaxed);
-            self.next = next_query(&reply.headers).map_or(Next::End, Next::Link);
+            let tags: HashSet<u64> = page
+                .tags
+                .iter()
+                .map(|row| self.hasher.hash_one(row.tag.as_str()))
+                .collect();
+            let rows = page.tags.len() as u64 + page.malformed;
+            if in_doubt && rows > 0 && tags.is_subset(&self.before) {
+                return Ok(self.unproven());
+            }
+            self.before = tags;
+            self.next = match next_query(&reply.headers) {
+                Some(query) => Next::Link(query),
+                None if rows == 0 || !may_go_on(&reply.headers, &query, rows) => Next::End,
+                None => match page.tags.last() {
+                    Some(last) => Next::After(following(&query, last.tag.as_str())),
+                    None => {
+                        self.shortfall = Some(UNPROVEN);
+                        Next::End
+                    }
+                },
+            };
             let room = self.client.limits().tags.saturating_sub(self.given);
             if page.tags.len() > room {
                 page.tags.truncate(room);
@@ -140,6 +173,13 @@ impl V1Tags {
             self.given += page.tags.len();
             return Ok(Some(page));
         }
+    }
+
+    /// Ends a list of which nobody can tell whether there is more.
+    fn unproven(&mut self) -> Option<TagPage> {
+        self.shortfall = Some(UNPROVEN);
+        self.next = Next::End;
+        None
     }
 
     /// Why no further page is asked for.
@@ -184,10 +224,32 @@ impl TagPages for V1Tags {
     }
 }
 
+const UNPROVEN: (FindingCode, &str) = (
+    FindingCode::ListingIncomplete,
+    "the list ended with a full page and no way to ask for more",
+);
+
+/// Whether there may be more although no link says so: the page is as full as it can be, or its link is too long to be followed.
+fn may_go_on(headers: &HeaderMap, query: &str, rows: u64) -> bool {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let size = pairs
+        .find(|(name, _)| name == "n")
+        .and_then(|(_, size)| size.parse().ok());
+    rows >= size.unwrap_or(DEFAULT_ROWS as u64) || has_long_link(headers)
+}
+
+/// The query of the page behind `last`, of the same size as that of `query`.
+fn following(query: &str, last: &str) -> String {
+    let mut changed = form_urlencoded::Serializer::new(String::new());
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    changed.extend_pairs(pairs.filter(|(name, _)| name != "last"));
+    changed.append_pair("last", last).finish()
+}
+
 /// One tag as the API gives it. What is left out here is the size, which is the image's and not the manifest's, and when it was created.
 #[derive(Deserialize)]
 struct Row<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     name: Cow<'a, str>,
     #[serde(borrow)]
     digest: Option<Cow<'a, str>>,
@@ -199,7 +261,7 @@ struct Row<'a> {
     created_at: Option<Cow<'a, str>>,
 }
 
-/// Reads a page, row by row. `false` if the body is none.
+/// Reads a page, row by row. `false` if the body is none, or a row has no name: the list cannot be relied on then.
 fn read(body: &[u8], page: &mut TagPage) -> bool {
     let mut json = serde_json::Deserializer::from_slice(body);
     (&mut json).deserialize_seq(Rows(page)).is_ok() && json.end().is_ok()
@@ -252,10 +314,10 @@ mod tests {
                  "created_at":"2026-01-02T03:04:05.000Z","published_at":"2026-01-05T00:00:00.000Z","referrers":[{{}}]}},
                 {{"name":"2.0","digest":"{digest}","config_digest":"{digest}","created_at":"2026-01-02T03:04:05.000Z"}},
                 {{"name":"3\u002e0","digest":null,"media_type":"?"}},
-                {{"digest":"{digest}"}},{{"name":"no tag"}}]"#
+                {{"name":"no tag"}}]"#
         );
         assert!(read(body.as_bytes(), &mut page));
-        assert_eq!((page.tags.len(), page.malformed), (3, 2));
+        assert_eq!((page.tags.len(), page.malformed), (3, 1));
         let [one, two, three] = &page.tags[..] else {
             unreachable!()
         };
@@ -264,7 +326,17 @@ mod tests {
         assert_eq!(two.pushed_at.unwrap().to_string(), "2026-01-02T03:04:05Z");
         assert_eq!(three.tag.as_str(), "3.0");
         assert_eq!((&three.digest, &three.pushed_at), (&None, &None));
-        for none in ["", "{}", "[", "[1]", r#"{"tags":[]}"#, "[] x", "<html>"] {
+        for none in [
+            "",
+            "{}",
+            "[",
+            "[1]",
+            "[{}]",
+            r#"[{"name":null}]"#,
+            r#"{"tags":[]}"#,
+            "[] x",
+            "<html>",
+        ] {
             assert!(!read(none.as_bytes(), &mut TagPage::default()), "{none}");
         }
         assert!(read(b"[]", &mut TagPage::default()));
@@ -272,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_page_has_a_bound() {
-        let rows = |count: usize| format!("[{}]", vec!["{}"; count].join(","));
+        let rows = |count: usize| format!("[{}]", vec![r#"{"name":"1"}"#; count].join(","));
         assert!(read(rows(ROWS).as_bytes(), &mut TagPage::default()));
         assert!(!read(rows(ROWS + 1).as_bytes(), &mut TagPage::default()));
     }

@@ -11,6 +11,9 @@ use crate::client::RegistryClient;
 use crate::error::{Fault, RegistryError, Subject};
 use crate::flavour::product::{RepositoryPages, WILD, folders};
 
+/// Bytes of one answer, which names tags and manifests as well: a path with more is left out, and it is said.
+const CHILD_BYTES: usize = 16 * 1024 * 1024;
+
 /// Where the patterns say that repositories are. Names without any wildcard are none of its business: nobody has to find them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Roots {
@@ -130,7 +133,7 @@ impl Children {
         let (mut query, mut asked) = (None, HashSet::new());
         let mut is_repository = false;
         loop {
-            let listing = list(&self.client, path, query.as_deref()).await?;
+            let listing = list(&self.client, path, query.as_deref(), CHILD_BYTES).await?;
             is_repository |= listing.is_repository;
             let next = listing.next.clone();
             self.take(path, listing);
@@ -148,6 +151,11 @@ impl Children {
     }
 
     fn take(&mut self, path: &RepositoryName, listing: Listing) {
+        let unreadable = listing.unreadable_children;
+        if unreadable > 0 {
+            let why = || format!("{unreadable} rows cannot be read");
+            self.shortfall.get_or_insert_with(why);
+        }
         let mut children = listing.children;
         children.sort_unstable();
         children.dedup();

@@ -5,8 +5,8 @@ use std::fmt;
 
 use ::http::HeaderValue;
 use jiff::Timestamp;
-use portolan_shared::model::{Digest, MediaType, RepositoryName, TagName};
-use serde::de::{Deserialize, Deserializer, Visitor};
+use portolan_shared::model::{Digest, MediaType, RepositoryName, TagName, limits};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::api::{next_query, unexpected};
@@ -21,7 +21,11 @@ use crate::flavour::tag_list::ListedTag;
 pub(super) struct Listing {
     /// Names of what lies directly below.
     pub(super) children: Vec<String>,
+    /// Rows of these that cannot be read.
+    pub(super) unreadable_children: u64,
     pub(super) tags: Vec<ListedTag>,
+    /// Rows of these that cannot be read.
+    pub(super) unreadable_tags: u64,
     /// Whether there is anything in it, with a tag or without.
     pub(super) is_repository: bool,
     /// Tags that no request can be made for.
@@ -30,11 +34,12 @@ pub(super) struct Listing {
     pub(super) next: Option<String>,
 }
 
-/// Asks for the list of a path, which need not be a repository's.
+/// Asks for the list of a path, which need not be a repository's, in at most `bytes` bytes.
 pub(super) async fn list(
     client: &RegistryClient,
     path: &RepositoryName,
     query: Option<&str>,
+    bytes: usize,
 ) -> Result<Listing, Fault> {
     const JSON: HeaderValue = HeaderValue::from_static("application/json");
     let scope = Scope::Pull(path.clone());
@@ -42,7 +47,7 @@ pub(super) async fn list(
     let request = Request {
         query,
         listing: true,
-        ..Request::get(&asked, JSON, &scope, client.limits().list_bytes)
+        ..Request::get(&asked, JSON, &scope, bytes.min(client.limits().list_bytes))
     };
     let reply = client.send(request).await?;
     let wire: Wire<'_> = read(&reply)?;
@@ -55,16 +60,53 @@ pub(super) async fn list(
 #[derive(serde::Deserialize)]
 struct Wire<'r> {
     #[serde(default, deserialize_with = "there")]
-    child: Option<Rows<String>>,
+    child: Option<Names>,
     #[serde(default, deserialize_with = "there")]
-    tags: Option<Rows<String>>,
+    tags: Option<Names>,
     #[serde(borrow, default)]
-    manifest: Option<BTreeMap<String, &'r RawValue>>,
+    manifest: Option<Manifests<'r>>,
 }
 
-/// A member that is there, be it `null`.
-fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Rows<String>>, D::Error> {
-    Rows::deserialize(deserializer).map(Some)
+/// Rows of a list, and entries of the map: an answer with more is not read. All of it comes in one answer.
+const MOST: usize = 2 * limits::TAGS_PER_REPOSITORY;
+
+type Names = Rows<String, MOST>;
+
+/// A member that is there, be it `null`, as lists without rows are here.
+fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Names>, D::Error> {
+    let names = Option::<Names>::deserialize(deserializer)?;
+    Ok(Some(names.unwrap_or_default()))
+}
+
+/// What is said of each manifest, not read yet.
+#[derive(Default)]
+struct Manifests<'r>(BTreeMap<String, &'r RawValue>);
+
+impl<'de: 'r, 'r> Deserialize<'de> for Manifests<'r> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ReadManifests)
+    }
+}
+
+struct ReadManifests;
+
+impl<'de> Visitor<'de> for ReadManifests {
+    type Value = Manifests<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("manifests by their digests")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Manifests<'de>, A::Error> {
+        let mut manifests = BTreeMap::new();
+        while let Some((digest, manifest)) = entries.next_entry()? {
+            if manifests.len() >= MOST {
+                return Err(A::Error::custom("more manifests than are read"));
+            }
+            manifests.insert(digest, manifest);
+        }
+        Ok(Manifests(manifests))
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -74,7 +116,7 @@ struct Manifest {
     #[serde(rename = "timeUploadedMs")]
     uploaded: Option<Milliseconds>,
     #[serde(default)]
-    tag: Rows<String>,
+    tag: Option<Rows<String>>,
 }
 
 impl Wire<'_> {
@@ -84,7 +126,7 @@ impl Wire<'_> {
             return None;
         }
         let tags = self.tags.unwrap_or_default();
-        let manifests = self.manifest.unwrap_or_default();
+        let manifests = self.manifest.unwrap_or_default().0;
         let is_repository = !manifests.is_empty() || tags.total() > 0;
         let mut known: BTreeMap<TagName, ListedTag> = BTreeMap::new();
         for (digest, manifest) in manifests {
@@ -97,6 +139,7 @@ impl Wire<'_> {
             let media_type: Option<MediaType> = manifest.media_type.and_then(|kind| kind.parse().ok());
             let named = manifest
                 .tag
+                .unwrap_or_default()
                 .good
                 .into_iter()
                 .filter_map(|tag| tag.parse::<TagName>().ok());
@@ -114,10 +157,12 @@ impl Wire<'_> {
                     .or_insert(listed);
             }
         }
+        let children = self.child.unwrap_or_default();
         let mut listing = Listing {
-            children: self.child.unwrap_or_default().good,
+            children: children.good,
+            unreadable_children: children.bad,
             is_repository,
-            malformed: tags.bad,
+            unreadable_tags: tags.bad,
             ..Listing::default()
         };
         for tag in tags.good {
@@ -231,6 +276,32 @@ mod tests {
             "<html>",
         ] {
             assert!(read_with(bad, 10).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_are_counted_and_too_many_are_refused() {
+        let odd = read_with(r#"{"child":["a",1,{}],"tags":["1",2,"x y"]}"#, 10).unwrap();
+        assert_eq!((odd.unreadable_children, odd.unreadable_tags), (2, 1));
+        assert_eq!(odd.malformed, 1);
+        let rows = |many: usize| format!("[{}1]", "1,".repeat(many - 1));
+        let entries = |many: usize| {
+            let entries: Vec<String> = (0..many).map(|entry| format!("\"{entry}\":0")).collect();
+            format!("{{{}}}", entries.join(","))
+        };
+        for (member, most, over) in [
+            ("child", rows(MOST), rows(MOST + 1)),
+            ("tags", rows(MOST), rows(MOST + 1)),
+            ("manifest", entries(MOST), entries(MOST + 1)),
+        ] {
+            assert!(
+                read_with(&format!("{{\"{member}\":{most}}}"), 10).is_some(),
+                "{member}"
+            );
+            assert!(
+                read_with(&format!("{{\"{member}\":{over}}}"), 10).is_none(),
+                "{member}"
+            );
         }
     }
 

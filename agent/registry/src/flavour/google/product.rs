@@ -1,25 +1,22 @@
 //! What there is to know of Google's registries.
 
-use async_trait::async_trait;
-use portolan_shared::model::{
-    CredentialFacts, CredentialKind, DiscoveryMethod, ListingMethod, RepositoryName,
-};
+use portolan_shared::model::{CredentialKind, DiscoveryMethod, ListingMethod, RepositoryName};
 
 use super::children::{Children, Roots};
 use super::tags::Tags;
 use crate::client::RegistryClient;
-use crate::error::{RegistryError, Subject};
 use crate::flavour::ladder::Wanted;
+use crate::flavour::not_asked::not_asked;
 use crate::flavour::product::{Product, Rung, TagPages};
 
 pub(in crate::flavour) struct Google;
 
-#[async_trait]
 impl Product for Google {
     fn rungs(&self, client: &RegistryClient, wanted: &Wanted) -> Vec<Rung> {
         let roots = Roots::of(&wanted.patterns);
         if roots.is_empty() {
-            return Vec::new();
+            let why = "it lists what is below a path, and no pattern names one";
+            return vec![not_asked(client, DiscoveryMethod::GoogleChildren, why)];
         }
         vec![Rung {
             method: DiscoveryMethod::GoogleChildren,
@@ -37,13 +34,11 @@ impl Product for Google {
         Some((ListingMethod::GoogleTagsList, Box::new(pages)))
     }
 
-    async fn credential(&self, client: &RegistryClient) -> Result<Option<CredentialFacts>, RegistryError> {
-        let hint = client.token_hint().await;
-        let hint = hint.map_err(|fault| client.error(Subject::Credential, fault))?;
-        Ok(hint.map(|hint| match hint.username() {
-            Some("oauth2accesstoken") => CredentialFacts::of_kind(CredentialKind::OauthToken),
+    fn kind_of(&self, username: &str) -> CredentialKind {
+        match username {
+            "oauth2accesstoken" => CredentialKind::OauthToken,
             // The key of a service account, whose name is within the key.
-            _ => CredentialFacts::of_kind(CredentialKind::Unknown),
-        }))
+            _ => CredentialKind::Unknown,
+        }
     }
 }

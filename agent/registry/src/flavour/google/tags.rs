@@ -50,7 +50,18 @@ impl Tags {
             return Ok(None);
         }
         let query = self.next.take();
-        let listing = list(&self.client, &self.repository, query.as_deref()).await?;
+        let listing = list(
+            &self.client,
+            &self.repository,
+            query.as_deref(),
+            self.client.limits().list_bytes,
+        )
+        .await?;
+        if listing.unreadable_tags > 0 {
+            return Err(Fault::Protocol {
+                problem: "rows of the list of tags cannot be read",
+            });
+        }
         self.asked.insert(query);
         let mut tags = listing.tags;
         if tags.len() > self.room {

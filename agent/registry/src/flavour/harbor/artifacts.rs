@@ -14,6 +14,9 @@ use crate::flavour::product::TagPages;
 use crate::flavour::rows::{Rows, encoded, time};
 use crate::flavour::tag_list::{ListedTag, TagPage};
 
+/// Why a cache's list is never all: what Harbor files as an accessory of an image has tags that it does not list.
+const MIRROR: &str = "a cache of another registry lists no tags of signatures";
+
 #[derive(Deserialize)]
 struct Artifact {
     digest: String,
@@ -36,6 +39,8 @@ pub(super) struct Artifacts {
     pages: Pages,
     /// Tags that may still be given.
     room: usize,
+    /// Whether the end was reached in a cache of another registry.
+    of_mirror: bool,
 }
 
 impl Artifacts {
@@ -60,6 +65,7 @@ impl Artifacts {
             client,
             mirrors,
             room,
+            of_mirror: false,
         })
     }
 
@@ -70,21 +76,22 @@ impl Artifacts {
         )
     }
 
-    fn page(&mut self, artifacts: Rows<Artifact>) -> TagPage {
+    fn page(&mut self, artifacts: Rows<Artifact>) -> Result<TagPage, Fault> {
+        artifacts.all_read()?;
         let mut page = TagPage::default();
         for artifact in artifacts.good {
             let digest: Option<Digest> = artifact.digest.parse().ok();
             let media_type: Option<MediaType> =
                 artifact.manifest_media_type.and_then(|kind| kind.parse().ok());
             let rows = artifact.tags.unwrap_or_default();
-            page.malformed += rows.bad;
+            rows.all_read()?;
             for row in rows.good {
                 let Ok(tag) = row.name.parse() else {
                     page.malformed += 1;
                     continue;
                 };
                 if self.room == 0 {
-                    return page;
+                    return Ok(page);
                 }
                 self.room -= 1;
                 let pushed = row.push_time.as_deref().or(artifact.push_time.as_deref());
@@ -96,7 +103,7 @@ impl Artifacts {
                 });
             }
         }
-        page
+        Ok(page)
     }
 }
 
@@ -108,7 +115,8 @@ impl TagPages for Artifacts {
         }
         let artifacts = self.pages.next(|artifact: &Artifact| &artifact.digest).await;
         let artifacts = artifacts.map_err(|fault| self.failed(fault))?;
-        Ok(artifacts.map(|artifacts| self.page(artifacts)))
+        let page = artifacts.map(|artifacts| self.page(artifacts)).transpose();
+        page.map_err(|fault| self.failed(fault))
     }
 
     fn shortfall(&self) -> Option<Finding> {
@@ -118,7 +126,11 @@ impl TagPages for Artifacts {
             let seen = of("there are more tags than are kept");
             return Some(Finding::new(FindingCode::RepositoryTruncated, &seen));
         }
-        let why = self.pages.shortfall()?;
+        let why = match self.pages.shortfall() {
+            Some(why) => why,
+            None if self.of_mirror => MIRROR.to_owned(),
+            None => return None,
+        };
         Some(Finding::new(FindingCode::ListingIncomplete, &of(&why)))
     }
 
@@ -126,8 +138,7 @@ impl TagPages for Artifacts {
     async fn is_to_be_completed(&mut self) -> Result<bool, RegistryError> {
         let project = self.repository.as_str().split('/').next().unwrap_or_default();
         let is_mirror = self.mirrors.is_mirror(&self.client, project).await;
-        is_mirror
-            .map(|is_mirror| !is_mirror)
-            .map_err(|fault| self.failed(fault))
+        self.of_mirror = is_mirror.map_err(|fault| self.failed(fault))?;
+        Ok(!self.of_mirror)
     }
 }

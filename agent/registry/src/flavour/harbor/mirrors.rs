@@ -24,6 +24,12 @@ pub(super) struct Project {
     registry_id: Option<i64>,
 }
 
+impl Project {
+    fn is_mirror(&self) -> bool {
+        self.registry_id.is_some_and(|registry| registry != 0)
+    }
+}
+
 impl Mirrors {
     fn known(&self) -> MutexGuard<'_, HashMap<String, bool>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -32,8 +38,11 @@ impl Mirrors {
     /// Takes in what its API says of a project.
     pub(super) fn learn(&self, project: &Project) {
         let mut known = self.known();
-        if known.len() < PROJECTS {
-            let is_mirror = project.registry_id.is_some_and(|registry| registry != 0);
+        let is_mirror = project.is_mirror();
+        if let Some(before) = known.get_mut(&project.name) {
+            // Harbor never changes it: of two words, the one by which every tag is listed.
+            *before &= is_mirror;
+        } else if known.len() < PROJECTS {
             known.insert(project.name.clone(), is_mirror);
         }
     }
@@ -47,7 +56,12 @@ impl Mirrors {
         let path = format!("/api/v2.0/projects/{}", encoded(project));
         let reply = client.call(ApiCall::get(&path, ApiLogin::Basic)).await?;
         let described = match read::<Project>(&reply) {
-            Ok(described) => described,
+            Ok(described) if described.name == project => described,
+            // What is said of another project says nothing of this one: Harbor takes a name of digits for a number.
+            Ok(_) => Project {
+                name: project.to_owned(),
+                registry_id: None,
+            },
             Err(Fault::Denied { .. } | Fault::Missing { .. } | Fault::Protocol { .. } | Fault::WebPage) => {
                 Project {
                     name: project.to_owned(),
@@ -56,11 +70,28 @@ impl Mirrors {
             }
             Err(fault) => return Err(fault),
         };
-        let described = Project {
-            name: project.to_owned(),
-            ..described
-        };
         self.learn(&described);
-        Ok(described.registry_id.is_some_and(|registry| registry != 0))
+        Ok(described.is_mirror())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_one_project_says_nothing_of_another() {
+        let mirrors = Mirrors::default();
+        let learn = |row: &str| mirrors.learn(&serde_json::from_str(row).unwrap());
+        learn(r#"{"name":"cache","registry_id":3}"#);
+        learn(r#"{"name":"own","registry_id":0}"#);
+        learn(r#"{"name":"none"}"#);
+        let known = |name: &str| mirrors.known().get(name).copied();
+        assert_eq!(known("cache"), Some(true));
+        assert_eq!((known("own"), known("none")), (Some(false), Some(false)));
+        assert_eq!(known("other"), None);
+        learn(r#"{"name":"own","registry_id":3}"#);
+        learn(r#"{"name":"cache","registry_id":null}"#);
+        assert_eq!((known("own"), known("cache")), (Some(false), Some(false)));
     }
 }

@@ -7,6 +7,7 @@
 //! - `pages`: pages of its API
 //! - `mirrors`: which projects are caches of another registry
 //! - `projects`: the repositories of projects
+//! - `robots`: when a robot account ends
 //! - `artifacts`: the tags of a repository
 
 mod artifacts;
@@ -14,5 +15,6 @@ mod mirrors;
 mod pages;
 mod product;
 mod projects;
+mod robots;
 
 pub(super) use product::Harbor;

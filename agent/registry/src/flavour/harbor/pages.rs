@@ -64,7 +64,8 @@ impl Pages {
                 Err(fault) if is_too_much(&fault) && self.walk.shrink() => continue,
                 Err(fault) => return Err(fault),
             };
-            let mut rows: Rows<T> = read(&reply)?;
+            // It is written in Go, where a list without rows may be `null`.
+            let mut rows: Rows<T> = read::<Option<Rows<T>>>(&reply)?.unwrap_or_default();
             // Only once it was the cure.
             self.size.0.fetch_max(self.walk.step(), Ordering::Relaxed);
             self.count(&reply.headers);

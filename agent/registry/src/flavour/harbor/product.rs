@@ -11,9 +11,11 @@ use super::artifacts::Artifacts;
 use super::mirrors::Mirrors;
 use super::pages::PageSize;
 use super::projects::Projects;
+use super::robots;
 use crate::client::RegistryClient;
 use crate::error::{RegistryError, Subject};
 use crate::flavour::completed::Completed;
+use crate::flavour::credential;
 use crate::flavour::ladder::Wanted;
 use crate::flavour::product::{Product, Rung, TagPages, owners};
 
@@ -57,12 +59,19 @@ impl Product for Harbor {
     }
 
     async fn credential(&self, client: &RegistryClient) -> Result<Option<CredentialFacts>, RegistryError> {
-        let hint = client.token_hint().await;
-        let hint = hint.map_err(|fault| client.error(Subject::Credential, fault))?;
-        Ok(hint.map(|hint| match hint.username() {
-            Some(name) => CredentialFacts::of_kind(kind_of(name)).owned_by(name),
-            None => CredentialFacts::of_kind(CredentialKind::Unknown),
-        }))
+        let facts = credential::by_form(client, kind_of).await;
+        let facts = facts.map_err(|fault| client.error(Subject::Credential, fault))?;
+        let Some(mut facts) = facts else {
+            return Ok(None);
+        };
+        if let (CredentialKind::Robot | CredentialKind::ProjectRobot, Some(name)) = (facts.kind, &facts.owner)
+        {
+            facts.expires_at = robots::end_of(client, name).await.unwrap_or_else(|fault| {
+                tracing::debug!(registry = ?client, %fault, "Harbor does not say when the robot ends");
+                None
+            });
+        }
+        Ok(Some(facts))
     }
 }
 

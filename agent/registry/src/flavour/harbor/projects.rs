@@ -80,7 +80,7 @@ impl Projects {
                 match project.next(|row: &Named| &row.name).await {
                     Ok(Some(rows)) => {
                         self.listed = true;
-                        self.malformed += rows.bad;
+                        self.leave_out(rows.bad);
                         return Ok(Some(self.names(rows.good)));
                     }
                     Ok(None) => {
@@ -110,6 +110,14 @@ impl Projects {
         let items: Vec<_> = rows.into_iter().filter_map(|row| row.name.parse().ok()).collect();
         self.malformed += (before - items.len()) as u64;
         Page { items }
+    }
+
+    /// Rows that cannot be read: what they stand for is missing in the list.
+    fn leave_out(&mut self, unreadable: u64) {
+        if unreadable > 0 {
+            let why = || format!("{unreadable} rows cannot be read");
+            self.shortfall.get_or_insert_with(why);
+        }
     }
 
     /// A project could not be listed: the others still may.
@@ -143,10 +151,11 @@ impl Projects {
         };
         match pages.next(|row: &Project| &row.name).await {
             Ok(Some(rows)) => {
-                self.malformed += rows.bad;
+                let unreadable = rows.bad;
                 rows.good.iter().for_each(|project| self.mirrors.learn(project));
                 self.waiting.extend(rows.good.into_iter().map(|row| row.name));
                 self.listed = true;
+                self.leave_out(unreadable);
                 Ok(true)
             }
             Ok(None) => {

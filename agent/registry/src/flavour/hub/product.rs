@@ -8,7 +8,6 @@ use url::Url;
 use super::repositories::Repositories;
 use super::tags::Tags;
 use super::web_api::{List, WebApi};
-use crate::api::Greeting;
 use crate::client::RegistryClient;
 use crate::error::Subject;
 use crate::flavour::completed::Completed;
@@ -30,8 +29,9 @@ pub(in crate::flavour) struct Hub {
 }
 
 impl Hub {
-    pub(in crate::flavour) fn recognised(greeting: &Greeting) -> Self {
-        let host = greeting.url().host_str().unwrap_or_default();
+    /// By where it is configured to be, not by where an answer came from.
+    pub(in crate::flavour) fn recognised(client: &RegistryClient) -> Self {
+        let host = client.url().host();
         let api = HOSTS.contains(&host).then(|| Url::parse(API).ok()).flatten();
         Self::new(api)
     }

@@ -11,6 +11,7 @@ use super::web_api::{List, WebApi};
 use crate::api::{Page, WalkEnd};
 use crate::client::RegistryClient;
 use crate::error::{RegistryError, Subject};
+use crate::flavour::not_asked;
 use crate::flavour::product::RepositoryPages;
 use crate::flavour::rows::Rows;
 use crate::flavour::several::Several;
@@ -77,7 +78,7 @@ impl Repositories {
     }
 
     fn names(&mut self, namespace: &str, rows: Rows<RepositoryRow>) -> Vec<RepositoryName> {
-        self.malformed += rows.bad;
+        self.several.unreadable(rows.bad);
         let mut names = Vec::new();
         for row in rows.good {
             match format!("{namespace}/{}", row.name).parse() {
@@ -121,6 +122,15 @@ impl RepositoryPages for Repositories {
     }
 
     fn shortfall(&self) -> Option<Finding> {
+        let nowhere = self.named.is_none() && self.several.is_untried();
+        if nowhere {
+            let why = "it lists what is in one namespace, and neither a pattern nor a login names one";
+            return Some(not_asked::finding(
+                &self.client,
+                DiscoveryMethod::HubRepositories,
+                why,
+            ));
+        }
         let others = || {
             let registry = self.client.url().reference_host();
             let seen =

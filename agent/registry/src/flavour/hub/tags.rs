@@ -38,10 +38,8 @@ impl TagPages for Tags {
         let Some(rows) = self.list.next(|row: &TagRow| &row.name).await? else {
             return Ok(None);
         };
-        let mut page = TagPage {
-            tags: Vec::new(),
-            malformed: rows.bad,
-        };
+        self.list.all_read(&rows)?;
+        let mut page = TagPage::default();
         for row in rows.good {
             let Ok(tag) = row.name.parse() else {
                 page.malformed += 1;

@@ -307,6 +307,19 @@ impl Gate for NoWebApi {
 }
 
 #[tokio::test]
+async fn a_stranger_without_patterns_is_told_why_nothing_was_asked() {
+    let hub = start(content(1)).await;
+    let seen = list(&client(&hub, false, |_| {}), &hub.api().url(), &[]).await;
+    let step = &seen.steps[0];
+    assert_eq!((step.found, step.complete), (0, false));
+    assert_eq!(
+        step.finding.as_ref().unwrap().code,
+        FindingCode::NativeApiNotAsked
+    );
+    assert_eq!(hub.api().log().total(), 0);
+}
+
+#[tokio::test]
 async fn a_policy_that_forbids_the_web_api_forbids_nothing_else() {
     let hub = start(content(2)).await;
     let api = Url::parse(&hub.api().url()).unwrap();

@@ -10,7 +10,7 @@ use url::Url;
 use crate::api::WalkEnd;
 use crate::client::{ApiCall, ApiLogin, RegistryClient};
 use crate::error::{Fault, RegistryError, Subject};
-use crate::flavour::native::{PAGE_BYTES, ask, loose};
+use crate::flavour::native::{PAGE_BYTES, ask};
 use crate::flavour::numbered::Numbered;
 use crate::flavour::rows::Rows;
 
@@ -121,7 +121,8 @@ pub(super) struct List {
 #[derive(Deserialize)]
 #[serde(bound = "T: DeserializeOwned")]
 struct ListPage<T> {
-    #[serde(default, deserialize_with = "loose")]
+    /// A text or `null`: with anything else nobody knows whether there is another page.
+    #[serde(default)]
     next: Option<String>,
     results: Rows<T>,
 }
@@ -165,6 +166,13 @@ impl List {
         self.walk.turn(total, page.next.is_some());
         Ok(Some(rows))
     }
+
+    /// An error if rows of a page cannot be read.
+    pub(super) fn all_read<T>(&self, rows: &Rows<T>) -> Result<(), RegistryError> {
+        rows.all_read()
+            .map_err(|fault| self.client.error(self.subject.clone(), fault))
+    }
+
     /// How the walk ended; `None` while it goes on.
     pub(super) fn end(&self) -> Option<WalkEnd> {
         self.walk.end()

@@ -32,7 +32,8 @@ pub(super) struct Components {
 #[serde(rename_all = "camelCase")]
 struct ComponentPage {
     items: Rows<Component>,
-    #[serde(default, deserialize_with = "loose")]
+    /// A text or `null`: with anything else nobody knows whether there is another page.
+    #[serde(default)]
     continuation_token: Option<String>,
 }
 
@@ -126,11 +127,11 @@ impl Component {
         let tag = self.version.parse::<TagName>().ok().map(|tag| {
             // The manifest itself: nothing else of a component is named after its tag.
             let ending = format!("/manifests/{tag}");
-            let assets = self.assets.unwrap_or_default().good;
+            let Rows { good: assets, bad } = self.assets.unwrap_or_default();
             let is_manifest =
                 |asset: &&Asset| asset.path.as_deref().is_some_and(|path| path.ends_with(&ending));
             let only = match assets.as_slice() {
-                [asset] if asset.path.is_none() => Some(asset),
+                [asset] if asset.path.is_none() && bad == 0 => Some(asset),
                 _ => None,
             };
             let manifest = assets.iter().find(is_manifest).or(only);

@@ -100,7 +100,7 @@ impl Images {
             ..ApiCall::get(&path, ApiLogin::Basic)
         };
         let rows: Rows<Repository> = ask(&self.client, &SUBJECT, call).await?;
-        self.malformed += rows.bad;
+        self.several.unreadable(rows.bad);
         let mut keys = VecDeque::new();
         for row in rows.good {
             match (row.format.as_str(), row.kind.as_str()) {
@@ -208,7 +208,7 @@ impl RepositoryPages for Images {
         {
             let items = match self.walk(&key).components.next().await {
                 Ok(Some((page, odd))) => {
-                    self.malformed += odd;
+                    self.several.unreadable(odd);
                     self.walk(&key).odd |= odd > 0;
                     self.take(&key, page)
                 }

@@ -1,12 +1,13 @@
 //! What there is to know of Nexus.
 
-use portolan_shared::model::{DiscoveryMethod, ListingMethod, RepositoryName};
+use portolan_shared::model::{CredentialKind, DiscoveryMethod, ListingMethod, RepositoryName};
 
 use super::images::{Among, Images};
 use super::kept::Kept;
 use crate::api::Greeting;
 use crate::client::{Part, RegistryClient};
 use crate::flavour::ladder::Wanted;
+use crate::flavour::not_asked::not_asked;
 use crate::flavour::product::{Product, Rung, TagPages, owners};
 
 pub(in crate::flavour) struct Nexus {
@@ -66,7 +67,10 @@ impl Product for Nexus {
                 (context, owners(&wanted.patterns).map_or(Among::All, Among::Named))
             }
             Place::Repository { context, key } => (context, Among::One(key.clone())),
-            Place::Connector => return Vec::new(),
+            Place::Connector => {
+                let why = "this is the port or the host of one repository, which does not tell its name; with the instance's URL it is asked";
+                return vec![not_asked(client, DiscoveryMethod::NexusComponents, why)];
+            }
         };
         vec![Rung {
             method: DiscoveryMethod::NexusComponents,
@@ -87,6 +91,11 @@ impl Product for Nexus {
         self.kept
             .take(repository)
             .map(|pages| (ListingMethod::NexusComponents, pages))
+    }
+
+    fn kind_of(&self, _: &str) -> CredentialKind {
+        // The two halves of a user token are a name and a password to everybody but Nexus.
+        CredentialKind::Password
     }
 
     fn has_registries_below(&self) -> bool {

@@ -1,22 +1,21 @@
 //! What there is to know of Quay.
 
-use async_trait::async_trait;
-use portolan_shared::model::{
-    CredentialFacts, CredentialKind, DiscoveryMethod, ListingMethod, RepositoryName,
-};
+use portolan_shared::model::{CredentialKind, DiscoveryMethod, ListingMethod, RepositoryName};
 
 use super::login::Caller;
 use super::repositories::Repositories;
 use super::tags::Tags;
 use crate::client::RegistryClient;
-use crate::error::{RegistryError, Subject};
 use crate::flavour::completed::Completed;
 use crate::flavour::ladder::Wanted;
 use crate::flavour::product::{Product, Rung, TagPages, owners};
 
+/// Requests at once. Over HTTP/1.1 its front ends answer 503 to more connections than this; which version a connection speaks is not known
+/// here, so it holds for both.
+const CONCURRENCY: usize = 5;
+
 pub(in crate::flavour) struct Quay;
 
-#[async_trait]
 impl Product for Quay {
     fn rungs(&self, client: &RegistryClient, wanted: &Wanted) -> Vec<Rung> {
         vec![Rung {
@@ -36,12 +35,11 @@ impl Product for Quay {
         Some((ListingMethod::QuayTags, pages))
     }
 
-    async fn credential(&self, client: &RegistryClient) -> Result<Option<CredentialFacts>, RegistryError> {
-        let hint = client.token_hint().await;
-        let hint = hint.map_err(|fault| client.error(Subject::Credential, fault))?;
-        Ok(hint.map(|hint| match hint.username() {
-            Some(name) => CredentialFacts::of_kind(Caller::kind(name)).owned_by(name),
-            None => CredentialFacts::of_kind(CredentialKind::Unknown),
-        }))
+    fn concurrency_hint(&self) -> Option<usize> {
+        Some(CONCURRENCY)
+    }
+
+    fn kind_of(&self, username: &str) -> CredentialKind {
+        Caller::kind(username)
     }
 }

@@ -124,7 +124,7 @@ impl Repositories {
             (None, Caller::Robot(namespace)) => VecDeque::from([namespace.clone()]),
             (None, _) => {
                 let why = "the API lists the repositories of one namespace only, and no pattern names one";
-                self.fall_short(FindingCode::NamesNeeded, why.to_owned());
+                self.fall_short(FindingCode::NativeApiNotAsked, why.to_owned());
                 VecDeque::new()
             }
         };
@@ -142,7 +142,11 @@ impl Repositories {
 
     fn page(&mut self, answer: Answer) -> Page<RepositoryName> {
         self.listed = true;
-        self.malformed += answer.repositories.bad;
+        let unreadable = answer.repositories.bad;
+        if unreadable > 0 {
+            let why = format!("{unreadable} rows cannot be read");
+            self.fall_short(FindingCode::ListingIncomplete, why);
+        }
         self.rows_left = self.rows_left.saturating_sub(answer.repositories.total());
         let mut items = Vec::new();
         for row in answer.repositories.good {

@@ -70,11 +70,9 @@ impl Tags {
         let path = format!("{}?limit={size}&page={page}&onlyActiveTags=true", self.path);
         let reply = self.client.call(ApiCall::get(&path, login)).await?;
         let answer: Answer = read(&reply)?;
+        answer.tags.all_read()?;
         let total = answer.tags.total();
-        let mut tags = TagPage {
-            malformed: answer.tags.bad,
-            ..TagPage::default()
-        };
+        let mut tags = TagPage::default();
         for row in answer.tags.good {
             let Ok(tag) = row.name.parse() else {
                 tags.malformed += 1;

@@ -54,7 +54,7 @@ fn found<T>(answer: Answer<T>, name: &str) -> Option<Results<T>> {
         _ => repositories?,
     };
     Some(Results {
-        rows: list.rows,
+        rows: list.rows.unwrap_or_default(),
         total: list.page.and_then(|page| page.total),
     })
 }
@@ -80,8 +80,9 @@ struct Data<T> {
 struct List<T> {
     #[serde(rename = "Page")]
     page: Option<Info>,
+    /// It is written in Go, where a list without rows may be `null`.
     #[serde(rename = "Results")]
-    rows: Rows<T>,
+    rows: Option<Rows<T>>,
 }
 
 #[derive(Deserialize)]

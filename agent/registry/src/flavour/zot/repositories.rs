@@ -25,6 +25,8 @@ pub(super) struct Repositories {
     client: RegistryClient,
     walk: Numbered,
     malformed: u64,
+    /// Rows that cannot be read.
+    unreadable: u64,
 }
 
 impl Repositories {
@@ -34,6 +36,7 @@ impl Repositories {
             walk: Numbered::new(SIZES, limits.pages, limits.repositories),
             client,
             malformed: 0,
+            unreadable: 0,
         }
     }
 }
@@ -51,7 +54,7 @@ impl RepositoryPages for Repositories {
             self.client.error(subject, fault)
         })?;
         let listed = (page - 1) * size + results.rows.total();
-        self.malformed += results.rows.bad;
+        self.unreadable += results.rows.bad;
         let mut items = Vec::new();
         for row in &results.rows.good {
             match row.name.parse() {
@@ -70,9 +73,14 @@ impl RepositoryPages for Repositories {
     }
 
     fn shortfall(&self) -> Option<Finding> {
-        let end = self.walk.end().filter(|end| !end.is_complete())?;
+        let end = self.walk.end().filter(|end| !end.is_complete());
+        let why = match (end, self.unreadable) {
+            (Some(end), _) => end.to_string(),
+            (None, 0) => return None,
+            (None, unreadable) => format!("{unreadable} rows cannot be read"),
+        };
         let registry = self.client.url().reference_host();
-        let seen = format!("{registry}: {end}, reading {}", DiscoveryMethod::ZotSearch);
+        let seen = format!("{registry}: {why}, reading {}", DiscoveryMethod::ZotSearch);
         Some(Finding::new(FindingCode::ListingIncomplete, &seen))
     }
 }

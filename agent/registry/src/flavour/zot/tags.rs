@@ -86,6 +86,7 @@ impl Tags {
                 }
                 Err(fault) => return Err(fault),
             };
+            results.rows.all_read()?;
             return Ok(Some(self.page(page, size, results)));
         }
         Ok(None)
@@ -94,10 +95,7 @@ impl Tags {
     fn page(&mut self, page: usize, size: usize, results: Results<Row>) -> TagPage {
         let total = results.rows.total();
         let listed = (page - 1) * size + total;
-        let mut tags = TagPage {
-            malformed: results.rows.bad,
-            ..TagPage::default()
-        };
+        let mut tags = TagPage::default();
         for row in results.rows.good {
             let Ok(tag) = row.tag.parse() else {
                 tags.malformed += 1;

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use portolan_registry::{Access, Credential, Fault, Login, RegistryClient};
+use portolan_registry::{Access, Credential, Fault, Head, Login, RegistryClient};
 use portolan_shared::model::FindingCode;
-use portolan_shared::process::ManualClock;
 use portolan_shared::secret::Secret;
 
 use crate::auth::{content, read, registry, resolve, usual};
@@ -102,28 +101,38 @@ async fn c23_only_the_first_scope_counts() {
 
 #[tokio::test]
 async fn c24_bad_request_for_an_expired_token() {
-    let clock = Arc::new(ManualClock::at_unix_seconds(1_000_000));
-    let server = Server::start(|heard| {
+    // Amazon's public registry: 400, no challenge.
+    let issued = AtomicUsize::new(0);
+    let server = Server::start(move |heard| {
         if heard.path == "/token" {
-            return Answer::json(r#"{"token":"t","expires_in":3600}"#);
+            let number = issued.fetch_add(1, Ordering::SeqCst) + 1;
+            return Answer::json(format!(r#"{{"token":"t{number}","expires_in":3600}}"#));
         }
         match heard.header("authorization") {
             None => Answer::status(401).with("www-authenticate", usual(heard.header("host").unwrap())),
-            // The third request is the one with the token that has ended by then.
-            Some(_) if heard.query.contains("last=x") => Answer::status(400),
+            // It ends sooner than it was said to.
+            Some("Bearer t1") if heard.path.ends_with("/manifests/later") => Answer::status(400),
             Some(_) => content(heard),
         }
     })
     .await;
-    let client = RegistryClient::new(Access {
-        clock: Arc::clone(&clock) as _,
-        credentials: Arc::new(login()),
-        ..access(&server.url())
-    })
-    .unwrap();
+    let client = with_login(&server.url());
     read(&client).await.unwrap();
     assert_eq!(server.count("/token"), 1);
-    // Amazon's public registry: 400, no challenge.
+    assert!(matches!(resolve(&client, "later").await.unwrap(), Head::Found(_)));
+    let heard = server.heard();
+    let sent: Vec<_> = heard
+        .iter()
+        .filter(|heard| heard.path.ends_with("/manifests/later"))
+        .map(|heard| (heard.method.as_str(), heard.header("authorization").unwrap()))
+        .collect();
+    assert_eq!(
+        sent,
+        [("HEAD", "Bearer t1"), ("HEAD", "Bearer t2")],
+        "the fresh token is what made the difference"
+    );
+    assert_eq!(server.count("/token"), 2);
+    // One that lasts is no matter of the token.
     let gone = Server::start(|heard| match heard.header("authorization") {
         _ if heard.path == "/token" => Answer::json(r#"{"token":"t","expires_in":3600}"#),
         None => Answer::status(401).with("www-authenticate", usual(heard.header("host").unwrap())),

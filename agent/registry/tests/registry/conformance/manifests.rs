@@ -190,32 +190,37 @@ async fn c40_truncated_body() {
 
 #[tokio::test]
 async fn c41_not_modified_with_and_without_etag() {
-    let server = Server::start(|heard| {
-        let known = heard
-            .header("if-none-match")
-            .map(|known| known.trim_matches('"').to_owned());
-        if known == Some(digest().to_string()) {
-            Answer::status(304)
-        } else {
-            named().with("etag", format!("\"{}\"", digest()))
+    for with_etag in [true, false] {
+        let server = Server::start(move |heard| {
+            let known = heard.header("if-none-match").map(|known| known.trim_matches('"'));
+            let answer = if known == Some(&*digest().to_string()) {
+                Answer::status(304)
+            } else {
+                named()
+            };
+            if with_etag {
+                answer.with("etag", format!("\"{}\"", digest()))
+            } else {
+                answer
+            }
+        })
+        .await;
+        let client = client(&server.url());
+        let ask = async |known: Option<Digest>| {
+            let head = client.head_manifest(&repository(), &tag(), known.as_ref()).await;
+            head.unwrap()
+        };
+        assert_eq!(ask(Some(digest())).await, Head::NotModified, "{with_etag}");
+        for known in [Some(Digest::sha256_of(b"old")), None] {
+            let Head::Found(found) = ask(known).await else {
+                panic!("it is another one: {with_etag}");
+            };
+            assert_eq!(found.digest, digest(), "{with_etag}");
         }
-    })
-    .await;
-    let client = client(&server.url());
-    let ask = |known: Digest| {
-        let client = client.clone();
-        async move {
-            client
-                .head_manifest(&repository(), &tag(), Some(&known))
-                .await
-                .unwrap()
-        }
-    };
-    assert_eq!(ask(digest()).await, Head::NotModified);
-    assert!(matches!(ask(Digest::sha256_of(b"old")).await, Head::Found(_)));
+    }
     // Without having been asked so, 304 is no answer.
     let server = Server::start(|_| Answer::status(304)).await;
-    let error = crate::client::client(&server.url())
+    let error = client(&server.url())
         .head_manifest(&repository(), &tag(), None)
         .await;
     assert!(error.is_err());

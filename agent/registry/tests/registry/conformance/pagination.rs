@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use portolan_registry::WalkEnd;
+use portolan_registry::{Registry, WalkEnd, Wanted};
 use portolan_shared::model::FindingCode;
 
 use crate::client::{client, repository};
@@ -43,6 +43,46 @@ async fn c03_absolute_link_with_a_wrong_host() {
     let note = walked.note().unwrap();
     assert_eq!(note.code, FindingCode::ForwardedHeaders);
     assert!(note.seen.contains("https://internal.invalid:1"), "{note}");
+}
+
+#[tokio::test]
+async fn c03_a_wrong_host_is_recorded_with_how_the_registry_was_listed() {
+    let server = Server::start(|heard| {
+        let (member, first, second) = match heard.path.as_str() {
+            "/v2/_catalog" => ("repositories", "a/b", "a/c"),
+            path if path.ends_with("/tags/list") => ("tags", "1", "2"),
+            "/v2/" => return Answer::json("{}"),
+            _ => return Answer::status(404),
+        };
+        let page = |name: &str| Answer::json(format!(r#"{{"{member}":["{name}"]}}"#));
+        match heard.parameter("last") {
+            None => page(first).with(
+                "link",
+                format!(
+                    r#"<https://internal.invalid:1{}?last={first}>; rel="next""#,
+                    heard.path
+                ),
+            ),
+            Some(_) => page(second),
+        }
+    })
+    .await;
+    let registry = Registry::open(client(&server.url())).await.unwrap();
+    let mut ladder = registry.repositories(&Wanted::default());
+    let mut found = 0;
+    while let Some(names) = ladder.next_page().await.unwrap() {
+        for name in names {
+            let mut tags = registry.tags(&name);
+            while tags.next_page().await.unwrap().is_some() {}
+            found += 1;
+        }
+    }
+    assert_eq!((found, ladder.is_complete()), (2, true));
+    let code = FindingCode::ForwardedHeaders;
+    assert_eq!(ladder.steps()[0].finding.as_ref().unwrap().code, code);
+    let listings = registry.listings();
+    assert_eq!((listings.len(), listings[0].repositories), (1, 2));
+    assert_eq!(listings[0].finding.as_ref().unwrap().code, code, "once");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use portolan_registry::{Access, Fault, RegistryClient};
 use portolan_shared::model::{Budget, ReferenceTarget};
+use portolan_shared::process::ManualClock;
 
 use crate::client::{BASIC, TestResolver, access, access_by_name, client, login, repository};
 use crate::server::{Answer, Server};
@@ -97,6 +98,57 @@ async fn c53_too_many_requests_in_every_form() {
             client.counts().concurrency < 4,
             "{what}: fewer at once than at the start"
         );
+    }
+}
+
+#[tokio::test]
+async fn c53_a_time_to_come_is_waited_for_in_every_form() {
+    const NOW: i64 = 1_700_000_000;
+    for (header, value) in [
+        ("retry-after", "30"),
+        ("retry-after", "Tue, 14 Nov 2023 22:13:50 GMT"),
+        ("x-retry-after", "1700000030"),
+    ] {
+        let asked = AtomicUsize::new(0);
+        let server = Server::start(move |_| {
+            if asked.fetch_add(1, Ordering::SeqCst) == 0 {
+                Answer::status(429).with(header, value)
+            } else {
+                Answer::status(200).body(BLOB)
+            }
+        })
+        .await;
+        let clock = Arc::new(ManualClock::at_unix_seconds(NOW));
+        let client = RegistryClient::new(Access {
+            clock: Arc::clone(&clock) as _,
+            ..access(&server.url())
+        })
+        .unwrap();
+        let mut reading = Box::pin(blob(&client));
+        while client.counts().retries == 0 {
+            tokio::select! {
+                biased;
+                done = &mut reading => panic!("{header}: {value}: not waited for: {done:?}"),
+                () = tokio::time::sleep(Duration::from_millis(1)) => {}
+            }
+        }
+        // It waits. From here on time stands still, and goes by only where it is said.
+        tokio::time::pause();
+        for _ in 0..29 {
+            clock.advance(Duration::from_secs(1));
+            tokio::time::advance(Duration::from_secs(1)).await;
+            tokio::select! {
+                biased;
+                done = &mut reading => panic!("{header}: {value}: too early: {done:?}"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        assert_eq!(server.heard().len(), 1, "{header}: {value}");
+        clock.advance(Duration::from_secs(2));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        tokio::time::resume();
+        reading.await.unwrap();
+        assert_eq!(server.heard().len(), 2, "{header}: {value}");
     }
 }
 

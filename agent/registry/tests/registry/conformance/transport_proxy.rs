@@ -225,6 +225,13 @@ async fn c56_every_form_of_no_proxy() {
             "{except}"
         );
     }
+    // A port is that of the registry, or the exception is none.
+    let (server, mut access) = registry().await;
+    let proxy = Proxy::start(None).await;
+    let except = format!("{NAME}:{}", server.address.port());
+    access.proxy = through(&format!("http://u:p%40ss@{}", proxy.address), &except);
+    RegistryClient::new(access).unwrap().ping().await.unwrap();
+    assert_eq!((proxy.heard().len(), server.heard().len()), (0, 1));
     // Loopback needs no exception.
     let server = Server::start(|_| Answer::json("{}")).await;
     let proxy = Proxy::start(None).await;
@@ -235,6 +242,26 @@ async fn c56_every_form_of_no_proxy() {
     .unwrap();
     client.ping().await.unwrap();
     assert!(proxy.heard().is_empty());
+}
+
+#[tokio::test]
+async fn c56_networks_and_ports_that_are_no_exception() {
+    // What is an exception would be connected to, and no test leaves this machine: that side is proved where the forms are read.
+    for (host, except) in [
+        ("203.0.113.7:5000", "203.0.112.0/24"),
+        ("203.0.113.7:5000", "192.168.0.0/16, 203.0.112.0/24"),
+        ("203.0.113.7:5000", "203.0.113.7:5001"),
+        ("[2001:db8::7]:5000", "2001:db9::/32"),
+    ] {
+        let proxy = Server::start(|_| Answer::json("{}")).await;
+        let mut access = access_by_name(&format!("http://{host}"));
+        access.proxy = through(&format!("http://{}", proxy.address), except);
+        let outcome = RegistryClient::new(access).unwrap().ping().await;
+        assert!(
+            outcome.is_ok() && !proxy.heard().is_empty(),
+            "{host} {except}: {outcome:?}"
+        );
+    }
 }
 
 #[tokio::test]

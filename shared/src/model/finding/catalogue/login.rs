@@ -89,7 +89,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: FindingCode::TokenLifetime,
         severity: Severity::Info,
         product: None,
-        symptom: "Tokens end sooner than a walk through the registry takes.",
+        symptom: "Tokens live five minutes or less; clients that do not renew them say 'unauthorized: authentication required' on large pushes, or 'error authorizing context: invalid token' over 1,000 tags and more.",
         cause: "The token service gives short tokens (GitLab: five minutes).",
         cure: "Nothing: they are renewed in time. Only a client that does not renew them needs a longer container_registry_token_expire_delay.",
     },

@@ -38,6 +38,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Check that the file, variable or credential helper exists on the sensor and is readable by its user.",
     },
     Entry {
+        code: FindingCode::CredentialNeeded,
+        severity: Severity::Error,
+        product: None,
+        symptom: "The registry shows nothing to strangers.",
+        cause: "No credential is given for this registry, and what is asked for is not open to everybody.",
+        cure: "Give the registry a credential with --credential-ref; the product's page says which is the least that is enough.",
+    },
+    Entry {
         code: FindingCode::CredentialExpiresSoon,
         severity: Severity::Warning,
         product: None,

@@ -46,6 +46,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Nothing, if what was found is complete; else grant the right that this flavour's page names.",
     },
     Entry {
+        code: FindingCode::NativeApiNotAsked,
+        severity: Severity::Info,
+        product: None,
+        symptom: "The product's own API is not asked for repositories, so the next way is used.",
+        cause: "Its API lists what one owner, namespace or path holds and no pattern names one, or the given URL does not tell where it is, or it takes no credential of this kind, as GitLab's no deploy token.",
+        cure: "Nothing, if what was found is complete; else name the owners in patterns (acme/**), or give the instance's URL.",
+    },
+    Entry {
         code: FindingCode::NamesNeeded,
         severity: Severity::Error,
         product: None,

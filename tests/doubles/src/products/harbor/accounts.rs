@@ -21,9 +21,18 @@ pub(super) struct Account {
     pub(super) name: String,
     pub(super) secret: String,
     pub(super) reach: Reach,
+    /// When it ends, in seconds since 1970; -1 if it never does.
+    pub(super) expires_at: i64,
+    /// Whether it may list robots.
+    pub(super) lists_robots: bool,
 }
 
 impl Account {
+    /// The project of a robot that has one; `None` of the system's robots.
+    pub(super) fn robots_project(&self) -> Option<&str> {
+        Some(self.name.strip_prefix("robot$")?.split_once('+')?.0)
+    }
+
     pub(super) fn sees(&self, project: &str) -> bool {
         match &self.reach {
             Reach::Administrator | Reach::Everything => true,

@@ -26,6 +26,13 @@ pub(super) fn answer(harbor: &Harbor, content: &Content, question: &Question) ->
     match path.split('/').collect::<Vec<_>>().as_slice() {
         ["systeminfo"] => json(200, &system(&caller)),
         ["projects"] => paged(question, &projects(harbor, content, &caller)),
+        ["robots"] => match &caller {
+            Caller::Stranger => v2::error(401, "UNAUTHORIZED"),
+            Caller::Known(account) if account.lists_robots => {
+                paged(question, &robots(harbor, content, question))
+            }
+            Caller::Known(_) => v2::error(403, "FORBIDDEN"),
+        },
         ["projects", project, rest @ ..] => {
             let exists = content
                 .repositories()
@@ -41,7 +48,7 @@ pub(super) fn answer(harbor: &Harbor, content: &Content, question: &Question) ->
                 };
             }
             match rest {
-                [] => json(200, &described(harbor, content, 1, project)),
+                [] => json(200, &described(harbor, content, project)),
                 ["repositories"] => paged(question, &repositories(content, project)),
                 ["repositories", name, "artifacts"] => artifacts(harbor, content, question, project, name),
                 _ => v2::error(404, "NOT_FOUND"),
@@ -60,19 +67,53 @@ fn system(caller: &Caller) -> Value {
 }
 
 fn projects(harbor: &Harbor, content: &Content, caller: &Caller) -> Vec<Value> {
-    let names: BTreeSet<&str> = content
+    let visible = names(content)
+        .into_iter()
+        .filter(|name| caller.sees(name, &harbor.public));
+    visible.map(|name| described(harbor, content, name)).collect()
+}
+
+fn names(content: &Content) -> BTreeSet<&str> {
+    content
         .repositories()
         .keys()
         .map(|name| project_of(name.as_str()))
-        .collect();
-    let visible = names.into_iter().filter(|name| caller.sees(name, &harbor.public));
-    visible
-        .enumerate()
-        .map(|(at, name)| described(harbor, content, at + 1, name))
         .collect()
 }
 
-fn described(harbor: &Harbor, content: &Content, id: usize, name: &str) -> Value {
+/// Projects are numbered from 1, in the order of their names.
+fn id_of(content: &Content, project: &str) -> usize {
+    names(content)
+        .into_iter()
+        .take_while(|name| *name < project)
+        .count()
+        + 1
+}
+
+/// The robots of the system, or of the project that `q` names by its number.
+fn robots(harbor: &Harbor, content: &Content, question: &Question) -> Vec<Value> {
+    let asked = question.parameter("q").unwrap_or_default();
+    let of = asked.strip_prefix("Level=project,ProjectID=");
+    let robots = harbor
+        .accounts
+        .iter()
+        .filter(|account| account.name.starts_with("robot$"));
+    robots
+        .filter(|robot| match (robot.robots_project(), of) {
+            (Some(project), Some(id)) => id_of(content, project).to_string() == id,
+            (None, None) => true,
+            _ => false,
+        })
+        .enumerate()
+        .map(|(at, robot)| {
+            let level = if of.is_some() { "project" } else { "system" };
+            json!({"id": at + 1, "name": robot.name, "level": level, "expires_at": robot.expires_at, "disable": false})
+        })
+        .collect()
+}
+
+fn described(harbor: &Harbor, content: &Content, name: &str) -> Value {
+    let id = id_of(content, name);
     let public = harbor.public.contains(name).to_string();
     let repositories = within(content, name).count();
     let mut project =

@@ -115,9 +115,25 @@ impl Harbor {
         self.accounts.push(Account {
             name: name.to_owned(),
             secret: secret.to_owned(),
+            expires_at: -1,
+            lists_robots: reach == Reach::Administrator,
             reach,
         });
         self
+    }
+
+    /// Lets the account of this whole name end, in seconds since 1970. It goes on working: only its list of robots says so.
+    pub fn ends(&mut self, name: &str, at: i64) {
+        for account in self.accounts.iter_mut().filter(|account| account.name == name) {
+            account.expires_at = at;
+        }
+    }
+
+    /// Lets the account of this whole name list robots, as only administrators may otherwise.
+    pub fn let_list_robots(&mut self, name: &str) {
+        for account in self.accounts.iter_mut().filter(|account| account.name == name) {
+            account.lists_robots = true;
+        }
     }
 
     /// Starts it holding `content`, over TLS if a configuration is given.
