@@ -1,13 +1,12 @@
 //! The token, and what it grants.
 
-use portolan_shared::model::{CredentialFacts, Finding, FindingCode, Flavour};
+use portolan_shared::model::{CredentialFacts, Finding, FindingCode, Flavour, limits};
 
 use super::chain::days_left;
 use super::claims::Claims;
 use super::examination::Examination;
 use super::notes::Notes;
 use super::root::named;
-use super::tls::SOON_DAYS;
 use crate::api::Login;
 use crate::auth::Scope;
 use crate::client::RegistryClient;
@@ -81,7 +80,7 @@ impl Examination {
         if let Some(end) = facts.expires_at {
             let left = days_left(self.access.clock.now(), end);
             notes.see(format!("valid until {end} ({left} days left)"));
-            if left <= SOON_DAYS {
+            if left <= limits::EXPIRES_SOON_DAYS {
                 let seen = format!(
                     "{}: the credential is valid until {end}, {left} days",
                     self.name()

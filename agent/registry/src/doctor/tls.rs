@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use portolan_shared::model::{CertificateFacts, Finding, FindingCode};
+use portolan_shared::model::{CertificateFacts, Finding, FindingCode, limits};
 use portolan_shared::tls::{ChainProblem, ChainRefused, ServedChain};
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::ServerName;
@@ -21,8 +21,6 @@ use super::notes::Notes;
 use crate::client::RegistryClient;
 use crate::error::Fault;
 
-/// A certificate that ends within so many days is worth a word.
-pub(super) const SOON_DAYS: i64 = 21;
 /// How long a server that asked for a certificate of ours is given to say that it cannot do without: with TLS 1.3 it says so after the
 /// handshake.
 const SECOND_THOUGHTS: Duration = Duration::from_secs(1);
@@ -111,7 +109,7 @@ impl Examination {
                 continue;
             }
             let left = chain::days_left(now, certificate.expires_at);
-            if left <= SOON_DAYS {
+            if left <= limits::EXPIRES_SOON_DAYS {
                 let CertificateFacts {
                     host,
                     subject,

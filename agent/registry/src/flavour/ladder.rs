@@ -76,7 +76,7 @@ impl Ladder {
         }
     }
 
-    /// The next page of names that were not given before, and how many further names no request can be made for; `None` at the end. A method that
+    /// The next page of names that were not given before; `None` at the end. A method that
     /// fails is recorded, and the next one tried: an error is returned only if it concerns the whole registry. At the bound of names nothing but
     /// what the operator named is added.
     pub async fn next_page(&mut self) -> Result<Option<Vec<RepositoryName>>, RegistryError> {

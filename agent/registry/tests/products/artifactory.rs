@@ -7,7 +7,7 @@ use portolan_doubles::products::{ArtifactoryDouble, ArtifactoryKind, Artifactory
 use portolan_registry::{Credential, Registry, RegistryClient};
 use portolan_shared::model::{DiscoveryMethod, FindingCode, Flavour, ListingMethod};
 
-use super::inventory::{Found, access, expected, list, login, open, tasks, wanted};
+use super::inventory::{access, expected, list, login, open, tasks, wanted, within};
 
 const AQL: &str = "/artifactory/api/search/aql";
 
@@ -57,14 +57,6 @@ pub(super) async fn start(content: Content) -> ArtifactoryDouble {
     ArtifactoryDouble::start(content, &repositories, reader, None, &tasks())
         .await
         .unwrap()
-}
-
-fn within(key: &str, found: &Found) -> Found {
-    let strip = |((name, tag), digest): (&(String, String), &_)| {
-        let name = name.strip_prefix(key)?.strip_prefix('/')?;
-        Some(((name.to_owned(), tag.clone()), Clone::clone(digest)))
-    };
-    found.iter().filter_map(strip).collect()
 }
 
 #[tokio::test]

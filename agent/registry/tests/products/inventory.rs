@@ -19,6 +19,15 @@ use portolan_shared::tls::{RegistryTrust, SystemRoots};
 /// Every (repository, tag) and what it points to.
 pub(crate) type Found = BTreeMap<(String, String), Digest>;
 
+/// Of an instance's repositories those below `key`, as they are named there.
+pub(crate) fn within(key: &str, found: &Found) -> Found {
+    let strip = |((name, tag), digest): (&(String, String), &_)| {
+        let name = name.strip_prefix(key)?.strip_prefix('/')?;
+        Some(((name.to_owned(), tag.clone()), Clone::clone(digest)))
+    };
+    found.iter().filter_map(strip).collect()
+}
+
 /// What came of listing a registry.
 pub(crate) struct Inventory {
     pub(crate) registry: Registry,

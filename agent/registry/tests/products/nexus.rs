@@ -7,7 +7,7 @@ use portolan_doubles::products::{NexusDouble, NexusKind};
 use portolan_registry::{Credential, Registry, RegistryClient};
 use portolan_shared::model::{CredentialKind, DiscoveryMethod, FindingCode, Flavour, ListingMethod};
 
-use super::inventory::{Found, access, expected, list, login, open, tasks, wanted};
+use super::inventory::{access, expected, list, login, open, tasks, wanted, within};
 
 fn reader() -> Option<Credential> {
     Some(login("reader", "nexus-secret"))
@@ -46,15 +46,6 @@ async fn start(content: Content) -> NexusDouble {
     NexusDouble::start(content, &repositories, reader, None, &tasks())
         .await
         .unwrap()
-}
-
-/// Of one repository, as it is named there.
-fn within(key: &str, found: &Found) -> Found {
-    let strip = |((name, tag), digest): (&(String, String), &_)| {
-        let name = name.strip_prefix(key)?.strip_prefix('/')?;
-        Some(((name.to_owned(), tag.clone()), Clone::clone(digest)))
-    };
-    found.iter().filter_map(strip).collect()
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Referrers, as registries list them or do not.
 
-use portolan_registry::{ReferrersSource, RegistryClient};
+use portolan_registry::{Referrers, ReferrersSource, RegistryClient};
 use portolan_shared::model::Digest;
 
 use crate::client::{access, client, repository};
@@ -11,6 +11,12 @@ pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 pub(crate) fn subject() -> Digest {
     Digest::sha256_of(SUBJECT.as_bytes())
+}
+
+/// What refers to [`subject`], as this server says it.
+pub(crate) async fn found_at(server: &Server) -> Referrers {
+    let client = client(&server.url());
+    client.referrers(&repository(), &subject(), None).await.unwrap()
 }
 
 pub(crate) fn index(names: &[&str]) -> Answer {
@@ -42,10 +48,7 @@ async fn the_api_is_believed() {
         index(&["sig", "sbom", "sig"])
     })
     .await;
-    let found = client(&server.url())
-        .referrers(&repository(), &subject(), None)
-        .await
-        .unwrap();
+    let found = found_at(&server).await;
     assert_eq!(
         (found.source, found.complete, found.referrers.len()),
         (ReferrersSource::Api, true, 2)
@@ -55,10 +58,7 @@ async fn the_api_is_believed() {
         "application/vnd.test.sig"
     );
     let server = Server::start(|_| index(&[])).await;
-    let found = client(&server.url())
-        .referrers(&repository(), &subject(), None)
-        .await
-        .unwrap();
+    let found = found_at(&server).await;
     assert_eq!((found.source, found.referrers.len()), (ReferrersSource::Api, 0));
 }
 
@@ -72,10 +72,7 @@ async fn a_page_of_a_web_site_is_no_index() {
         }
     })
     .await;
-    let found = client(&server.url())
-        .referrers(&repository(), &subject(), None)
-        .await
-        .unwrap();
+    let found = found_at(&server).await;
     assert_eq!(found.source, ReferrersSource::Nowhere);
 }
 

@@ -3,7 +3,7 @@
 use portolan_registry::ReferrersSource;
 
 use crate::client::{client, repository};
-use crate::referrers::{INDEX, SUBJECT, index, is_tag, subject};
+use crate::referrers::{INDEX, SUBJECT, found_at, index, is_tag, subject};
 use crate::server::{Answer, Server};
 
 #[tokio::test]
@@ -13,10 +13,7 @@ async fn c43_an_empty_list() {
         index(&[])
     })
     .await;
-    let found = client(&server.url())
-        .referrers(&repository(), &subject(), None)
-        .await
-        .unwrap();
+    let found = found_at(&server).await;
     assert_eq!(
         (found.source, found.complete, found.referrers.len()),
         (ReferrersSource::Api, true, 0)
@@ -33,10 +30,7 @@ async fn c44_no_api_then_the_fallback_index() {
         }
     })
     .await;
-    let found = client(&server.url())
-        .referrers(&repository(), &subject(), None)
-        .await
-        .unwrap();
+    let found = found_at(&server).await;
     assert_eq!(
         (found.source, found.complete, found.referrers.len()),
         (ReferrersSource::Tag, true, 2)
@@ -51,16 +45,10 @@ async fn c48_paged() {
         _ => index(&[]).with("link", r#"</elsewhere?page=3>; rel="next""#),
     })
     .await;
-    let found = client(&server.url())
-        .referrers(&repository(), &subject(), None)
-        .await
-        .unwrap();
+    let found = found_at(&server).await;
     assert_eq!((found.referrers.len(), found.complete), (3, true));
     let server = Server::start(|_| index(&["a"]).with("link", r#"<?x=1>; rel="next""#)).await;
-    let found = client(&server.url())
-        .referrers(&repository(), &subject(), None)
-        .await
-        .unwrap();
+    let found = found_at(&server).await;
     assert_eq!((found.referrers.len(), found.complete), (1, false), "a circle");
 }
 
@@ -124,10 +112,7 @@ async fn c45_fallback_tag_that_resolves_to_the_subject() {
             }
         })
         .await;
-        let found = client(&server.url())
-            .referrers(&repository(), &subject(), None)
-            .await
-            .unwrap();
+        let found = found_at(&server).await;
         assert_eq!(
             (found.source, found.referrers.len()),
             (ReferrersSource::Nowhere, 0)
@@ -143,10 +128,7 @@ async fn c45_fallback_tag_that_resolves_to_the_subject() {
         }
     })
     .await;
-    let found = client(&server.url())
-        .referrers(&repository(), &subject(), None)
-        .await
-        .unwrap();
+    let found = found_at(&server).await;
     assert_eq!(found.source, ReferrersSource::Nowhere);
 }
 
@@ -162,10 +144,7 @@ async fn c46_see_other_to_another_site() {
         }
     })
     .await;
-    let found = client(&server.url())
-        .referrers(&repository(), &subject(), None)
-        .await
-        .unwrap();
+    let found = found_at(&server).await;
     assert_eq!(
         (found.source, found.referrers.len()),
         (ReferrersSource::Nowhere, 0)
@@ -176,10 +155,7 @@ async fn c46_see_other_to_another_site() {
 #[tokio::test]
 async fn c49_unfiltered_whatever_was_asked() {
     let server = Server::start(|_| index(&["sig", "sbom", "other"])).await;
-    let found = client(&server.url())
-        .referrers(&repository(), &subject(), None)
-        .await
-        .unwrap();
+    let found = found_at(&server).await;
     let types: Vec<&str> = found
         .referrers
         .iter()
