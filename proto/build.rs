@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::path::Path;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 12] = [
     "attempt",
+    "audit",
+    "credential",
     "enrolment",
     "finding",
     "job",

@@ -3,7 +3,7 @@
 pub mod convert;
 mod signing;
 
-pub use signing::{enrolment_message, who_am_i_message};
+pub use signing::{enrolment_message, recovery_message, who_am_i_message};
 
 /// The generated messages, clients and servers of `portolan.sensor.v1`.
 #[allow(

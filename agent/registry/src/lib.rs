@@ -17,9 +17,12 @@ pub use api::{
 };
 pub use auth::{
     Anonymous, Challenge, Challenges, Credential, CredentialError, CredentialSource, Credentials,
-    Environment, RefusedLogins,
+    Environment, FiledLogin, LoginHolder, Logins, ProgramProblem, RefusedLogins,
 };
 pub use client::{Access, Counts, RegistryClient};
 pub use error::{Fault, RegistryError, Subject};
 pub use flavour::{Ladder, ListedTag, Registry, TagList, TagPage, Wanted};
-pub use http::{AddressRules, AnyHost, Gate, Hop, Limits, Purpose, Refusal, Resolver, SystemResolver};
+pub use http::{
+    AddressRules, AnyHost, Gate, Guard, Hop, Limits, Pass, Purpose, Refusal, Refused, Resolver,
+    SystemResolver,
+};

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::audit::{AuditCommand, OutboundArguments};
+use super::egress::EgressArguments;
 use crate::doctor::DoctorArguments;
 use crate::policy::{Allowance, CredentialPattern, HostPort};
+use crate::trial::TrialArguments;
 
 /// Reads container registries inside a private network and reports what they hold to a Portolan control plane.
 ///
@@ -19,7 +22,7 @@ pub(super) struct Cli {
     pub(super) common: Common,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 server not trusted or token not accepted (doctor: a stage failed), 64 wrong usage, settings or policy, \
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 server not trusted or token not accepted (doctor: a stage failed; policy test: refused), 64 wrong usage, settings or policy, \
                           78 this sensor is revoked (do not start it again).";
 
 const ENROLL_HELP: &str = "Examples:\n  \
@@ -105,6 +108,11 @@ pub(super) enum Command {
     /// The local policy
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// What this sensor did, by its own log on this machine
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Show every host that was contacted and every kind of data that left this machine, by its own log
+    ShowOutbound(OutboundArguments),
     /// Print a completion script, such as: portolan-agent completion bash > /etc/bash_completion.d/portolan-agent
     Completion {
         /// For which shell
@@ -114,11 +122,15 @@ pub(super) enum Command {
 
 #[derive(Subcommand)]
 pub(super) enum PolicyCommand {
-    /// Read a policy, print what it allows, or every fault in it
+    /// Read a policy and say in plain words what it allows, or name every fault in it
     Check {
         /// Which file [default: the one that `run` would use]
         file: Option<PathBuf>,
     },
+    /// Say whether one request would be allowed, and by which rule
+    Test(TrialArguments),
+    /// Print the policy as firewall rules: what the agent may reach, and nothing else
+    Egress(EgressArguments),
 }
 
 #[derive(Clone, Copy, ValueEnum)]

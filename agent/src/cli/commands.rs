@@ -1,7 +1,6 @@
 //! The commands of a machine that is a sensor, and those that need none.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use portolan_shared::process::{Clock as _, Shutdown, SystemClock, SystemRng, Tasks};
@@ -9,7 +8,6 @@ use portolan_shared::process::{Clock as _, Shutdown, SystemClock, SystemRng, Tas
 use super::arguments::Output;
 use super::exit::{DONE, FAILED, Failed, REFUSED, REVOKED, USAGE, keyring_code, say};
 use crate::doctor::{DoctorArguments, DoctorError, Style, examine};
-use crate::policy::Policy;
 use crate::settings::{Environment, Settings};
 use crate::wiring::{Agent, AgentEnd, AgentError, AgentParts, follow_signals, status};
 
@@ -27,7 +25,7 @@ pub(super) async fn run_agent(settings: Settings, environment: Environment) -> R
         let code = match &error {
             AgentError::Keyring(error) => keyring_code(error),
             AgentError::Policy(_) => USAGE,
-            AgentError::Uplink(_) | AgentError::Listen { .. } => FAILED,
+            AgentError::Uplink(_) | AgentError::Audit(_) | AgentError::Listen { .. } => FAILED,
         };
         Failed::because(code, &error)
     })?;
@@ -74,15 +72,4 @@ pub(super) async fn doctor(
         Err(error @ DoctorError::Consultation(_)) => Err(Failed::because(USAGE, &error)),
         Err(error) => Err(Failed::because(FAILED, &error)),
     }
-}
-
-pub(super) fn check_policy(file: &Path) -> Result<u8, Failed> {
-    let policy = Policy::load(file).map_err(|error| Failed::because(USAGE, &error))?;
-    if policy.is_empty() {
-        say(&format!("{} allows nothing.", file.display()))?;
-    }
-    for line in policy.describe() {
-        say(&line)?;
-    }
-    Ok(DONE)
 }

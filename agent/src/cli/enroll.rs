@@ -40,6 +40,7 @@ pub(super) fn read_token(given: Option<&str>, environment: &Environment) -> Resu
 
 pub(super) async fn enroll(settings: Settings, token: Secret, allow: Allowed) -> Result<u8, Failed> {
     let tasks = Tasks::new(Shutdown::new());
+    let note = allow.note_of_sharing();
     let nothing_allowed = allow.registries.is_empty() && !settings.policy.exists();
     let done = enrol(EnrolCommand {
         token,
@@ -63,11 +64,19 @@ pub(super) async fn enroll(settings: Settings, token: Secret, allow: Allowed) ->
         "This machine {how} as sensor {} ({}).",
         enrolled.name, enrolled.sensor
     ))?;
+    if let Some(fingerprint) = enrolled.fingerprint() {
+        say(&format!(
+            "Its fingerprint is {fingerprint}: compare it when you seal a credential for it."
+        ))?;
+    }
     if nothing_allowed {
         say(&format!(
             "It may not read anything yet: allow registries in {}.",
             settings.policy.display()
         ))?;
+    }
+    if let Some(note) = note {
+        say(&note)?;
     }
     let data_dir = settings.data_dir.display().to_string();
     let flag = if data_dir == DEFAULT_DATA_DIR {

@@ -8,7 +8,7 @@ use crate::keyring::KeyringError;
 pub const DONE: u8 = 0;
 /// Failed; trying again may help.
 pub const FAILED: u8 = 1;
-/// The other side is not trusted, or does not accept the token; of the doctor: a stage failed.
+/// The other side is not trusted, or does not accept the token; of the doctor: a stage failed; of `policy test`: refused.
 pub const REFUSED: u8 = 2;
 /// Wrong usage, settings or policy.
 pub const USAGE: u8 = 64;
@@ -44,6 +44,7 @@ pub(super) fn keyring_code(error: &KeyringError) -> u8 {
         | KeyringError::Damaged { .. }
         | KeyringError::IdentityLost { .. }
         | KeyringError::TrustUnrelated { .. }
+        | KeyringError::Versions(_)
         | KeyringError::Key(_) => FAILED,
     }
 }

@@ -2,13 +2,17 @@
 //! sound), 64 wrong usage, settings or policy, 78 this sensor is revoked.
 //!
 //! - `arguments`: what can be said; `run`: what is then done
-//! - `enroll`, `commands`: the commands
+//! - `enroll`, `policy`, `commands`: the commands
+//! - `audit`: the commands that read the audit log of this machine
 //! - `exit`: exit codes, and how a command fails
 
 mod arguments;
+mod audit;
 mod commands;
+mod egress;
 mod enroll;
 mod exit;
+mod policy;
 mod run;
 
 #[cfg(test)]

@@ -6,9 +6,12 @@ use clap::{CommandFactory as _, Parser as _};
 use portolan_shared::process::start_logging;
 
 use super::arguments::{Cli, Command, PolicyCommand};
-use super::commands::{check_policy, doctor, run_agent, show_status};
+use super::audit::{audit, show_outbound};
+use super::commands::{doctor, run_agent, show_status};
+use super::egress::egress;
 use super::enroll::{enroll, read_token};
 use super::exit::{DONE, FAILED, Failed, USAGE};
+use super::policy::{check_policy, test_policy};
 use crate::policy::Allowed;
 use crate::settings::{Environment, Flags, Settings};
 
@@ -72,7 +75,13 @@ fn dispatch(cli: Cli, environment: &Environment) -> Result<u8, Failed> {
         Command::Run { .. } => block_on(run_agent(settings, environment.clone()))?,
         Command::Status { output } => block_on(show_status(&settings, output))?,
         Command::Doctor(arguments) => block_on(doctor(&arguments, &settings, environment))?,
-        Command::Policy(PolicyCommand::Check { file }) => check_policy(&file.unwrap_or(settings.policy)),
+        Command::Policy(PolicyCommand::Check { file }) => {
+            check_policy(&file.unwrap_or(settings.policy), &settings.registry_proxy)
+        }
+        Command::Policy(PolicyCommand::Test(arguments)) => block_on(test_policy(&arguments, &settings))?,
+        Command::Policy(PolicyCommand::Egress(arguments)) => block_on(egress(&arguments, &settings))?,
+        Command::Audit(command) => audit(command, &settings),
+        Command::ShowOutbound(arguments) => show_outbound(&arguments, &settings),
         // Answered above, before settings were read.
         Command::Completion { .. } => Ok(DONE),
     }

@@ -1,6 +1,7 @@
 use clap::CommandFactory as _;
 
 use super::arguments::Cli;
+use super::policy::check_policy;
 use super::{DONE, USAGE, run};
 use crate::settings::Environment;
 
@@ -32,4 +33,16 @@ fn usage_and_settings_are_told_apart_from_failures() {
         "a password of nobody"
     );
     assert_eq!(exit(&["run", "--health-listen", "0.0.0.0:1"]), USAGE);
+}
+
+#[test]
+fn a_policy_is_checked_with_the_exit_codes_that_scripts_rely_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.toml");
+    let check =
+        || check_policy(&file, &portolan_shared::process::ProxyRules::default()).map_err(|failed| failed.0);
+    std::fs::write(&file, "version = 1\n[[allow]]\nhost = \"127.0.0.1\"\n").unwrap();
+    assert_eq!(check(), Ok(DONE));
+    std::fs::write(&file, "version = 1\n[limits]\nspeed = 1\n").unwrap();
+    assert_eq!(check(), Err(USAGE));
 }

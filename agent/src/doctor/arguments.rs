@@ -38,7 +38,7 @@ pub struct DoctorArguments {
         long,
         value_name = "REF",
         conflicts_with = "username",
-        help = "Credential of this machine: file:PATH, env:PREFIX or docker-config[:PATH]"
+        help = "Credential of this machine: file:PATH, env:PREFIX, docker-config[:PATH], systemd:NAME, kubernetes:PATH or command:NAME"
     )]
     pub(super) credential_ref: Option<CredentialReference>,
     /// Certificate authorities to trust besides the system's, PEM

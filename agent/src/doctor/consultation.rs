@@ -7,7 +7,8 @@ use std::sync::Arc;
 use portolan_registry::doctor::{LocalPolicy, Question};
 use portolan_registry::{Access, AnyHost, Credential, CredentialSource, Environment as RegistryEnvironment};
 use portolan_shared::model::{
-    CaTrust, CredentialReference, Finding, FindingCode, RegistryUrl, RegistryUrlError, limits,
+    CaTrust, CredentialReference, Finding, FindingCode, RegistryUrl, RegistryUrlError, RepositoryPatterns,
+    limits,
 };
 use portolan_shared::process::{Clock, FileError, Rng, read_bounded};
 use portolan_shared::secret::Secret;
@@ -15,6 +16,7 @@ use portolan_shared::tls::{RegistryTrust, SystemRoots, TrustError};
 
 use super::arguments::DoctorArguments;
 use super::gate::PolicyGate;
+use crate::jobs::Passage;
 use crate::policy::{Policy, PolicyError};
 use crate::settings::{Environment, Settings};
 
@@ -84,12 +86,20 @@ pub(super) fn prepare(
     access.rng = tools.rng;
     access.proxy = tools.settings.registry_proxy.clone();
     if let Some(reference) = &arguments.credential_ref {
-        access.credentials = Arc::new(CredentialSource::new(
+        let source = CredentialSource::new(
             reference.clone(),
             url.clone(),
             RegistryEnvironment::new(tools.environment.to_map()),
             tools.clock,
-        ));
+        );
+        access.credentials = Arc::new(match reference {
+            // The policy says what is run even where it is not asked whether it may be.
+            CredentialReference::Command(_) => {
+                let policy = Policy::load(&tools.settings.policy)?;
+                source.with_commands(policy.commands().clone())
+            }
+            _ => source,
+        });
     }
     if let Some(username) = &arguments.username {
         access.credentials = Arc::new(Credential::Login {
@@ -98,6 +108,7 @@ pub(super) fn prepare(
         });
     }
     let file = &tools.settings.policy;
+    let mut allowed = RepositoryPatterns::all();
     let policy = if arguments.no_policy {
         access.gate = Arc::new(AnyHost);
         LocalPolicy {
@@ -106,17 +117,24 @@ pub(super) fn prepare(
         }
     } else {
         let policy = Policy::load(file)?;
-        let known = judged(&policy, file, &url, arguments.credential_ref.as_ref());
+        let mut known = judged(&policy, file, &url, arguments);
+        if let Err(closed) = policy.allows_now(access.clock.now()) {
+            known
+                .seen
+                .push(format!("a sensor would refuse jobs now: {closed}"));
+        }
         if !policy.is_empty() {
+            allowed = policy.repositories(&url).cloned().unwrap_or_default();
             access.gate = Arc::new(PolicyGate {
                 policy,
-                registry: url,
+                passage: Passage::new(url, access.proxy.clone()),
             });
         }
         known
     };
     let question = Question {
         repository: arguments.repository.clone(),
+        allowed,
         policy,
         time: std::time::Duration::from_secs(arguments.timeout),
         ..Question::default()
@@ -173,12 +191,7 @@ fn read_password(input: impl Read) -> Result<Secret, ConsultationError> {
 }
 
 /// What the policy says before anything is sent.
-fn judged(
-    policy: &Policy,
-    file: &Path,
-    url: &RegistryUrl,
-    credential: Option<&CredentialReference>,
-) -> LocalPolicy {
+fn judged(policy: &Policy, file: &Path, url: &RegistryUrl, arguments: &DoctorArguments) -> LocalPolicy {
     let file = file.display();
     if policy.is_empty() {
         let seen = format!("{file} is missing or empty: a sensor would refuse this registry");
@@ -187,10 +200,15 @@ fn judged(
             finding: Some(Finding::new(FindingCode::PolicyMissing, &seen)),
         };
     }
+    let credential = arguments.credential_ref.as_ref();
     let allowed = match credential {
         Some(reference) => policy.allows_credential(url, reference),
         None => policy.allows_registry(url),
     };
+    let allowed = allowed.and_then(|rule| match &arguments.repository {
+        Some(repository) => policy.allows_repository(url, repository),
+        None => Ok(rule),
+    });
     match allowed {
         Ok(rule) => LocalPolicy {
             seen: vec![format!("{rule} in {file}")],

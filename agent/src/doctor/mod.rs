@@ -15,4 +15,5 @@ mod screen;
 
 pub use arguments::DoctorArguments;
 pub use command::{DoctorError, examine};
+pub(crate) use gate::PolicyGate;
 pub use screen::{Screen, Style};

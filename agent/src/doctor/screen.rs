@@ -118,10 +118,7 @@ impl Screen {
     fn finding(&self, finding: &Finding) -> String {
         let code = self.coloured(finding.code.as_str(), finding.code.severity());
         let mut text = format!("{INDENT}{code}: {}\n", finding.seen);
-        // Of information the reason is left to the documentation: what there is to do, if anything, is enough here.
-        if finding.code.severity() != Severity::Info {
-            let _ = writeln!(text, "{INDENT}  why  {}", finding.code.cause());
-        }
+        let _ = writeln!(text, "{INDENT}  why  {}", finding.code.cause());
         let _ = writeln!(text, "{INDENT}  do   {}", finding.code.cure());
         text
     }
@@ -240,6 +237,7 @@ mod tests {
                 StageReport::skipped(Stage::Flavour, "not reached: tls failed"),
             ],
             facts: RegistryFacts::default(),
+            ..Diagnosis::default()
         }
     }
 
@@ -297,14 +295,12 @@ mod tests {
     }
 
     #[test]
-    fn information_says_what_to_do_too() {
+    fn information_says_why_and_what_to_do_too() {
         let finding = Finding::new(FindingCode::TokenLifetime, "r:443: tokens live 300 s");
         let text = shown(Style::default(), &diagnosis(vec![finding]));
-        assert!(
-            text.contains(&format!("      do   {}", FindingCode::TokenLifetime.cure())),
-            "{text}"
-        );
-        assert!(!text.contains("  why  "), "{text}");
+        let code = FindingCode::TokenLifetime;
+        let lines = format!("      why  {}\n      do   {}\n", code.cause(), code.cure());
+        assert!(text.contains(&lines), "{text}");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Which repositories there are, and which of them are wanted.
 
 use portolan_registry::Wanted;
-use portolan_shared::model::{DiscoveryMethod, DiscoveryStep, Finding, FindingCode, RepositoryName, limits};
+use portolan_shared::model::{
+    DiscoveryMethod, DiscoveryStep, Finding, FindingCode, RepositoryName, RepositoryOutcome, limits,
+};
 
 use super::source::{Discovering, FoundPage};
 use super::upload::UploadError;
@@ -47,8 +49,12 @@ impl<'s> Discovery<'s> {
         };
         let found = page.names.len();
         // Also of names that somebody gave: a run for some repositories never widens what the patterns allow.
-        page.names.retain(|name| self.wanted.patterns.matches(name));
-        run.tally.found(found as u64, (found - page.names.len()) as u64);
+        let (wanted, left_out) = page
+            .names
+            .into_iter()
+            .partition(|name| self.wanted.patterns.matches(name));
+        run.tally.found(found, left_out).await?;
+        page.names = permitted(run, wanted).await?;
         page.names = pending(run, page.names).await?;
         Ok(Some(page))
     }
@@ -114,6 +120,22 @@ pub(super) fn most_telling<'f>(findings: impl Iterator<Item = &'f Finding>) -> O
         Some(best) if rank(best) >= rank(finding) => Some(best),
         _ => Some(finding),
     })
+}
+
+/// Leaves out what this machine's administrator does not allow, and says so of each.
+async fn permitted(run: &Run<'_>, names: Vec<RepositoryName>) -> Result<Vec<RepositoryName>, UploadError> {
+    let mut left = Vec::with_capacity(names.len());
+    for name in names {
+        match run.terms.refusal(&name) {
+            Some(finding) => {
+                run.tally
+                    .not_read(name, RepositoryOutcome::Refused, finding)
+                    .await?;
+            }
+            None => left.push(name),
+        }
+    }
+    Ok(left)
 }
 
 /// Leaves out what an earlier attempt of the same run has committed.

@@ -71,7 +71,7 @@ impl Run<'_> {
                     Some(Finding::new(FindingCode::ConfigUnreadable, &seen)),
                 )
             })?;
-            Ok((size, facts.to_json()))
+            Ok((size, facts.without(&self.terms.withheld).to_json()))
         };
         let read = read.await;
         drop(work);

@@ -46,6 +46,7 @@ mod registry;
 mod repository;
 mod source;
 mod tally;
+mod terms;
 mod upload;
 mod walk;
 
@@ -59,5 +60,6 @@ pub use source::{
     Discovering, Failure, FoundPage, Named, Origin, Pages, ReferrerList, ResolvedTag, ServedManifest, Source,
     SourceError,
 };
+pub use terms::Terms;
 pub use upload::{Closing, ContentItem, RepositoryTags, Upload, UploadError};
 pub use walk::{Steering, Walk, Walked};

@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
-use portolan_shared::model::Finding;
+use portolan_shared::model::{Finding, FindingCode};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
 
 use super::lease::Lease;
 use super::pace::Pace;
@@ -19,6 +20,8 @@ pub(super) struct Reader<'s> {
     pool: Arc<Pool>,
     /// Why nothing more can be read of this registry.
     halted: OnceLock<Finding>,
+    /// Set when requests that are on their way are not waited for either.
+    cut: CancellationToken,
     failures: AtomicU32,
     most_failures: u32,
 }
@@ -31,6 +34,7 @@ impl<'s> Reader<'s> {
             lease,
             pool: Arc::clone(pool),
             halted: OnceLock::new(),
+            cut: CancellationToken::new(),
             failures: AtomicU32::new(0),
             most_failures: pace.failures.max(1),
         }
@@ -47,6 +51,31 @@ impl<'s> Reader<'s> {
         let _ = self.halted.set(finding);
     }
 
+    /// Nothing more is read of this registry, and what is on its way is given up.
+    pub(super) fn cut(&self, finding: Finding) {
+        self.halt(finding);
+        self.cut.cancel();
+    }
+
+    /// The request's answer, unless reading is cut before it has come.
+    async fn uncut<T>(
+        &self,
+        request: impl Future<Output = Result<T, SourceError>>,
+    ) -> Result<T, SourceError> {
+        match self.cut.run_until_cancelled(request).await {
+            Some(answer) => answer,
+            None => Err(self.why_halted()),
+        }
+    }
+
+    fn why_halted(&self) -> SourceError {
+        let finding = self.halted().cloned();
+        SourceError {
+            failure: Failure::Everywhere,
+            finding: finding.unwrap_or_else(|| Finding::new(FindingCode::Internal, "reading was cut")),
+        }
+    }
+
     /// Makes a request when its turn has come.
     pub(super) async fn read<'r, T>(
         &'r self,
@@ -55,8 +84,11 @@ impl<'s> Reader<'s> {
     where
         's: 'r,
     {
-        let _turn = self.turn().await?;
-        self.note(request(self.source).await)
+        let answer = self.uncut(async {
+            let _turn = self.turn().await?;
+            request(self.source).await
+        });
+        self.note(answer.await)
     }
 
     /// Lets a request that is ready to be made begin when its turn has come.
@@ -64,8 +96,11 @@ impl<'s> Reader<'s> {
         &self,
         request: impl Future<Output = Result<T, SourceError>>,
     ) -> Result<T, SourceError> {
-        let _turn = self.turn().await?;
-        self.note(request.await)
+        let answer = self.uncut(async {
+            let _turn = self.turn().await?;
+            request.await
+        });
+        self.note(answer.await)
     }
 
     async fn turn(&self) -> Result<(SemaphorePermit<'_>, Work), SourceError> {
@@ -77,10 +112,7 @@ impl<'s> Reader<'s> {
             .expect("the semaphore lives as long as self and is never closed");
         self.lease.held().await;
         match self.halted() {
-            Some(finding) => Err(SourceError {
-                failure: Failure::Everywhere,
-                finding: finding.clone(),
-            }),
+            Some(_) => Err(self.why_halted()),
             None => Ok((place, work)),
         }
     }

@@ -294,6 +294,8 @@ impl Source for RegistrySource {
                 .cloned(),
             credential: self.credential.get().cloned().flatten(),
             certificates: self.client.certificates(),
+            realm_hosts: self.client.realm_hosts(),
+            storage_hosts: self.client.storage_hosts(),
         }
     }
 }

@@ -53,11 +53,22 @@ impl<'r> Tally<'r> {
         }
     }
 
-    /// Repositories were found, some of which are left out.
-    pub(super) fn found(&self, found: u64, filtered: u64) {
-        self.found.fetch_add(found, Ordering::Relaxed);
-        self.filtered.fetch_add(filtered, Ordering::Relaxed);
+    /// Repositories were found, and the patterns leave these of them out: the first [`limits::FILTERED_NAMED`] of an attempt are reported,
+    /// all are counted.
+    pub(super) async fn found(&self, found: usize, left_out: Vec<RepositoryName>) -> Result<(), UploadError> {
+        self.found.fetch_add(found as u64, Ordering::Relaxed);
+        let before = self.filtered.fetch_add(left_out.len() as u64, Ordering::Relaxed);
         self.show(false);
+        let room = (limits::FILTERED_NAMED as u64).saturating_sub(before) as usize;
+        for repository in left_out.into_iter().take(room) {
+            self.report(CoverageEntry {
+                repository,
+                outcome: RepositoryOutcome::Filtered,
+                finding: None,
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     /// A repository that was presumed to be there is not.
@@ -113,13 +124,19 @@ impl<'r> Tally<'r> {
         self.done.fetch_add(1, Ordering::Relaxed);
         self.show(false);
         self.note_reason(outcome, &finding);
+        self.report(CoverageEntry {
+            repository,
+            outcome,
+            finding: Some(finding),
+        })
+        .await
+    }
+
+    /// Reports an entry, with others as soon as they fill a page.
+    async fn report(&self, entry: CoverageEntry) -> Result<(), UploadError> {
         let full = {
             let mut unreported = self.unreported.lock().unwrap_or_else(PoisonError::into_inner);
-            unreported.push(CoverageEntry {
-                repository,
-                outcome,
-                finding: Some(finding),
-            });
+            unreported.push(entry);
             (unreported.len() >= limits::COVERAGE_ENTRIES_PER_PAGE).then(|| std::mem::take(&mut *unreported))
         };
         match full {

@@ -124,7 +124,7 @@ pub trait Upload: Send + Sync {
     /// Replaces a repository's tag set.
     async fn commit_repository(&self, repository: &Arc<RepositoryTags>) -> Result<(), UploadError>;
 
-    /// Reports repositories (at most 1,000) that were not seen completely.
+    /// Reports repositories (at most 1,000) that were not seen completely, or were left out.
     async fn report_coverage(&self, entries: &[CoverageEntry]) -> Result<(), UploadError>;
 
     /// Closes the run and gives how it ended. The bytes of this message are added to those of the account.

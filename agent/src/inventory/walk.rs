@@ -1,13 +1,14 @@
 //! One run through a registry, from discovery to its close.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 use portolan_registry::Wanted;
 use portolan_shared::model::{
-    ContentKind, Digest, OfferedRepository, RepositoryOutcome, RepositoryPatterns, RunProgress, RunState,
-    Scope, TagFilter, limits,
+    ContentKind, Digest, Finding, OfferedRepository, RepositoryOutcome, RepositoryPatterns, RunProgress,
+    RunState, Scope, TagFilter, limits,
 };
 use tokio::sync::{OnceCell, Semaphore, watch};
 
@@ -22,6 +23,7 @@ use super::reader::Reader;
 use super::repository::ToRead;
 use super::source::{Origin, Source};
 use super::tally::Tally;
+use super::terms::Terms;
 use super::upload::{Closing, Upload, UploadError};
 
 /// What is to be read, and how fast.
@@ -39,6 +41,8 @@ pub struct Walk {
     pub resumed: bool,
     /// How much is in hand at once.
     pub pace: Pace,
+    /// What this machine's administrator allows of it.
+    pub terms: Terms,
 }
 
 /// How a walk is steered, and seen.
@@ -48,6 +52,8 @@ pub struct Steering {
     pub lease: Lease,
     /// Kept up to date by the walk.
     pub progress: watch::Sender<RunProgress>,
+    /// Why nothing more is to be read, as soon as that is so: what is on its way is given up, and what has not been read is told.
+    pub ended: watch::Receiver<Option<Finding>>,
 }
 
 /// How a walk went.
@@ -81,6 +87,8 @@ pub(super) struct Run<'r> {
     pub(super) filter: &'r TagFilter,
     pub(super) began: Timestamp,
     pub(super) pace: Pace,
+    pub(super) terms: &'r Terms,
+    ended: watch::Receiver<Option<Finding>>,
 }
 
 impl Walk {
@@ -134,6 +142,8 @@ impl Walk {
             filter: &self.tags,
             began: self.began,
             pace,
+            terms: &self.terms,
+            ended: steering.ended,
         };
         let wanted = Wanted {
             patterns: self.patterns.clone(),
@@ -159,13 +169,32 @@ impl Walk {
 
 impl<'r> Run<'r> {
     async fn read(self, wanted: &'r Wanted) -> Result<Closing, UploadError> {
-        if let Err(error) = self.reader.read(Source::open).await {
-            self.reader.halt(error.finding);
-        }
         let mut discovery = Discovery::begin(&self, wanted);
-        self.read_repositories(&mut discovery).await?;
+        let reading = async {
+            if let Err(error) = self.reader.read(Source::open).await {
+                self.reader.halt(error.finding);
+            }
+            self.read_repositories(&mut discovery).await
+        };
+        tokio::select! {
+            biased;
+            read = reading => read?,
+            never = self.ended() => match never {},
+        }
         self.tally.report_rest().await?;
         Ok(self.account(discovery))
+    }
+
+    /// Ends all reading when whoever steers says so: what has not been read by then is told.
+    async fn ended(&self) -> Infallible {
+        let mut ended = self.ended.clone();
+        if let Ok(why) = ended.wait_for(Option::is_some).await
+            && let Some(finding) = &*why
+        {
+            tracing::warn!(%finding, "no more is read");
+            self.reader.cut(finding.clone());
+        }
+        std::future::pending().await
     }
 
     /// Reads repositories as they are found. There is always one page of names waiting while the former one is being worked off.

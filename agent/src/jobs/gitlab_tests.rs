@@ -57,6 +57,7 @@ impl Scene {
             resolver: Arc::new(SystemResolver),
             proxy: ProxyRules::default(),
             limits: Limits::default(),
+            data_dir: None,
             clock: Arc::new(SystemClock),
             rng: Arc::new(SystemRng),
         });
@@ -88,6 +89,7 @@ impl Scene {
                 attempt: 1,
             },
             target: self.target.clone(),
+            login: None,
             scope: Scope::default(),
             resumed: false,
         };

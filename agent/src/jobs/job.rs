@@ -11,6 +11,7 @@ use portolan_shared::model::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::credentials::SealedLogin;
 use crate::inventory::{Lease, Upload};
 
 /// An attempt that was leased to this sensor: read a registry and upload what is new.
@@ -20,6 +21,8 @@ pub struct SyncJob {
     pub attempt: AttemptRef,
     /// What to read.
     pub target: RegistryTarget,
+    /// With which login, in place of the target's reference.
+    pub login: Option<Arc<SealedLogin>>,
     /// How much of it.
     pub scope: Scope,
     /// An earlier attempt committed something.
@@ -33,6 +36,8 @@ pub struct ProbeJob {
     pub probe: ProbeId,
     /// What to look at.
     pub target: RegistryTarget,
+    /// With which login, in place of the target's reference.
+    pub login: Option<Arc<SealedLogin>>,
     /// The repository to try; the first one that is found if none is named.
     pub repository: Option<RepositoryName>,
     /// How long it may take: it ends with what it has seen by then.
@@ -42,7 +47,7 @@ pub struct ProbeJob {
 /// Why a job is not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRefusal {
-    /// [`Reason::Policy`] or [`Reason::Unsupported`].
+    /// [`Reason::Policy`], [`Reason::CredentialRefused`] or [`Reason::Unsupported`].
     pub reason: Reason,
     /// The rule of the local policy that refused.
     pub rule: String,
@@ -79,6 +84,9 @@ pub struct JobControl {
 pub trait Jobs: Send + Sync {
     /// Asks the local policy, before anything is contacted.
     fn admit(&self, target: &RegistryTarget) -> Result<(), JobRefusal>;
+
+    /// An offer was refused before it was anything that could be admitted: for whoever records that.
+    fn unreadable(&self, _refusal: &JobRefusal) {}
 
     /// Carries the job out to its end.
     async fn run(&self, job: SyncJob, upload: Arc<dyn Upload>, control: JobControl) -> JobEnd;

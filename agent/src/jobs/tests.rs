@@ -23,18 +23,19 @@ use crate::inventory::tests::{ControlPlane, Trouble};
 use crate::inventory::{Lease, Upload};
 use crate::policy::LivePolicy;
 
-struct Scene {
-    registry: RegistryDouble,
-    tokens: TokenService,
+pub(super) struct Scene {
+    pub(super) registry: RegistryDouble,
+    pub(super) tokens: TokenService,
     ca: PrivateCa,
-    jobs: RegistryJobs,
-    control_plane: Arc<ControlPlane>,
+    pub(super) jobs: RegistryJobs,
+    pub(super) policy: Arc<LivePolicy>,
+    pub(super) control_plane: Arc<ControlPlane>,
     _folder: TempDir,
 }
 
 impl Scene {
     /// A registry on loopback that the policy allows; `reader` may read everything.
-    async fn new(content: Content) -> Self {
+    pub(super) async fn new(content: Content) -> Self {
         Self::with_secret(content, "glpat-0").await
     }
 
@@ -63,8 +64,9 @@ impl Scene {
             ),
         )
         .unwrap();
+        let policy = Arc::new(LivePolicy::load(&policy).unwrap());
         let jobs = RegistryJobs::new(RegistryAccess {
-            policy: Arc::new(LivePolicy::load(&policy).unwrap()),
+            policy: Arc::clone(&policy),
             system_roots: SystemRoots::none(),
             certs_dir: None,
             environment: Environment::new([
@@ -74,6 +76,7 @@ impl Scene {
             resolver: Arc::new(SystemResolver),
             proxy: ProxyRules::default(),
             limits: Limits::default(),
+            data_dir: None,
             clock: Arc::new(SystemClock),
             rng: Arc::new(SystemRng),
         });
@@ -82,12 +85,13 @@ impl Scene {
             tokens,
             ca,
             jobs,
+            policy,
             control_plane: Arc::default(),
             _folder: folder,
         }
     }
 
-    fn job(&self) -> SyncJob {
+    pub(super) fn job(&self) -> SyncJob {
         SyncJob {
             attempt: AttemptRef {
                 run: RunId::generate(&SystemClock, &SystemRng),
@@ -106,21 +110,23 @@ impl Scene {
                 budget: Budget::default(),
                 requests_left: None,
             },
+            login: None,
             scope: Scope::default(),
             resumed: false,
         }
     }
 
-    fn probe(&self) -> ProbeJob {
+    pub(super) fn probe(&self) -> ProbeJob {
         ProbeJob {
             probe: ProbeId::generate(&SystemClock, &SystemRng),
             target: self.job().target,
+            login: None,
             repository: None,
             within: Duration::from_secs(60),
         }
     }
 
-    async fn run(&self, job: SyncJob, cancel: CancellationToken) -> JobEnd {
+    pub(super) async fn run(&self, job: SyncJob, cancel: CancellationToken) -> JobEnd {
         let control = JobControl {
             cancel,
             lease: Lease::new(
@@ -133,7 +139,7 @@ impl Scene {
         self.jobs.run(job, upload, control).await
     }
 
-    fn failure(&self) -> Option<FindingCode> {
+    pub(super) fn failure(&self) -> Option<FindingCode> {
         let state = self.control_plane.state();
         let closing = state.closed.as_ref()?;
         closing.failure.as_ref().map(|finding| finding.code)

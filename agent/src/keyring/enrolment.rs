@@ -1,7 +1,9 @@
 //! Where an enrolment stands.
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use portolan_shared::model::{InvitationId, SensorId, TenantId};
+use portolan_shared::secret::sealed::{IdentityFingerprint, IdentityPublicKey};
 use serde::{Deserialize, Serialize};
 
 /// Where an enrolment stands. It only ever moves down this list.
@@ -44,6 +46,15 @@ pub struct Enrolled {
     pub identity: String,
     /// When.
     pub at: Timestamp,
+}
+
+impl Enrolled {
+    /// The fingerprint of the identity key, for people to compare; `None` if the state file holds no key.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<IdentityFingerprint> {
+        let key = HEXLOWER.decode(self.identity.as_bytes()).ok()?;
+        Some(IdentityPublicKey(key.try_into().ok()?).fingerprint())
+    }
 }
 
 /// What is left of a revoked sensor.

@@ -72,6 +72,9 @@ pub enum KeyringError {
         /// The version in use.
         current: u64,
     },
+    /// Which versions of sealed credentials have worked is not known, or cannot be remembered.
+    #[error("the record of credential versions {0}")]
+    Versions(&'static str),
     /// A key could not be made or used.
     #[error("a key could not be {0}")]
     Key(&'static str),

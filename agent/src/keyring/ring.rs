@@ -1,111 +1,27 @@
 //! All of a sensor's identity, loaded and kept.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use data_encoding::{BASE64, HEXLOWER};
 use jiff::Timestamp;
 use portolan_shared::model::{InvitationId, SensorId};
+use portolan_shared::process::FileError;
 
 use super::certificate::StoredCertificate;
+use super::continuity::ContinuityToken;
 use super::directory::StateDir;
-use super::enrolment::{Enrolled, Enrolment, Pending, Revoked};
+use super::enrolment::{Enrolled, Enrolment, Revoked};
 use super::error::KeyringError;
-use super::key::{IdentityKey, TlsKey};
+use super::files::{
+    CERTIFICATE, CONTINUITY, ENROLMENT, IDENTITY_KEY, INCARNATION, SEALING_KEYS, TLS_KEY, TRUST, enrolment,
+    identity_key_of, revoked_error,
+};
+use super::key::IdentityKey;
+use super::sealed::SealedState;
 use super::trust::TrustBundle;
 
-const ENROLMENT: &str = "enrolment";
-const IDENTITY_KEY: &str = "identity.key";
-const TLS_KEY: &str = "tls.key";
-const CERTIFICATE: &str = "certificate";
-const TRUST: &str = "trust";
-const INCARNATION: &str = "incarnation";
-
-/// Keys of an enrolment that has begun, on disk since before anything was sent.
-#[derive(Debug)]
-pub struct NewIdentity {
-    /// The identity.
-    pub identity: IdentityKey,
-    /// The key of the first certificate.
-    pub tls: TlsKey,
-    /// The signing request for it, DER.
-    pub signing_request: Vec<u8>,
-}
-
-impl NewIdentity {
-    /// Makes the keys for an enrolment with this token and stores them before they are used, or takes up those of an earlier try with
-    /// the same token.
-    ///
-    /// # Errors
-    /// [`KeyringError::AlreadyEnrolled`] or [`KeyringError::Revoked`] if the directory has been used; its files are left alone.
-    pub fn prepare(dir: &StateDir, invitation: InvitationId) -> Result<Self, KeyringError> {
-        match enrolment(dir)? {
-            Some(Enrolment::Enrolled(enrolled)) => {
-                return Err(KeyringError::AlreadyEnrolled {
-                    path: dir.path().to_owned(),
-                    sensor: enrolled.sensor,
-                });
-            }
-            Some(Enrolment::Revoked(revoked)) => return Err(revoked_error(&revoked)),
-            Some(Enrolment::PendingEnrol(pending)) if pending.invitation == invitation => {
-                return Self::take_up(dir, &pending);
-            }
-            // Another token: it never reached an end with the former one, and its keys bind nobody.
-            Some(Enrolment::PendingEnrol(_)) | None => {}
-        }
-        let identity = IdentityKey::generate()?;
-        let tls = TlsKey::generate()?;
-        let signing_request = tls.signing_request()?;
-        dir.write(IDENTITY_KEY, identity.pkcs8().expose())?;
-        dir.write(TLS_KEY, tls.pkcs8().expose())?;
-        let pending = Enrolment::PendingEnrol(Pending {
-            invitation,
-            signing_request: BASE64.encode(&signing_request),
-        });
-        dir.write(ENROLMENT, &pending.to_bytes())?;
-        Ok(Self {
-            identity,
-            tls,
-            signing_request,
-        })
-    }
-
-    fn take_up(dir: &StateDir, pending: &Pending) -> Result<Self, KeyringError> {
-        let missing = |name: &str| KeyringError::Damaged {
-            path: dir.file(name),
-            why: "it is missing".to_owned(),
-        };
-        let tls = dir.read(TLS_KEY)?.ok_or_else(|| missing(TLS_KEY))?;
-        let signing_request =
-            BASE64
-                .decode(pending.signing_request.as_bytes())
-                .map_err(|_| KeyringError::Damaged {
-                    path: dir.file(ENROLMENT),
-                    why: "its signing request is not base64".to_owned(),
-                })?;
-        Ok(Self {
-            identity: identity_key(dir)?,
-            tls: TlsKey::from_pkcs8(&tls)?,
-            signing_request,
-        })
-    }
-
-    /// Stores what the control plane answered. The state says enrolled only after everything else is on disk, so a crash in
-    /// between leads to one more try with the same keys.
-    pub fn complete(
-        self,
-        dir: &StateDir,
-        enrolled: &Enrolled,
-        certificate: &StoredCertificate,
-        trust: &TrustBundle,
-    ) -> Result<(), KeyringError> {
-        dir.write_generation(CERTIFICATE, &certificate.to_bytes())?;
-        dir.write_generation(TRUST, &trust.to_bytes())?;
-        dir.write(INCARNATION, b"0")?;
-        dir.write(ENROLMENT, &Enrolment::Enrolled(enrolled.clone()).to_bytes())?;
-        // The certificate's file holds this key too.
-        dir.remove(TLS_KEY)
-    }
-}
+/// What is wrong, by file.
+type Warnings = BTreeMap<&'static str, String>;
 
 /// The identity of an enrolled sensor.
 #[derive(Debug)]
@@ -113,13 +29,16 @@ pub struct Keyring {
     dir: StateDir,
     enrolled: Enrolled,
     identity: IdentityKey,
-    certificate: RwLock<Arc<StoredCertificate>>,
+    certificate: RwLock<Option<Arc<StoredCertificate>>>,
+    continuity: RwLock<Option<ContinuityToken>>,
     trust: RwLock<Arc<TrustBundle>>,
-    warnings: Vec<String>,
+    sealed: SealedState,
+    warnings: Mutex<Warnings>,
 }
 
 impl Keyring {
-    /// Loads everything.
+    /// Loads everything. A certificate or a continuity token that is lost is not in the way: the control plane can be asked for another, and
+    /// [`Keyring::warnings`] names the file.
     ///
     /// # Errors
     /// [`KeyringError::NotEnrolled`], [`KeyringError::Revoked`], [`KeyringError::IdentityLost`], or [`KeyringError::Damaged`] naming the file,
@@ -134,22 +53,24 @@ impl Keyring {
                 });
             }
         };
-        let mut warnings = Vec::new();
-        let certificate = generation(&dir, CERTIFICATE, StoredCertificate::from_bytes, &mut warnings)?;
+        let mut warnings = Warnings::new();
+        let certificate = certificate(&dir, &mut warnings)?;
         let trust = generation(&dir, TRUST, TrustBundle::from_bytes, &mut warnings)?;
-        let identity = identity_key(&dir)?;
-        if HEXLOWER.encode(identity.public_key()) != enrolled.identity {
-            return Err(KeyringError::IdentityLost {
-                path: dir.file(IDENTITY_KEY),
-                why: "it is another key than the one this sensor was enrolled with".to_owned(),
-            });
+        let identity = identity_key_of(&dir, &enrolled)?;
+        let continuity = continuity(&dir, &enrolled.name, &mut warnings)?;
+        let (sealed, lost) = SealedState::load(&dir)?;
+        for (file, warning) in lost {
+            tracing::error!(warning, "a state file is lost");
+            warnings.insert(file, warning);
         }
         Ok(Self {
             identity,
             enrolled,
-            certificate: RwLock::new(Arc::new(certificate)),
+            sealed,
+            certificate: RwLock::new(certificate.map(Arc::new)),
+            continuity: RwLock::new(continuity),
             trust: RwLock::new(Arc::new(trust)),
-            warnings,
+            warnings: Mutex::new(warnings),
             dir,
         })
     }
@@ -200,16 +121,37 @@ impl Keyring {
         &self.dir
     }
 
-    /// State files of which the previous generation is in use.
+    /// State files that are lost, that cannot be written, or of which the previous generation is in use.
     #[must_use]
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
+    pub fn warnings(&self) -> Vec<String> {
+        let warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.values().cloned().collect()
     }
 
-    /// The certificate in use.
+    pub(super) fn sealed(&self) -> &SealedState {
+        &self.sealed
+    }
+
+    pub(super) fn warn(&self, file: &'static str, warning: Option<String>) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        match warning {
+            Some(warning) => warnings.insert(file, warning),
+            None => warnings.remove(file),
+        };
+    }
+
+    /// The certificate in use; none if it is lost.
     #[must_use]
-    pub fn certificate(&self) -> Arc<StoredCertificate> {
-        Arc::clone(&self.certificate.read().unwrap_or_else(PoisonError::into_inner))
+    pub fn certificate(&self) -> Option<Arc<StoredCertificate>> {
+        let certificate = self.certificate.read().unwrap_or_else(PoisonError::into_inner);
+        certificate.as_ref().map(Arc::clone)
+    }
+
+    /// The continuity token that was stored last; none if it is lost.
+    #[must_use]
+    pub fn continuity(&self) -> Option<ContinuityToken> {
+        let continuity = self.continuity.read().unwrap_or_else(PoisonError::into_inner);
+        continuity.clone()
     }
 
     /// The trust bundle in use.
@@ -221,7 +163,25 @@ impl Keyring {
     /// Stores a new certificate; it is in use only once it is on disk.
     pub fn store_certificate(&self, certificate: StoredCertificate) -> Result<(), KeyringError> {
         self.dir.write_generation(CERTIFICATE, &certificate.to_bytes())?;
-        *self.certificate.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certificate);
+        self.warn(CERTIFICATE, None);
+        *self.certificate.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(certificate));
+        Ok(())
+    }
+
+    /// Stores a new continuity token; it is in use only once it is on disk, and the one before is gone then. While it cannot be stored,
+    /// [`Keyring::warnings`] says so.
+    pub fn store_continuity(&self, token: ContinuityToken) -> Result<(), KeyringError> {
+        if let Err(error) = self.dir.write(CONTINUITY, token.expose()) {
+            let path = self.dir.file(CONTINUITY);
+            let warning = format!(
+                "state file {} cannot be written: until it can, no job is taken and no session lasts",
+                path.display()
+            );
+            self.warn(CONTINUITY, Some(warning));
+            return Err(error);
+        }
+        self.warn(CONTINUITY, None);
+        *self.continuity.write().unwrap_or_else(PoisonError::into_inner) = Some(token);
         Ok(())
     }
 
@@ -244,6 +204,7 @@ impl Keyring {
         }
         let version = trust.version;
         self.dir.write_generation(TRUST, &trust.to_bytes())?;
+        self.warn(TRUST, None);
         *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
         Ok(version)
     }
@@ -265,60 +226,66 @@ impl Keyring {
         Ok(next)
     }
 
-    /// Called after the control plane said, over an authenticated connection, that this sensor is revoked: destroys the private keys and
-    /// the certificate; who it was stays readable.
+    /// Called after the control plane said, over an authenticated connection, that this sensor is revoked: destroys the private keys, the
+    /// certificate and the continuity token; who it was stays readable.
     pub fn revoke(&self, at: Timestamp) -> Result<(), KeyringError> {
         let revoked = Enrolment::Revoked(Revoked {
             was: self.enrolled.clone(),
             at,
         });
         self.dir.write(ENROLMENT, &revoked.to_bytes())?;
-        for name in [CERTIFICATE, IDENTITY_KEY, TLS_KEY] {
+        for name in [CERTIFICATE, CONTINUITY, SEALING_KEYS, IDENTITY_KEY, TLS_KEY] {
             self.dir.remove(name)?;
         }
         Ok(())
     }
 }
 
-fn revoked_error(revoked: &Revoked) -> KeyringError {
-    KeyringError::Revoked {
-        sensor: revoked.was.sensor,
-        at: revoked.at,
-    }
-}
-
-fn enrolment(dir: &StateDir) -> Result<Option<Enrolment>, KeyringError> {
-    let Some(bytes) = dir.read(ENROLMENT)? else {
-        return Ok(None);
-    };
-    Enrolment::from_bytes(&bytes)
-        .map(Some)
-        .map_err(|why| KeyringError::Damaged {
-            path: dir.file(ENROLMENT),
-            why,
-        })
-}
-
-fn identity_key(dir: &StateDir) -> Result<IdentityKey, KeyringError> {
-    let lost = |why: String| KeyringError::IdentityLost {
-        path: dir.file(IDENTITY_KEY),
-        why,
-    };
-    match dir.read(IDENTITY_KEY) {
-        Ok(Some(pkcs8)) => {
-            IdentityKey::from_pkcs8(&pkcs8).map_err(|_| lost("it is not an Ed25519 key".to_owned()))
+/// The certificate; none if no generation of it is sound.
+fn certificate(dir: &StateDir, warnings: &mut Warnings) -> Result<Option<StoredCertificate>, KeyringError> {
+    match generation(dir, CERTIFICATE, StoredCertificate::from_bytes, warnings) {
+        Ok(certificate) => Ok(Some(certificate)),
+        Err(error @ KeyringError::Damaged { .. }) => {
+            tracing::error!(%error, "the certificate is lost; another is asked for");
+            warnings.insert(CERTIFICATE, format!("{error}; another certificate is asked for"));
+            Ok(None)
         }
-        Ok(None) => Err(lost("it is missing".to_owned())),
-        Err(KeyringError::Damaged { why, .. }) => Err(lost(why)),
         Err(other) => Err(other),
     }
 }
 
-fn generation<T>(
+/// The continuity token; none if it is lost. One that cannot be read just now is not lost.
+fn continuity(
     dir: &StateDir,
     name: &str,
+    warnings: &mut Warnings,
+) -> Result<Option<ContinuityToken>, KeyringError> {
+    let damaged = |why: &str| KeyringError::Damaged {
+        path: dir.file(CONTINUITY),
+        why: why.to_owned(),
+    };
+    let lost = match dir.read(CONTINUITY) {
+        Ok(Some(bytes)) => match ContinuityToken::new(&bytes) {
+            Some(token) => return Ok(Some(token)),
+            None => damaged("it holds no token"),
+        },
+        Ok(None) => damaged("it is missing"),
+        Err(error @ (KeyringError::Damaged { .. } | KeyringError::File(FileError::TooLarge { .. }))) => error,
+        Err(other) => return Err(other),
+    };
+    tracing::error!(error = %lost, "no continuity token can be shown");
+    let warning = format!(
+        "{lost}; without it the control plane takes this sensor for a copy. If it is none, ask an administrator: portolan sensor approve {name}"
+    );
+    warnings.insert(CONTINUITY, warning);
+    Ok(None)
+}
+
+fn generation<T>(
+    dir: &StateDir,
+    name: &'static str,
     read: fn(&[u8]) -> Result<T, String>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Warnings,
 ) -> Result<T, KeyringError> {
     let damaged = |why: String| KeyringError::Damaged {
         path: dir.file(name),
@@ -329,7 +296,7 @@ fn generation<T>(
         .ok_or_else(|| damaged("it is missing".to_owned()))?;
     if let Some(damage) = found.damaged {
         tracing::warn!(%damage, "the previous generation is used");
-        warnings.push(format!("{damage}; the previous generation is used"));
+        warnings.insert(name, format!("{damage}; the previous generation is used"));
     }
     read(&found.payload).map_err(damaged)
 }

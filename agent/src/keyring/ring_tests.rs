@@ -9,6 +9,9 @@ use proptest::prelude::*;
 use rcgen::CertificateParams;
 use rustls_pki_types::CertificateDer;
 
+use data_encoding::HEXLOWER;
+
+use super::super::NewIdentity;
 use super::*;
 
 fn at(seconds: i64) -> Timestamp {
@@ -23,6 +26,14 @@ fn certificate(mark: u8) -> StoredCertificate {
         received_at: at(1_000),
         not_after: at(87_400),
     }
+}
+
+fn token(mark: u8) -> ContinuityToken {
+    ContinuityToken::new(&[mark; 32]).unwrap()
+}
+
+fn shown(ring: &Keyring) -> Option<Vec<u8>> {
+    ring.continuity().map(|token| token.expose().to_vec())
 }
 
 fn root() -> CertificateDer<'static> {
@@ -48,11 +59,13 @@ fn enrol(path: &Path) -> Keyring {
     };
     let first = root();
     let trust = TrustBundle::new(1, vec![first.clone()]).unwrap();
-    new.complete(&dir, &enrolled, &certificate(1), &trust).unwrap();
+    new.complete(&dir, &enrolled, &certificate(1), &trust, &token(1))
+        .unwrap();
     let ring = Keyring::open(dir).unwrap();
     ring.store_certificate(certificate(2)).unwrap();
     ring.store_trust(TrustBundle::new(2, vec![first, root()]).unwrap())
         .unwrap();
+    ring.store_continuity(token(2)).unwrap();
     ring.count_start().unwrap();
     ring
 }
@@ -127,6 +140,60 @@ fn a_revoked_sensor_keeps_its_name_and_loses_its_keys() {
 }
 
 #[test]
+fn a_lost_certificate_is_named_and_the_identity_still_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(enrol(folder.path()));
+    for name in ["certificate", "certificate.previous"] {
+        fs::write(folder.path().join(name), b"rubbish").unwrap();
+    }
+    let ring = Keyring::open(StateDir::open(folder.path()).unwrap()).unwrap();
+    assert!(ring.certificate().is_none());
+    assert!(
+        ring.warnings()[0].contains("certificate is damaged"),
+        "{:?}",
+        ring.warnings()
+    );
+    ring.store_certificate(certificate(3)).unwrap();
+    assert_eq!(ring.certificate().unwrap().key.expose(), [3]);
+    assert!(ring.warnings().is_empty(), "{:?}", ring.warnings());
+}
+
+#[test]
+fn a_lost_continuity_token_is_named_until_there_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(enrol(folder.path()));
+    fs::remove_file(folder.path().join("continuity")).unwrap();
+    let ring = Keyring::open(StateDir::open(folder.path()).unwrap()).unwrap();
+    assert_eq!(shown(&ring), None);
+    assert!(ring.warnings()[0].contains("continuity is damaged: it is missing"));
+    ring.store_continuity(token(9)).unwrap();
+    assert!(ring.warnings().is_empty());
+    drop(ring);
+    let ring = Keyring::open(StateDir::open(folder.path()).unwrap()).unwrap();
+    assert_eq!(shown(&ring), Some(vec![9; 32]));
+}
+
+#[test]
+fn t56_a_token_that_cannot_be_stored_leaves_the_old_one_in_use_and_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let ring = enrol(folder.path());
+    // No file can take the place of a folder.
+    let place = folder.path().join("continuity");
+    fs::remove_file(&place).unwrap();
+    fs::create_dir(&place).unwrap();
+    assert!(ring.store_continuity(token(3)).is_err());
+    assert_eq!(shown(&ring), Some(vec![2; 32]));
+    assert!(
+        ring.warnings()[0].contains("cannot be written"),
+        "{:?}",
+        ring.warnings()
+    );
+    fs::remove_dir(&place).unwrap();
+    ring.store_continuity(token(3)).unwrap();
+    assert_eq!((shown(&ring), ring.warnings().len()), (Some(vec![3; 32]), 0));
+}
+
+#[test]
 fn an_older_trust_bundle_never_replaces_a_newer_one() {
     let folder = tempfile::tempdir().unwrap();
     let ring = enrol(folder.path());
@@ -167,9 +234,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
     fn t57_each_damaged_file_is_named_and_nothing_is_deleted(
-        which in 0..4_usize, cut: bool, at: prop::sample::Index, bit in 0..8_u8,
+        which in 0..5_usize, cut: bool, at: prop::sample::Index, bit in 0..8_u8,
     ) {
-        let name = ["certificate", "trust", "enrolment", "identity.key"][which];
+        let name = ["certificate", "trust", "enrolment", "identity.key", "continuity"][which];
         let folder = tempfile::tempdir().unwrap();
         drop(enrol(folder.path()));
         let path = folder.path().join(name);
@@ -182,11 +249,17 @@ proptest! {
         prop_assert_eq!(files(folder.path()), before);
         match (name, opened) {
             ("certificate", Ok(ring)) => {
-                let used = ring.certificate();
+                let used = ring.certificate().unwrap();
                 prop_assert_eq!(used.key.expose(), [1], "the previous certificate is used");
                 prop_assert!(ring.warnings()[0].contains("certificate"));
             }
             ("trust", Ok(ring)) => prop_assert_eq!(ring.trust().version, 1),
+            ("continuity", Ok(ring)) => {
+                prop_assert_eq!(shown(&ring), None, "an older token is never shown");
+                let warning = &ring.warnings()[0];
+                prop_assert!(warning.contains("continuity is damaged"), "{}", warning);
+                prop_assert!(warning.contains("portolan sensor approve hamburg"), "{}", warning);
+            }
             ("enrolment", Err(KeyringError::Damaged { path: named, .. })) => prop_assert_eq!(named, path),
             ("identity.key", Err(error @ KeyringError::IdentityLost { .. })) => {
                 prop_assert!(error.to_string().contains("Nothing was deleted"));

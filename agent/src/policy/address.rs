@@ -1,10 +1,10 @@
 //! Addresses: which are never contacted, which are private, and ranges of them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use portolan_shared::model::{meanings_of_address, never_contacted};
+use portolan_shared::model::{NEVER_CONTACTED, in_block, meanings_of_address, never_contacted};
 
 /// A block of addresses in CIDR form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,16 +23,51 @@ impl AddressRange {
     }
 
     fn contains_exactly(&self, address: IpAddr) -> bool {
-        match (self.first, address) {
-            (IpAddr::V4(first), IpAddr::V4(address)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
-                first.to_bits() & mask == address.to_bits() & mask
-            }
-            (IpAddr::V6(first), IpAddr::V6(address)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
-                first.to_bits() & mask == address.to_bits() & mask
-            }
-            _ => false,
+        in_block(self.first, self.prefix, address)
+    }
+}
+
+/// Blocks of private addresses (RFC 1918, RFC 6598, RFC 4193), as `private` in a policy means them.
+pub(super) const PRIVATE: [AddressRange; 5] = [
+    AddressRange::v4([10, 0, 0, 0], 8),
+    AddressRange::v4([172, 16, 0, 0], 12),
+    AddressRange::v4([192, 168, 0, 0], 16),
+    AddressRange::v4([100, 64, 0, 0], 10),
+    AddressRange {
+        first: IpAddr::V6(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0)),
+        prefix: 7,
+    },
+];
+
+/// Blocks that are never contacted, whatever a policy says.
+pub(super) fn never() -> impl Iterator<Item = AddressRange> {
+    NEVER_CONTACTED
+        .into_iter()
+        .map(|(first, prefix, _)| AddressRange { first, prefix })
+}
+
+impl AddressRange {
+    const fn v4([a, b, c, d]: [u8; 4], prefix: u8) -> Self {
+        Self {
+            first: IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+            prefix,
+        }
+    }
+
+    /// Whether it is a block of IPv4 addresses.
+    #[must_use]
+    pub fn is_ipv4(&self) -> bool {
+        self.first.is_ipv4()
+    }
+}
+
+impl From<IpAddr> for AddressRange {
+    /// The range of this address alone.
+    fn from(address: IpAddr) -> Self {
+        let prefix = if address.is_ipv4() { 32 } else { 128 };
+        Self {
+            first: address,
+            prefix,
         }
     }
 }
@@ -130,20 +165,11 @@ impl fmt::Display for AddressSet {
 }
 
 fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            // RFC 6598: carriers' shared space, 100.64.0.0/10.
-            v4.is_private() || (a == 100 && (64..128).contains(&b))
-        }
-        IpAddr::V6(v6) => v6.is_unique_local(),
-    }
+    PRIVATE.iter().any(|block| block.contains_exactly(address))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
     use proptest::prelude::*;
 

@@ -1,24 +1,17 @@
 //! The decisions.
 
-use std::fmt;
-use std::net::IpAddr;
-
-use portolan_shared::model::{CredentialReference, RegistryUrl, never_contacted, printable};
+use jiff::Timestamp;
+use portolan_shared::model::manifest::FactsField;
+use portolan_shared::model::{
+    Commands, CredentialReference, RegistryUrl, RepositoryName, RepositoryPatterns,
+};
 
 use super::address::AddressSet;
 use super::credentials::CredentialPattern;
-use super::host::{HostPattern, HostPort, literal};
-
-/// Why a host is contacted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HopPurpose {
-    /// It is the registry.
-    Registry,
-    /// The registry names it as its token service: it gets the credential.
-    Realm,
-    /// The registry redirects to it.
-    Storage,
-}
+use super::host::{HostPattern, HostPort};
+use super::limits::{AgentLimits, OwnLimits, RegistryLimits, size, time};
+use super::modes::CredentialModes;
+use super::window::{Hour, Window, hour};
 
 /// The policy says no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +34,9 @@ pub(super) struct Rule {
     pub(super) realms: Vec<HostPort>,
     pub(super) storage: Vec<HostPort>,
     pub(super) credentials: Vec<CredentialPattern>,
+    pub(super) modes: CredentialModes,
+    pub(super) repositories: RepositoryPatterns,
+    pub(super) limits: OwnLimits,
     pub(super) plaintext: bool,
 }
 
@@ -48,10 +44,36 @@ pub(super) struct Rule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     pub(super) rules: Vec<Rule>,
+    pub(super) commands: Commands,
+    pub(super) limits: AgentLimits,
+    pub(super) windows: Vec<Window>,
+    /// Sorted, each once.
+    pub(super) withhold: Vec<FactsField>,
     pub(super) hash: [u8; 32],
 }
 
 const DEFAULT: &str = "policy:default";
+
+impl PolicyRefusal {
+    /// What is said of a job that runs while the last window closes.
+    #[must_use]
+    pub fn window_over() -> Self {
+        Self {
+            rule: "policy:window".to_owned(),
+            why: "the [[window]] in which the job ran has closed".to_owned(),
+        }
+    }
+
+    /// What is said of a job whose registry the policy, read again, says something else about.
+    #[must_use]
+    pub fn changed() -> Self {
+        Self {
+            rule: "policy:changed".to_owned(),
+            why: "the policy was read again while the job ran, and says something else of this registry"
+                .to_owned(),
+        }
+    }
+}
 
 impl Policy {
     /// Allows nothing.
@@ -59,6 +81,10 @@ impl Policy {
     pub fn nothing() -> Self {
         Self {
             rules: Vec::new(),
+            commands: Commands::default(),
+            limits: AgentLimits::default(),
+            windows: Vec::new(),
+            withhold: Vec::new(),
             hash: hash(b""),
         }
     }
@@ -75,21 +101,92 @@ impl Policy {
         self.hash
     }
 
-    /// One line for people, at most 256 bytes.
+    /// What holds for all registries together.
     #[must_use]
-    pub fn summary(&self) -> String {
-        if self.rules.is_empty() {
-            return "allows nothing".to_owned();
-        }
-        let hosts: Vec<String> = self.rules.iter().map(Rule::hosts).collect();
-        let hosts = hosts.join(", ");
-        printable(&format!("allows {}: {hosts}", self.rules.len()), 256)
+    pub fn limits(&self) -> &AgentLimits {
+        &self.limits
     }
 
-    /// One line per entry, for people.
+    /// What holds for one registry that is allowed.
+    pub fn registry_limits(&self, registry: &RegistryUrl) -> Result<RegistryLimits, PolicyRefusal> {
+        Ok(self.limits.with(&self.rule_for(registry)?.limits))
+    }
+
+    /// Whether a job on this registry may have read so many bytes, where all jobs have read `today` on this day.
+    pub fn allows_bytes(&self, registry: &RegistryUrl, job: u64, today: u64) -> Result<(), PolicyRefusal> {
+        let rule = self.rule_for(registry)?;
+        let refused = |rule: String, key, bound| {
+            Err(PolicyRefusal {
+                rule,
+                why: format!("{key} is {} and has been read", size(bound)),
+            })
+        };
+        if today > self.limits.bytes_per_day {
+            let bound = self.limits.bytes_per_day;
+            return refused("policy:limits.bytes_per_day".to_owned(), "bytes_per_day", bound);
+        }
+        let bound = self.limits.with(&rule.limits).bytes_per_job;
+        if job <= bound {
+            return Ok(());
+        }
+        let whose = if bound == self.limits.bytes_per_job {
+            "policy:limits"
+        } else {
+            &rule.id
+        };
+        refused(format!("{whose}.bytes_per_job"), "bytes_per_job", bound)
+    }
+
+    /// What is said of a job that has taken all the time that it may.
     #[must_use]
-    pub fn describe(&self) -> Vec<String> {
-        self.rules.iter().map(ToString::to_string).collect()
+    pub fn out_of_time(&self) -> PolicyRefusal {
+        PolicyRefusal {
+            rule: "policy:limits.job_duration".to_owned(),
+            why: format!(
+                "the job has taken the {} that job_duration allows",
+                time(self.limits.job_duration)
+            ),
+        }
+    }
+
+    /// Whether a job on this registry that began under `former` may go on: whether both say the same of everything that is asked once for a
+    /// whole job. Numbers of requests and bytes are none of it, because those are asked for each request.
+    #[must_use]
+    pub fn goes_on_from(&self, former: &Self, registry: &RegistryUrl) -> bool {
+        let Self {
+            rules: _,
+            commands,
+            limits,
+            windows,
+            withhold,
+            hash: _,
+        } = self;
+        let same_rule = match (self.rule_for(registry), former.rule_for(registry)) {
+            (Ok(rule), Ok(before)) => rule.goes_on_from(before),
+            _ => false,
+        };
+        same_rule
+            && *commands == former.commands
+            && limits.job_duration == former.limits.job_duration
+            && *windows == former.windows
+            && *withhold == former.withhold
+    }
+
+    /// What of an image's facts is kept from the control plane.
+    #[must_use]
+    pub fn withheld(&self) -> &[FactsField] {
+        &self.withhold
+    }
+
+    /// Whether jobs are taken at this moment. Gives when they have to have ended, if there is such a moment within a week.
+    pub fn allows_now(&self, now: Timestamp) -> Result<Option<Timestamp>, PolicyRefusal> {
+        match hour(&self.windows, now) {
+            Hour::Open(closes) => Ok(closes),
+            Hour::Closed(opens) => Err(PolicyRefusal {
+                rule: "policy:window".to_owned(),
+                why: format!("no [[window]] is open now; the next one opens at {opens}"),
+            }),
+        }
     }
 
     /// Whether this registry may be read. Gives the id of the rule that allows it.
@@ -104,6 +201,11 @@ impl Policy {
         reference: &CredentialReference,
     ) -> Result<&str, PolicyRefusal> {
         let rule = self.rule_for(registry)?;
+        if !rule.modes.local {
+            return Err(rule.refusal(format!(
+                "the entry's credential_modes lack \"local\", and {reference} is a credential of this machine"
+            )));
+        }
         let allowed = rule.credentials.iter().any(|pattern| pattern.matches(reference));
         if allowed {
             Ok(rule.id.as_str())
@@ -114,66 +216,36 @@ impl Policy {
         }
     }
 
-    /// Whether reading this registry may lead to this host. Nothing is resolved; a host that is written as an address is judged as one.
-    ///
-    /// `host` is in lower case; IPv6 addresses in brackets.
-    pub fn allows_hop(
+    /// Whether this registry may be read with a credential that was sealed for this sensor.
+    pub fn allows_sealed_credential(&self, registry: &RegistryUrl) -> Result<&str, PolicyRefusal> {
+        let rule = self.rule_for(registry)?;
+        if rule.modes.sealed {
+            Ok(rule.id.as_str())
+        } else {
+            Err(rule.refusal("the entry's credential_modes lack \"sealed\"".to_owned()))
+        }
+    }
+
+    /// Whether this repository of the registry may be read.
+    pub fn allows_repository(
         &self,
         registry: &RegistryUrl,
-        https: bool,
-        host: &str,
-        port: u16,
-        purpose: HopPurpose,
+        repository: &RepositoryName,
     ) -> Result<&str, PolicyRefusal> {
         let rule = self.rule_for(registry)?;
-        let why = rule.refuses_hop(registry, https, host, port, purpose);
-        if let Some(why) = why {
-            return Err(rule.refusal(why));
-        }
-        match literal(host) {
-            Some(address) => self.allows_address(registry, host, address),
-            None => Ok(rule.id.as_str()),
+        if rule.repositories.matches(repository) {
+            Ok(rule.id.as_str())
+        } else {
+            Err(rule.refusal(format!("the entry's repositories leave out {repository}")))
         }
     }
 
-    /// Whether this address, which `host` resolved to, may be connected to for this registry.
-    pub fn allows_address(
-        &self,
-        registry: &RegistryUrl,
-        host: &str,
-        address: IpAddr,
-    ) -> Result<&str, PolicyRefusal> {
-        if let Some(rule) = never_contacted(address) {
-            return Err(PolicyRefusal {
-                rule: format!("policy:{rule}"),
-                why: format!("{host} is at {address}, which is never contacted"),
-            });
-        }
-        let rule = self.rule_for(registry)?;
-        match rule.addresses.check(address) {
-            Ok(()) => Ok(rule.id.as_str()),
-            Err(kind) => Err(rule.refusal(format!(
-                "{host} is at {address} ({kind}), but the entry allows {} addresses only",
-                rule.addresses
-            ))),
-        }
+    /// The patterns that this registry's repositories have to match.
+    pub fn repositories(&self, registry: &RegistryUrl) -> Result<&RepositoryPatterns, PolicyRefusal> {
+        Ok(&self.rule_for(registry)?.repositories)
     }
 
-    /// Whether the file permits loopback addresses on the way to this registry.
-    #[must_use]
-    pub fn allows_loopback(&self, registry: &RegistryUrl) -> bool {
-        self.rule_for(registry)
-            .is_ok_and(|rule| rule.addresses.has_loopback())
-    }
-
-    /// Whether the file names this host as a token service of this registry. One on the registry's own host needs no naming.
-    #[must_use]
-    pub fn names_realm(&self, registry: &RegistryUrl, host: &str, port: u16) -> bool {
-        self.rule_for(registry)
-            .is_ok_and(|rule| rule.realms.iter().any(|realm| realm.matches(host, port)))
-    }
-
-    fn rule_for(&self, registry: &RegistryUrl) -> Result<&Rule, PolicyRefusal> {
+    pub(super) fn rule_for(&self, registry: &RegistryUrl) -> Result<&Rule, PolicyRefusal> {
         let mut nearest = None;
         for rule in &self.rules {
             if !rule.host.matches(registry.host()) {
@@ -198,63 +270,37 @@ impl Policy {
 }
 
 impl Rule {
-    fn refusal(&self, why: String) -> PolicyRefusal {
+    /// Whether both allow the same, but for what is counted. Its number in the file is its name alone.
+    fn goes_on_from(&self, former: &Self) -> bool {
+        let Self {
+            id: _,
+            host,
+            ports,
+            addresses,
+            realms,
+            storage,
+            credentials,
+            modes,
+            repositories,
+            limits: _,
+            plaintext,
+        } = self;
+        *host == former.host
+            && *ports == former.ports
+            && *addresses == former.addresses
+            && *realms == former.realms
+            && *storage == former.storage
+            && *credentials == former.credentials
+            && *modes == former.modes
+            && *repositories == former.repositories
+            && *plaintext == former.plaintext
+    }
+
+    pub(super) fn refusal(&self, why: String) -> PolicyRefusal {
         PolicyRefusal {
             rule: self.id.clone(),
             why,
         }
-    }
-
-    fn refuses_hop(
-        &self,
-        registry: &RegistryUrl,
-        https: bool,
-        host: &str,
-        port: u16,
-        purpose: HopPurpose,
-    ) -> Option<String> {
-        if !https && !self.plaintext {
-            return Some(format!("{host}:{port} would be contacted without TLS"));
-        }
-        let same_host = host == registry.host();
-        let allowed = match purpose {
-            HopPurpose::Registry => same_host && port == registry.port(),
-            HopPurpose::Realm => same_host || self.realms.iter().any(|realm| realm.matches(host, port)),
-            HopPurpose::Storage => {
-                same_host || self.storage.iter().any(|storage| storage.matches(host, port))
-            }
-        };
-        let list = match purpose {
-            HopPurpose::Registry => return (!allowed).then(|| format!("{host}:{port} is not the registry")),
-            HopPurpose::Realm => "realms",
-            HopPurpose::Storage => "storage",
-        };
-        (!allowed).then(|| format!("{host}:{port} is not in the entry's {list}"))
-    }
-
-    fn hosts(&self) -> String {
-        let ports: Vec<String> = self.ports.iter().map(ToString::to_string).collect();
-        format!("{}:{}", self.host, ports.join("|"))
-    }
-}
-
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.plaintext { "https or http" } else { "https" };
-        write!(
-            f,
-            "{}: {} over {scheme}, at {} addresses",
-            self.id,
-            self.hosts(),
-            self.addresses
-        )?;
-        for (word, list) in [("realms", &self.realms), ("storage", &self.storage)] {
-            if !list.is_empty() {
-                let list: Vec<String> = list.iter().map(ToString::to_string).collect();
-                write!(f, ", {word} {}", list.join(" "))?;
-            }
-        }
-        Ok(())
     }
 }
 

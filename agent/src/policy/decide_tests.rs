@@ -1,4 +1,5 @@
 use super::super::file::parse;
+use super::super::hop::HopPurpose;
 use super::*;
 
 fn policy(text: &str) -> Policy {
@@ -92,10 +93,7 @@ fn t43_rebinding_to_metadata_address_is_refused() {
     let ask =
         |address: &str| policy.allows_address(&registry, "gitlab.example.com", address.parse().unwrap());
     assert!(ask("10.1.1.1").is_ok());
-    assert_eq!(
-        ask("169.254.169.254").unwrap_err().rule,
-        "policy:address.link_local"
-    );
+    assert_eq!(ask("169.254.169.254").unwrap_err().rule, "address.link_local");
     assert_eq!(ask("93.184.216.34").unwrap_err().rule, "policy:allow[2]");
     let literal = policy.allows_hop(&registry, true, "169.254.169.254", 443, HopPurpose::Storage);
     assert!(
@@ -117,4 +115,131 @@ fn loopback_only_where_it_is_written() {
             .is_ok()
     );
     assert!(policy.allows_address(&named, "h", loopback).is_err());
+}
+
+#[test]
+fn what_an_entry_narrows_is_refused_by_its_rule() {
+    let policy = policy(
+        "version = 1\n[[allow]]\nhost = \"h\"\nrepositories = [\"acme/**\", \"!acme/tmp/**\"]\ncredential_modes = [\"sealed\"]\n",
+    );
+    let registry = url("https://h");
+    let repository = |name: &str| policy.allows_repository(&registry, &name.parse().unwrap());
+    assert_eq!(repository("acme/shop"), Ok("policy:allow[1]"));
+    for name in ["acme/tmp/x", "other"] {
+        let refused = repository(name).unwrap_err();
+        assert_eq!(refused.rule, "policy:allow[1]");
+        assert!(refused.why.contains(name), "{refused}");
+    }
+    assert!(policy.allows_sealed_credential(&registry).is_ok());
+    let refused = policy
+        .allows_credential(&registry, &"env:A".parse().unwrap())
+        .unwrap_err();
+    assert!(refused.why.contains("credential_modes"), "{refused}");
+}
+
+#[test]
+fn only_local_credentials_leave_sealed_ones_out() {
+    let policy = policy("version = 1\n[[allow]]\nhost = \"h\"\ncredential_modes = [\"local\"]\n");
+    let registry = url("https://h");
+    assert!(
+        policy
+            .allows_credential(&registry, &"env:A".parse().unwrap())
+            .is_ok()
+    );
+    let refused = policy.allows_sealed_credential(&registry).unwrap_err();
+    assert_eq!(refused.rule, "policy:allow[1]");
+}
+
+#[test]
+fn outside_of_windows_nothing_is_allowed_and_the_refusal_says_until_when() {
+    let policy = policy("version = 1\n[[window]]\nhours = \"01:00-02:00\"\n");
+    let at = |text: &str| policy.allows_now(text.parse().unwrap());
+    assert_eq!(
+        at("2026-01-05T01:30:00Z"),
+        Ok(Some("2026-01-05T02:00:00Z".parse().unwrap()))
+    );
+    let refused = at("2026-01-05T02:00:00Z").unwrap_err();
+    assert_eq!(refused.rule, "policy:window");
+    assert!(refused.why.contains("2026-01-06T01:00:00Z"), "{refused}");
+}
+
+#[test]
+fn summaries_and_explanations_say_what_holds() {
+    let all = policy(GITLAB);
+    assert_eq!(
+        all.summary(),
+        "allows 2: other.example.com:443, gitlab.example.com:5050"
+    );
+    let text = all.explain();
+    for said in [
+        "policy:allow[2]: gitlab.example.com",
+        "port 5050 of gitlab.example.com, over https only",
+        "addresses that are 10.0.0.0/8",
+        "Credentials go to the registry's own host and login.example.com:443.",
+        "own host and *.s3.example.com",
+        "Every repository may be read.",
+        "At most 64 requests at once, 2 GiB per job.",
+        "256 requests at once, 20 GiB per day (UTC); a job ends after 24 h",
+        "Jobs are taken at any time.",
+        "cloud metadata services",
+    ] {
+        assert!(text.contains(said), "{said}:\n{text}");
+    }
+    assert!(Policy::nothing().explain().starts_with("Nothing is allowed"));
+    let long = "[[allow]]\nhost = \"a-rather-long-name.example.com\"\n".repeat(100);
+    let summary = policy(&format!("version = 1\n{long}")).summary();
+    assert!(
+        summary.len() <= 256 && summary.starts_with("allows 100: "),
+        "{summary}"
+    );
+}
+
+#[test]
+fn a_host_that_is_written_as_an_address_opens_that_address_alone() {
+    let entry = |keys: &str| {
+        policy(&format!(
+            "version = 1\n[[allow]]\nhost = \"10.0.0.7\"\nstorage = [\"s3.example.com\"]\n{keys}"
+        ))
+    };
+    let registry = url("https://10.0.0.7");
+    for keys in ["", "addresses = [\"10.9.0.0/16\"]\n"] {
+        let policy = entry(keys);
+        let ask =
+            |host: &str, address: &str| policy.allows_address(&registry, host, address.parse().unwrap());
+        assert!(ask("10.0.0.7", "10.0.0.7").is_ok());
+        assert!(ask("s3.example.com", "192.168.1.1").is_err(), "{keys:?}");
+        assert_eq!(ask("s3.example.com", "10.9.1.1").is_ok(), !keys.is_empty());
+    }
+}
+
+#[test]
+fn a_job_goes_on_where_only_counts_or_other_registries_have_changed() {
+    let registry = url("https://h");
+    let entry = "version = 1\n[[allow]]\nhost = \"h\"\n";
+    let former = policy(entry);
+    let goes_on = |text: &str| policy(text).goes_on_from(&former, &registry);
+    for same in [
+        "",
+        "concurrency = 1\nrequests_per_second = 3\nbytes_per_job = 10\n",
+        "[[allow]]\nhost = \"other\"\n",
+        "[limits]\nbytes_per_day = 10\n",
+    ] {
+        assert!(goes_on(&format!("{entry}{same}")), "{same}");
+    }
+    for other in [
+        "addresses = [\"10.0.0.0/8\"]\n",
+        "repositories = [\"acme/**\"]\n",
+        "credentials = []\n",
+        "credential_modes = [\"local\"]\n",
+        "realms = [\"login\"]\n",
+        "storage = [\"s3\"]\n",
+        "ports = [443, 5000]\n",
+        "plaintext = true\n",
+        "[upload]\nwithhold = [\"labels\"]\n",
+        "[limits]\njob_duration = \"2 h\"\n",
+        "[[window]]\nhours = \"01:00-02:00\"\n",
+    ] {
+        assert!(!goes_on(&format!("{entry}{other}")), "{other}");
+    }
+    assert!(!goes_on("version = 1\n") && !Policy::nothing().goes_on_from(&former, &registry));
 }

@@ -128,8 +128,8 @@ pub fn write_first_policy(path: &Path, allowed: &Allowed) -> Result<(), Allowanc
 
 #[cfg(test)]
 mod tests {
-    use super::super::decide::HopPurpose;
     use super::super::file::parse;
+    use super::super::hop::HopPurpose;
     use super::*;
 
     fn registries(texts: &[&str]) -> Allowed {

@@ -28,6 +28,21 @@ impl HostPattern {
         }
     }
 
+    /// Whether it has every host of another pattern.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match other {
+            Self::Exact(name) => self.matches(name),
+            Self::Below(suffix) => self == other || !self.is_exact() && self.matches(suffix),
+        }
+    }
+
+    /// Whether it is one host.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        matches!(self, Self::Exact(_))
+    }
+
     /// Whether it is a loopback address or `localhost`, written literally.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

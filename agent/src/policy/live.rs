@@ -1,16 +1,20 @@
 //! The policy in force, which a signal can have read again.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::sync::watch;
+
 use super::decide::Policy;
 use super::file::PolicyError;
+use super::owner::{Standing, standing};
 
 /// The policy in force. Cheap to share; every decision asks for the current one.
 #[derive(Debug)]
 pub struct LivePolicy {
     path: PathBuf,
-    current: RwLock<Arc<Policy>>,
+    current: watch::Sender<Arc<Policy>>,
     fault: RwLock<Option<String>>,
 }
 
@@ -22,7 +26,7 @@ impl LivePolicy {
     pub fn load(path: &Path) -> Result<Self, PolicyError> {
         Ok(Self {
             path: path.to_owned(),
-            current: RwLock::new(Arc::new(Policy::load(path)?)),
+            current: watch::Sender::new(Arc::new(Policy::load(path)?)),
             fault: RwLock::new(None),
         })
     }
@@ -36,13 +40,25 @@ impl LivePolicy {
     /// The policy in force now.
     #[must_use]
     pub fn current(&self) -> Arc<Policy> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.borrow())
+    }
+
+    /// The policy in force now, and each that comes into force after it: for whoever keeps to what an earlier one said.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<Arc<Policy>> {
+        self.current.subscribe()
     }
 
     /// Why the file as it is now is not in force, if it is not.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
         self.fault.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Who but the machine's administrator can change the file, in words.
+    #[must_use]
+    pub fn exposure(&self) -> Option<String> {
+        exposure(&self.path)
     }
 
     /// Reads the file again. If that fails nothing is allowed until it is mended: the former policy may be what its author wanted to end.
@@ -54,8 +70,25 @@ impl LivePolicy {
             Ok(policy) => (policy, Ok(())),
             Err(error) => (Policy::nothing(), Err(error)),
         };
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
+        self.current.send_if_modified(|current| {
+            let changed = **current != policy;
+            if changed {
+                *current = Arc::new(policy);
+            }
+            changed
+        });
         result
+    }
+}
+
+/// Who but the machine's administrator can change this policy file, in words.
+#[must_use]
+pub fn exposure(path: &Path) -> Option<String> {
+    // Without a file nothing is allowed; one that cannot be opened is told of as a fault.
+    match standing(path, &File::open(path).ok()?) {
+        Standing::Others(who) => Some(format!("the policy {}: {who}", path.display())),
+        // Everybody: such a file is not read at all.
+        Standing::Administrator | Standing::Everybody => None,
     }
 }
 

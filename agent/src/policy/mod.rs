@@ -1,40 +1,58 @@
 //! The local policy: what this agent may do, whoever asks. A file that belongs to the machine's administrator; nothing remote can change,
 //! extend or disable it. Missing or empty, it allows nothing.
 //!
-//! ```toml
-//! version = 1
+//! Its keys, their defaults and the ids of the rules are described for administrators in `deploy/agent/policy.md`, and tests compare. Without
+//! `credentials`, an entry allows [`DEFAULT_CREDENTIALS`]: files and mounted secrets where credentials are kept, `env:*`, `systemd:*`, and
+//! `docker-config` without a path. What else the agent can read is nobody's business but this machine's.
 //!
-//! [[allow]]
-//! host = "gitlab.example.com"          # exact, or "*.example.com" for everything below it
-//! ports = [443, 5050]                  # [443] if absent
-//! addresses = ["public", "10.0.0.0/8"] # what the host may resolve to: "public", "private", ranges; ["public"] if absent
-//! realms = ["login.example.com"]       # token services on other hosts that get this registry's credential
-//! storage = ["s3.example.com:9000"]    # other hosts that its downloads may come from
-//! credentials = ["file:/etc/portolan/*", "env:GITLAB"] # which references the control plane may name for it; see below if absent
-//! plaintext = false                    # http instead of https
-//! ```
+//! There is no rate limit unless one is written. The registry is protected already by the budget that its definition has and by a client
+//! that slows down when answers do, and a default of a few requests per second would make an inventory that takes seconds take an hour. For
+//! the same reason jobs may take a day. There are no path prefixes either: every path that is asked is built by the adapter of a product, and
+//! no message has a field for one. What may be done is read only, by the methods GET and HEAD, and POST where a token service wants it.
 //!
-//! Without `credentials`, an entry allows [`DEFAULT_CREDENTIALS`]: files where credentials are kept, `env:*`, and `docker-config`
-//! without a path. What else the agent can read is nobody's business but this machine's.
+//! There is nothing about sensors that this one trusts either: no message exists by which it could be asked to seal a credential for another.
 //!
 //! A request is judged in this order: the registry by its host, port and scheme; each hop (token service, redirect) by the rule of the
 //! registry it belongs to; each address that a host resolves to. Link-local addresses, cloud metadata services, multicast and
-//! the like are never contacted; loopback only where the file names it literally. Pure: nothing here resolves or connects.
+//! the like are never contacted; loopback only where the file names it literally. Pure: nothing here resolves or connects, or counts; the
+//! limits are kept by [`jobs`](crate::jobs).
 
 mod address;
+mod command;
 mod credentials;
 mod decide;
+mod egress;
+mod entry;
+mod explain;
 mod faults;
 mod file;
 mod first;
+mod hop;
 mod host;
+mod limits;
 mod live;
+mod modes;
+mod owner;
+mod sharing;
+mod told;
+mod upload;
+mod value;
+mod warnings;
+mod window;
+
+#[cfg(test)]
+mod rule_ids_tests;
 
 pub use address::{AddressRange, AddressSet};
 pub use credentials::{CredentialPattern, DEFAULT_CREDENTIALS};
-pub use decide::{HopPurpose, Policy, PolicyRefusal};
+pub use decide::{Policy, PolicyRefusal};
+pub use egress::{Egress, EgressFormat, Needed, ResolvedHosts};
 pub use faults::{PolicyFault, PolicyFaults};
 pub use file::{POLICY_BYTES, PolicyError};
 pub use first::{Allowance, AllowanceError, Allowed, first_policy, write_first_policy};
+pub use hop::HopPurpose;
 pub use host::{HostPattern, HostPort};
-pub use live::LivePolicy;
+pub use limits::{AgentLimits, Rate, RegistryLimits};
+pub use live::{LivePolicy, exposure};
+pub use told::Told;
+pub use window::{Hour, Window};

@@ -52,6 +52,19 @@ pub fn metrics_text(report: &StatusReport) -> Result<String, prometheus::Error> 
             "Certificates renewed since start.",
             certificate.map(|certificate| count(certificate.renewals)),
         ),
+        (
+            "portolan_agent_recoveries_total",
+            "Certificates recovered since start.",
+            certificate.map(|certificate| count(certificate.recoveries)),
+        ),
+        (
+            "portolan_agent_shut_out",
+            "1 while the control plane lets this sensor in no more.",
+            report
+                .sensor
+                .as_ref()
+                .and_then(|sensor| flag(sensor.refused.is_some())),
+        ),
         ("portolan_agent_jobs_running", "Jobs that run.", Some(jobs)),
         (
             "portolan_agent_jobs_ended_total",
@@ -102,6 +115,8 @@ mod tests {
             "portolan_agent_certificate_days_left 0.75",
             "portolan_agent_clock_skew_seconds -1.5",
             "portolan_agent_jobs_ended_total 5",
+            "portolan_agent_recoveries_total 1",
+            "portolan_agent_shut_out 0",
             "# TYPE portolan_agent_jobs_ended_total counter",
             "# TYPE portolan_agent_sessions_total counter",
             "# TYPE portolan_agent_jobs_running gauge",

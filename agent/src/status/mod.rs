@@ -10,7 +10,7 @@ mod socket;
 pub use http::serve_health;
 pub use metrics::metrics_text;
 pub use report::{
-    CertificateStatus, ConnectionStatus, JobStatus, PolicyStatus, SensorStatus, StatusReport, StatusSource,
-    WorkStatus,
+    CertificateStatus, ConnectionStatus, JobStatus, PolicyStatus, RefusedStatus, SealingKeyStatus,
+    SensorStatus, StatusReport, StatusSource, WorkStatus,
 };
 pub use socket::{SOCKET, StatusSocket, ask};

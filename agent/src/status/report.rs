@@ -49,8 +49,42 @@ pub struct SensorStatus {
     pub tenant: String,
     /// Its name.
     pub name: String,
-    /// Enrolled, or revoked.
+    /// `enrolled`, `suspended`, `quarantined`, `waiting for approval` or `revoked`.
     pub state: String,
+    /// Why the control plane lets it in no more; none while it does.
+    pub refused: Option<RefusedStatus>,
+    /// The fingerprint of its identity key, to be compared with what the control plane shows.
+    #[serde(default)]
+    pub fingerprint: Option<String>,
+    /// What credentials are sealed to; none before the first start.
+    #[serde(default)]
+    pub sealing_key: Option<SealingKeyStatus>,
+}
+
+/// A sealing key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealingKeyStatus {
+    /// Its id.
+    pub id: String,
+    /// When it was made: it is replaced 30 days later.
+    pub created_at: Timestamp,
+    /// Its age in whole days.
+    pub days_old: i64,
+    /// The control plane knows it, so that it can be sealed to.
+    pub known: bool,
+    /// A former key is still kept for what was sealed to it.
+    pub former: bool,
+}
+
+/// The control plane lets a sensor in no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedStatus {
+    /// The reason that it gave.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// What to do about it.
+    pub advice: String,
 }
 
 /// The way to the control plane.
@@ -89,6 +123,8 @@ pub struct CertificateStatus {
     pub renewal_failure: Option<String>,
     /// Renewals since start.
     pub renewals: u64,
+    /// Recoveries since start: certificates that were asked for because there was no good one.
+    pub recoveries: u64,
 }
 
 /// The local policy.
@@ -151,7 +187,28 @@ impl fmt::Display for StatusReport {
             None => writeln!(f, "sensor       not enrolled")?,
         }
         if let Some(sensor) = &self.sensor {
+            if let Some(refused) = &sensor.refused {
+                let since = to_the_second(refused.since);
+                writeln!(f, "shut out     since {since}: {}", refused.reason)?;
+                writeln!(f, "to do        {}", refused.advice)?;
+            }
             writeln!(f, "tenant       {}", sensor.tenant)?;
+            if let Some(fingerprint) = &sensor.fingerprint {
+                writeln!(f, "fingerprint  {fingerprint}")?;
+            }
+            if let Some(key) = &sensor.sealing_key {
+                let known = if key.known {
+                    ""
+                } else {
+                    ", not known to the control plane yet"
+                };
+                let former = if key.former { ", a former one is kept" } else { "" };
+                writeln!(
+                    f,
+                    "sealing key  {}, {} days old{known}{former}",
+                    key.id, key.days_old
+                )?;
+            }
         }
         match (&self.connection, self.running) {
             (Some(connection), true) => self.connection(f, connection)?,
@@ -236,6 +293,15 @@ pub(super) mod tests {
                 tenant: "t".into(),
                 name: "hamburg".into(),
                 state: "enrolled".into(),
+                refused: None,
+                fingerprint: Some("AB3DE-FGHIJ-KLMNO-PQRST".into()),
+                sealing_key: Some(SealingKeyStatus {
+                    id: "0a".into(),
+                    created_at: at,
+                    days_old: 3,
+                    known: true,
+                    former: true,
+                }),
             }),
             connection: Some(ConnectionStatus {
                 phase: "connected".into(),
@@ -254,6 +320,7 @@ pub(super) mod tests {
                 renewal_planned: Some(at),
                 renewal_failure: None,
                 renewals: 4,
+                recoveries: 1,
             }),
             policy: PolicyStatus {
                 file: "/p".into(),
@@ -274,6 +341,8 @@ pub(super) mod tests {
         let text = report.to_string();
         for part in [
             "hamburg (s), enrolled",
+            "fingerprint  AB3DE-FGHIJ-KLMNO-PQRST",
+            "sealing key  0a, 3 days old, a former one is kept",
             "connected to h:7443 since",
             "1.5 s ahead of the control plane's",
             "0.8 days left",
@@ -287,6 +356,23 @@ pub(super) mod tests {
             !text.contains(".123"),
             "to the second is enough for people:\n{text}"
         );
+        let mut shut_out = report.clone();
+        if let Some(sensor) = &mut shut_out.sensor {
+            sensor.state = "quarantined".into();
+            sensor.refused = Some(RefusedStatus {
+                reason: "sensor_quarantined".into(),
+                since: Timestamp::new(1_800_000_000, 5).unwrap(),
+                advice: "portolan sensor approve hamburg".into(),
+            });
+        }
+        let text = shut_out.to_string();
+        for part in [
+            "hamburg (s), quarantined",
+            "shut out     since 2027-01-15T08:00:00Z: sensor_quarantined",
+            "to do        portolan sensor approve hamburg",
+        ] {
+            assert!(text.contains(part), "{part:?} is missing in\n{text}");
+        }
         let json = serde_json::to_string(&report).unwrap();
         assert_eq!(serde_json::from_str::<StatusReport>(&json).unwrap(), report);
         let stopped = StatusReport {

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_proto::convert::{finding_to_wire, progress_to_wire, target};
+use portolan_proto::convert::{finding_to_wire, progress_to_wire};
 use portolan_proto::v1;
 use portolan_proto::v1::sensor_message::Body as Up;
-use portolan_shared::model::{AttemptRef, Finding, FindingCode, Reason, RunProgress, Scope, limits};
+use portolan_shared::model::{AttemptRef, Finding, FindingCode, Reason, RunProgress, limits};
 use portolan_shared::process::{Clock, Tasks, Uptime};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::lease::{Renewal, Standing, doubtful_from};
+use super::offered::{not_now, offered_job, offered_login};
 use super::upload::Uploads;
 use super::view::{LastWork, RunningView};
+use crate::credentials::{SealedLogin, SealedVault};
 use crate::inventory::Lease;
 use crate::jobs::{JobControl, JobEnd, Jobs, SyncJob};
 
@@ -26,6 +28,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 struct Attempt {
     registry: String,
+    login: Option<Arc<SealedLogin>>,
     renewed: Uptime,
     /// Until when the job may ask its registry.
     asks_until: watch::Sender<Uptime>,
@@ -62,6 +65,7 @@ enum Stop {
 /// All attempts of this sensor.
 pub(super) struct Attempts {
     jobs: Arc<dyn Jobs>,
+    vault: Arc<SealedVault>,
     uploads: Uploads,
     clock: Arc<dyn Clock>,
     tasks: Tasks,
@@ -74,6 +78,7 @@ pub(super) struct Attempts {
 impl Attempts {
     pub(super) fn new(
         jobs: Arc<dyn Jobs>,
+        vault: Arc<SealedVault>,
         uploads: Uploads,
         clock: Arc<dyn Clock>,
         tasks: Tasks,
@@ -82,6 +87,7 @@ impl Attempts {
         let (report, reports) = mpsc::channel(limits::RUNNING_ATTEMPTS);
         Self {
             jobs,
+            vault,
             uploads,
             clock,
             tasks,
@@ -92,8 +98,8 @@ impl Attempts {
         }
     }
 
-    /// Takes an offered job, or says why not. An offer that was accepted before is accepted again.
-    pub(super) fn offered(&mut self, offer: &v1::JobOffer, draining: bool) -> Up {
+    /// Takes an offered job, or says why not; `unwilling` is why nothing is taken on now. An offer that was accepted before is accepted again.
+    pub(super) fn offered(&mut self, offer: &v1::JobOffer, unwilling: Option<Reason>) -> Up {
         let attempt = offer.attempt.clone();
         let reject = |reason: Reason, rule: String, finding: &Finding| {
             tracing::warn!(%reason, rule, %finding, "a job was not taken");
@@ -104,40 +110,39 @@ impl Attempts {
                 finding: Some(finding_to_wire(finding)),
             })
         };
-        let internal = |seen: &str| Finding::new(FindingCode::Internal, seen);
-        let job = match read_job(offer) {
+        let mut job = match offered_job(offer) {
             Ok(job) => job,
-            Err(why) => return reject(Reason::Unsupported, String::new(), &internal(&why)),
+            Err(refusal) => {
+                self.jobs.unreadable(&refusal);
+                return reject(refusal.reason, refusal.rule, &refusal.finding);
+            }
         };
         if let Some(known) = self.map.get_mut(&job.attempt)
             && known.stop.is_none()
         {
             known.renew(self.clock.uptime());
+            if offer.credential.is_some() {
+                let (attempt, credential) = (attempt.clone(), offer.credential.clone());
+                self.credential_offered(&v1::CredentialOffer { attempt, credential });
+            }
             return Up::JobAccept(v1::JobAccept { attempt });
         }
-        if draining {
-            return reject(
-                Reason::Draining,
-                String::new(),
-                &internal("the sensor is stopping"),
-            );
+        if let Some(refusal) = unwilling.map(not_now) {
+            return reject(refusal.reason, refusal.rule, &refusal.finding);
         }
         if self.free_slots() == 0 || self.map.contains_key(&job.attempt) {
-            return reject(
-                Reason::Overloaded,
-                String::new(),
-                &internal("no job slot is free"),
-            );
+            let full = Finding::new(FindingCode::Internal, "no job slot is free");
+            return reject(Reason::Overloaded, String::new(), &full);
         }
         if let Err(refusal) = self.jobs.admit(&job.target) {
             return reject(refusal.reason, refusal.rule, &refusal.finding);
         }
-        let older: Vec<AttemptRef> = self
-            .map
-            .keys()
-            .filter(|known| known.run == job.attempt.run)
-            .copied()
-            .collect();
+        match offered_login(&self.vault, offer.credential.as_ref(), &job.target) {
+            Ok(login) => job.login = login,
+            Err(refusal) => return reject(refusal.reason, refusal.rule, &refusal.finding),
+        }
+        let of_same_run = |known: &&AttemptRef| known.run == job.attempt.run;
+        let older: Vec<AttemptRef> = self.map.keys().filter(of_same_run).copied().collect();
         for attempt in older {
             self.fence(attempt);
         }
@@ -159,6 +164,7 @@ impl Attempts {
         };
         let entry = Attempt {
             registry: job.target.url.authority(),
+            login: job.login.clone(),
             renewed: now,
             asks_until,
             progress: seen,
@@ -238,6 +244,25 @@ impl Attempts {
             .collect();
         for attempt in lost {
             self.fence(attempt);
+        }
+    }
+
+    /// Another version of the credential of an attempt. One that is not taken leaves the version in use.
+    pub(super) fn credential_offered(&self, offer: &v1::CredentialOffer) {
+        let attempt = offer.attempt.as_ref().map(AttemptRef::try_from);
+        let (Some(Ok(attempt)), Some(wire)) = (attempt, &offer.credential) else {
+            tracing::warn!("a credential was offered for nothing");
+            return;
+        };
+        let Some(login) = self.map.get(&attempt).and_then(|entry| entry.login.as_ref()) else {
+            return;
+        };
+        match self.vault.renew(wire, login) {
+            Ok(()) => tracing::info!(%attempt, "another version of the credential is used from now on"),
+            Err(refused) => {
+                let refusal = refused.refusal(login.registry());
+                tracing::warn!(%attempt, rule = refusal.rule, finding = %refusal.finding, "an offered credential was not taken");
+            }
         }
     }
 
@@ -365,30 +390,6 @@ impl Attempts {
             })
             .collect()
     }
-}
-
-fn read_job(offer: &v1::JobOffer) -> Result<SyncJob, String> {
-    let attempt = offer.attempt.as_ref().ok_or("the offer names no attempt")?;
-    let attempt: AttemptRef = attempt.try_into().map_err(|error| format!("{error}"))?;
-    let target = target(offer.registry.as_ref()).map_err(|error| error.to_string())?;
-    let sync = match &offer.job {
-        Some(v1::job_offer::Job::Sync(sync)) => sync,
-        None => return Err("this kind of job is not known".to_owned()),
-    };
-    let repositories = sync
-        .repositories
-        .iter()
-        .map(|name| {
-            name.parse()
-                .map_err(|error| format!("a repository of the job: {error}"))
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(SyncJob {
-        attempt,
-        target,
-        scope: Scope { repositories },
-        resumed: offer.resumed,
-    })
 }
 
 #[cfg(test)]

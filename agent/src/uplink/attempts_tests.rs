@@ -10,7 +10,9 @@ use super::super::upload_link::UploadLink;
 use super::*;
 use crate::inventory::Upload;
 use crate::jobs::{JobRefusal, ProbeJob};
-use crate::keyring::{Enrolled, Keyring, NewIdentity, StateDir, StoredCertificate, TrustBundle};
+use crate::keyring::{
+    ContinuityToken, Enrolled, Keyring, NewIdentity, StateDir, StoredCertificate, TrustBundle,
+};
 use crate::settings::ProxySettings;
 
 /// Jobs that run until cancelled, or not even then.
@@ -69,7 +71,9 @@ fn keyring(path: &std::path::Path) -> Keyring {
         not_after: at,
     };
     let trust = TrustBundle::new(1, vec![root.der().clone()]).unwrap();
-    new.complete(&dir, &enrolled, &certificate, &trust).unwrap();
+    let token = ContinuityToken::new(&[7; 32]).unwrap();
+    new.complete(&dir, &enrolled, &certificate, &trust, &token)
+        .unwrap();
     Keyring::open(dir).unwrap()
 }
 
@@ -86,6 +90,7 @@ fn bench(deaf: bool, slots: usize) -> Bench {
     );
     let attempts = Attempts::new(
         Arc::new(Endless { deaf }),
+        crate::credentials::bench::Bench::new().vault,
         Uploads::new(Arc::new(link), rng),
         Arc::clone(&clock) as _,
         tasks,
@@ -113,6 +118,7 @@ fn offer(run: u64, attempt: u32) -> (AttemptRef, v1::JobOffer) {
             ..v1::RegistryTarget::default()
         }),
         resumed: false,
+        credential: None,
         job: Some(v1::job_offer::Job::Sync(v1::SyncJob::default())),
     };
     (attempt, offer)
@@ -121,12 +127,12 @@ fn offer(run: u64, attempt: u32) -> (AttemptRef, v1::JobOffer) {
 impl Bench {
     fn take(&mut self, run: u64, attempt: u32) -> AttemptRef {
         let (attempt, offer) = offer(run, attempt);
-        assert!(matches!(self.attempts.offered(&offer, false), Up::JobAccept(_)));
+        assert!(matches!(self.attempts.offered(&offer, None), Up::JobAccept(_)));
         attempt
     }
 
     fn rejection(&mut self, offer: &v1::JobOffer, draining: bool) -> v1::Reason {
-        match self.attempts.offered(offer, draining) {
+        match self.attempts.offered(offer, draining.then_some(Reason::Draining)) {
             Up::JobReject(reject) => reject.reason(),
             other => panic!("not rejected: {other:?}"),
         }

@@ -139,7 +139,11 @@ fn handshake_failure(to: &Endpoint, source: io::Error) -> Failure {
         };
     }
     match alert_in(&source) {
-        Some(alert) => Failure::Alert { to, alert },
+        Some(alert) => Failure::Alert {
+            to,
+            alert,
+            established: false,
+        },
         None => Failure::Tls { to, source },
     }
 }

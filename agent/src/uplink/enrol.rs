@@ -88,7 +88,8 @@ impl Enroller {
         let new = NewIdentity::prepare(dir, token.invitation)?;
         let answer = self.ask(&new, token).await?;
         let (enrolled, certificate, trust) = self.read(&answer, &new, token).map_err(EnrolError::Failed)?;
-        new.complete(dir, &enrolled, &certificate, &trust)?;
+        let continuity = issued::continuity(&answer.continuity_token).map_err(EnrolError::Failed)?;
+        new.complete(dir, &enrolled, &certificate, &trust, &continuity)?;
         Ok(EnrolOutcome {
             enrolled,
             before: false,

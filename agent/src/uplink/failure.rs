@@ -2,12 +2,14 @@
 
 use std::io;
 
+use jiff::Timestamp;
 use portolan_proto::convert::{FieldError, Refusal};
 use portolan_shared::model::printable;
 use portolan_shared::tls::TrustFailure;
 use tonic::Status;
 
 use super::reconnect::Told;
+use crate::keyring::KeyringError;
 
 /// A connection or call failed. Only [`Failure::Refused`] comes from the control plane itself and may change anything.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +58,16 @@ pub enum Failure {
         to: String,
         /// Its name.
         alert: String,
+        /// The handshake was done, so the alert came from the control plane itself, and is about this sensor's certificate.
+        established: bool,
+    },
+    /// The other side ended TLS, and said on another connection that this sensor is in good standing.
+    #[error("{to} ended the connection with a TLS alert ({alert}), although this sensor is in good standing")]
+    Rejected {
+        /// Host and port.
+        to: String,
+        /// The alert's name.
+        alert: String,
     },
     /// It took too long.
     #[error("{what} took longer than {seconds} s")]
@@ -87,12 +99,18 @@ impl Failure {
             (None, Some(alert)) => Self::Alert {
                 to: to.to_owned(),
                 alert: alert.to_owned(),
+                established: true,
             },
             (None, None) => Self::Transport(printable(
                 &format!("{:?}: {}", status.code(), status.message()),
                 256,
             )),
         }
+    }
+
+    /// The state directory cannot be used.
+    pub(super) fn of_state(error: &KeyringError) -> Self {
+        Self::Local(chain(error))
     }
 
     /// What the control plane itself said; none if it said nothing.
@@ -108,6 +126,7 @@ impl Failure {
             | Self::Untrusted { .. }
             | Self::Tls { .. }
             | Self::Alert { .. }
+            | Self::Rejected { .. }
             | Self::Timeout { .. }
             | Self::Transport(_)
             | Self::Protocol(_)
@@ -121,22 +140,42 @@ impl Failure {
         self.told().is_none()
     }
 
+    /// The control plane said this, in other words than those of a refusal.
+    pub(super) fn refused(told: Told, text: &str) -> Self {
+        Self::Refused(Refusal {
+            reason: told.reason,
+            retry_after: told.retry_after,
+            server_time: Timestamp::UNIX_EPOCH,
+            request_id: String::new(),
+            text: printable(text, 256),
+        })
+    }
+
     /// This failure and what caused it, on one line.
     #[must_use]
     pub fn with_causes(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        printable(&text, 512)
+        printable(&chain(self), 512)
     }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 impl From<FieldError> for Failure {
     fn from(error: FieldError) -> Self {
         Self::Protocol(error.to_string())
     }
+}
+
+/// Nothing to show at the other side's door: another one is asked for first.
+pub(super) fn no_certificate() -> Failure {
+    Failure::Local("this sensor's certificate is lost".to_owned())
 }

@@ -9,7 +9,7 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::failure::Failure;
-use crate::keyring::{StoredCertificate, TlsKey, TrustBundle};
+use crate::keyring::{ContinuityToken, StoredCertificate, TlsKey, TrustBundle};
 
 /// Longest chain that is stored.
 const CHAIN: usize = 4;
@@ -82,4 +82,10 @@ pub(super) fn trust(wire: &v1::TrustBundle) -> Result<TrustBundle, Failure> {
         .map(|der| CertificateDer::from(der.to_vec()))
         .collect();
     TrustBundle::new(wire.version, roots).map_err(|why| Failure::Protocol(format!("the trust bundle {why}")))
+}
+
+/// A continuity token from the wire.
+pub(super) fn continuity(wire: &[u8]) -> Result<ContinuityToken, Failure> {
+    ContinuityToken::new(wire)
+        .ok_or_else(|| Failure::Protocol(format!("the continuity token has {} bytes", wire.len())))
 }

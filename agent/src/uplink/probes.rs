@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_proto::convert::{probe_report_to_wire, target};
+use portolan_proto::convert::probe_report_to_wire;
 use portolan_proto::v1;
 use portolan_proto::v1::sensor_message::Body as Up;
 use portolan_shared::model::{Diagnosis, Finding, FindingCode, ProbeId, Stage, limits};
@@ -13,7 +13,9 @@ use portolan_shared::process::{Clock, Tasks, Uptime};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::jobs::{Jobs, ProbeJob};
+use super::offered::{offered_login, offered_target, unreadable};
+use crate::credentials::SealedVault;
+use crate::jobs::{JobRefusal, Jobs, ProbeJob};
 
 /// Time of an offer that is kept for the way of the report.
 const FOR_THE_REPORT: Duration = Duration::from_secs(3);
@@ -34,6 +36,7 @@ struct Waiting {
 /// All probes of this sensor.
 pub(super) struct Probes {
     jobs: Arc<dyn Jobs>,
+    vault: Arc<SealedVault>,
     clock: Arc<dyn Clock>,
     tasks: Tasks,
     running: BTreeMap<ProbeId, Running>,
@@ -43,10 +46,16 @@ pub(super) struct Probes {
 }
 
 impl Probes {
-    pub(super) fn new(jobs: Arc<dyn Jobs>, clock: Arc<dyn Clock>, tasks: Tasks) -> Self {
+    pub(super) fn new(
+        jobs: Arc<dyn Jobs>,
+        vault: Arc<SealedVault>,
+        clock: Arc<dyn Clock>,
+        tasks: Tasks,
+    ) -> Self {
         let (report, reports) = mpsc::channel(limits::PROBES_AT_ONCE);
         Self {
             jobs,
+            vault,
             clock,
             tasks,
             running: BTreeMap::new(),
@@ -71,12 +80,19 @@ impl Probes {
             let diagnosis = Diagnosis::stopped_at(Stage::Policy, &finding);
             Some(Up::ProbeReport(probe_report_to_wire(probe, &diagnosis)))
         };
-        let job = match read_job(probe, offer) {
+        let mut job = match read_job(probe, offer) {
             Ok(job) => job,
-            Err(why) => return refused(Finding::new(FindingCode::Internal, &why)),
+            Err(refusal) => {
+                self.jobs.unreadable(&refusal);
+                return refused(refusal.finding);
+            }
         };
         if let Err(refusal) = self.jobs.admit(&job.target) {
             return refused(refusal.finding);
+        }
+        match offered_login(&self.vault, offer.credential.as_ref(), &job.target) {
+            Ok(login) => job.login = login,
+            Err(refusal) => return refused(refusal.finding),
         }
         if self.waiting.len() >= limits::PROBES_WAITING {
             let seen = format!("{} probes wait on this sensor", limits::PROBES_WAITING);
@@ -167,17 +183,18 @@ impl Probes {
     }
 }
 
-fn read_job(probe: ProbeId, offer: &v1::ProbeOffer) -> Result<ProbeJob, String> {
+fn read_job(probe: ProbeId, offer: &v1::ProbeOffer) -> Result<ProbeJob, JobRefusal> {
     let repository = match offer.repository.as_str() {
         "" => None,
         name => Some(
             name.parse()
-                .map_err(|error| format!("the repository to try: {error}"))?,
+                .map_err(|error| unreadable(&format!("the repository to try: {error}")))?,
         ),
     };
     Ok(ProbeJob {
         probe,
-        target: target(offer.registry.as_ref()).map_err(|error| error.to_string())?,
+        target: offered_target(offer.registry.as_ref())?,
+        login: None,
         repository,
         within: Duration::from_secs(offer.seconds_left.into())
             .min(Duration::from_secs(limits::PROBE_WAIT_SECONDS)),

@@ -59,7 +59,12 @@ impl Bench {
         let clock = Arc::new(ManualClock::at_unix_seconds(1_000_000));
         let tasks = Tasks::new(Shutdown::new());
         let jobs: Arc<dyn Jobs> = Arc::<Doctor>::clone(&doctor);
-        let probes = Probes::new(jobs, Arc::clone(&clock) as _, tasks.clone());
+        let probes = Probes::new(
+            jobs,
+            crate::credentials::bench::Bench::new().vault,
+            Arc::clone(&clock) as _,
+            tasks.clone(),
+        );
         Self {
             doctor,
             clock,
@@ -108,6 +113,7 @@ fn offer(n: u64, host: &str) -> v1::ProbeOffer {
         }),
         repository: String::new(),
         seconds_left: 120,
+        credential: None,
     }
 }
 

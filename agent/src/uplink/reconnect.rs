@@ -71,6 +71,8 @@ pub(super) const HEALTHY_AFTER: Duration = Duration::from_secs(60);
 const LONGEST_ASKED: Duration = Duration::from_secs(3_600);
 const MANY_REFUSALS: u32 = 10;
 const SLOW: Duration = Duration::from_secs(15 * 60);
+/// Somebody who was asked for an approval is waited for.
+const APPROVAL: Duration = Duration::from_secs(5 * 60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 impl Default for Reconnect {
@@ -116,6 +118,10 @@ impl Reconnect {
         }
         match told.reason {
             Reason::VersionUnsupported => vary(HOUR, 0.2, rng),
+            Reason::SensorSuspended | Reason::SensorQuarantined | Reason::IdentityConflict => {
+                vary(SLOW, 0.2, rng)
+            }
+            Reason::NeedsApproval => vary(APPROVAL, 0.2, rng),
             Reason::ProtocolViolation | Reason::MessageTooLarge => self.after_violation(now, rng),
             _ if self.refusals >= MANY_REFUSALS => vary(SLOW, 0.5, rng),
             _ => scheduled,
@@ -196,6 +202,33 @@ mod tests {
             Duration::from_secs(60)
         );
         assert!(reconnect.after(violation, at(4_200), &rng) >= SLOW * 4 / 5);
+    }
+
+    #[test]
+    fn whoever_is_shut_out_asks_every_quarter_of_an_hour_and_for_an_approval_every_five_minutes() {
+        let rng = SeededRng::new(3);
+        let mut reconnect = Reconnect::default();
+        for (reason, minutes) in [
+            (Reason::SensorSuspended, 15),
+            (Reason::SensorQuarantined, 15),
+            (Reason::IdentityConflict, 15),
+            (Reason::NeedsApproval, 5),
+        ] {
+            let around = Duration::from_secs(minutes * 60);
+            let drawn: Vec<Duration> = (0..50)
+                .map(|_| reconnect.after(told(reason, None), at(0), &rng))
+                .collect();
+            assert!(
+                drawn
+                    .iter()
+                    .all(|delay| (around * 4 / 5..=around * 6 / 5).contains(delay))
+            );
+            assert!(drawn.iter().any(|delay| delay != &drawn[0]), "not all at once");
+        }
+        assert!(
+            reconnect.after(LOST, at(0), &rng) <= Duration::from_secs(60),
+            "whoever was not reached has said nothing"
+        );
     }
 
     fn endings() -> impl Strategy<Value = Ending> {

@@ -7,14 +7,13 @@ use portolan_shared::tls::CertificateHealth;
 
 use super::failure::Failure;
 use super::issued;
-use super::renewal::RenewalSchedule;
 use super::run::Uplink;
 use crate::keyring::{StoredCertificate, TlsKey};
 
 impl Uplink {
     /// Asks for a new certificate if it is time and there is a session to ask over.
     pub(super) fn start_renewal(&mut self) {
-        if self.renewing.is_some() || self.end.is_some() || !self.renewal.is_due(&*self.parts.clock) {
+        if self.renewing.is_some() || self.end.is_some() || !self.renewal_due() {
             return;
         }
         let Some(session) = &self.current else {
@@ -44,30 +43,26 @@ impl Uplink {
         }));
     }
 
+    fn renewal_due(&self) -> bool {
+        let renewal = self.renewal.as_ref();
+        renewal.is_some_and(|renewal| renewal.is_due(&*self.parts.clock))
+    }
+
     pub(super) fn on_renewed(&mut self, renewed: Result<StoredCertificate, Failure>) {
         let stored = renewed.and_then(|certificate| {
             // On disk before it is used: the control plane voids the old one at the first use of the new one.
             self.parts
                 .keyring
                 .store_certificate(certificate)
-                .map_err(|error| Failure::Local(error.to_string()))
+                .map_err(|error| Failure::of_state(&error))
         });
         if let Err(failure) = stored {
             self.renewal_failed(&failure);
             return;
         }
-        let certificate = self.parts.keyring.certificate();
-        tracing::info!(not_after = %certificate.not_after, "the certificate was renewed");
-        let (clock, rng) = (&*self.parts.clock, &*self.parts.rng);
-        self.renewal = RenewalSchedule::new(certificate.life(), clock, rng);
-        self.replace_at = Some(clock.uptime());
-        self.link.renew();
-        let planned = self.renewal.planned();
-        self.view.send_modify(|view| {
-            view.renewal_planned = Some(planned);
-            view.renewal_failure = None;
-            view.renewals += 1;
-        });
+        self.use_certificate();
+        tracing::info!("the certificate was renewed");
+        self.view.send_modify(|view| view.renewals += 1);
     }
 
     fn renewal_failed(&mut self, failure: &Failure) {
@@ -77,14 +72,13 @@ impl Uplink {
             return;
         }
         let asked = told.and_then(|told| told.retry_after);
-        self.renewal
-            .failed(asked, self.parts.clock.uptime(), &*self.parts.rng);
-        let health = self
-            .parts
-            .keyring
-            .certificate()
-            .life()
-            .health(self.parts.clock.now());
+        if let Some(renewal) = &mut self.renewal {
+            renewal.failed(asked, self.parts.clock.uptime(), &*self.parts.rng);
+        }
+        let held = self.parts.keyring.certificate();
+        let health = held.map_or(CertificateHealth::Expired, |held| {
+            held.life().health(self.parts.clock.now())
+        });
         let text = failure.with_causes();
         match health {
             CertificateHealth::Good => tracing::warn!(failure = text, "the certificate was not renewed"),

@@ -11,17 +11,23 @@ use portolan_shared::process::{Clock, Rng, Shutdown, Tasks, Uptime};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::admission::Admission;
 use super::attempts::Attempts;
 use super::channel::Connector;
+use super::continuity::Continuity;
 use super::endpoint::Endpoints;
 use super::failure::Failure;
 use super::probes::Probes;
 use super::reconnect::Reconnect;
+use super::recover::Recovered;
 use super::renewal::RenewalSchedule;
+use super::sealing::{SealingDesk, SealingParts};
 use super::session::{Event, Session, Welcome};
 use super::upload::Uploads;
 use super::upload_link::{SessionRef, UploadLink};
 use super::view::UplinkView;
+use crate::audit::Witness;
+use crate::credentials::SealedVault;
 use crate::jobs::{JobEnd, Jobs};
 use crate::keyring::{Keyring, StoredCertificate};
 use crate::policy::LivePolicy;
@@ -32,8 +38,12 @@ pub struct UplinkParts {
     pub keyring: Arc<Keyring>,
     /// What Hello tells of the local policy.
     pub policy: Arc<LivePolicy>,
+    /// Takes the sealed credentials that come with jobs.
+    pub vault: Arc<SealedVault>,
     /// Who carries jobs out.
     pub jobs: Arc<dyn Jobs>,
+    /// Keeps the checkpoints of the control plane's audit log, and knows where the sensor's own stands.
+    pub witness: Arc<Witness>,
     /// Makes connections.
     pub connector: Connector,
     /// Time.
@@ -46,6 +56,8 @@ pub struct UplinkParts {
     pub host: HostFacts,
     /// Changes each time the machine starts; empty if not known.
     pub boot_id: String,
+    /// Tells copies of this sensor apart, for people; none where the machine says nothing of itself.
+    pub machine_fingerprint: Option<[u8; 16]>,
     /// Which start of the agent this is.
     pub incarnation: u64,
     /// Jobs that may run at once.
@@ -82,9 +94,15 @@ pub(super) type Renewing = Pin<Box<dyn Future<Output = Result<StoredCertificate,
 
 /// How an attempt to open a session ended.
 pub(super) struct Opened {
-    pub(super) result: Result<Box<(Session, Welcome)>, Failure>,
+    pub(super) result: Result<Reached, Failure>,
     /// What its Hello listed as running.
     pub(super) listed: Vec<AttemptRef>,
+}
+
+/// What a try brought.
+pub(super) enum Reached {
+    Session(Box<(Session, Welcome)>),
+    Certificate(Box<Recovered>),
 }
 
 /// The way to the control plane of an enrolled sensor.
@@ -93,17 +111,25 @@ pub struct Uplink {
     pub(super) instance_nonce: [u8; 16],
     pub(super) endpoints: Endpoints,
     pub(super) reconnect: Reconnect,
-    pub(super) renewal: RenewalSchedule,
+    pub(super) admission: Admission,
+    pub(super) continuity: Continuity,
+    /// A recovery that could not be stored yet.
+    pub(super) unstored: Option<Box<Recovered>>,
+    /// None while there is no certificate.
+    pub(super) renewal: Option<RenewalSchedule>,
     pub(super) attempts: Attempts,
     pub(super) probes: Probes,
     pub(super) link: Arc<UploadLink>,
     pub(super) current: Option<Session>,
     pub(super) opening: Option<Opening>,
     pub(super) renewing: Option<Renewing>,
+    pub(super) sealing: SealingDesk,
     /// While there is no session: when to open one.
     pub(super) open_at: Uptime,
     /// While there is one: when to open another in its place.
     pub(super) replace_at: Option<Uptime>,
+    /// Hash of the policy that the last Hello spoke of.
+    pub(super) told_policy: Option<[u8; 32]>,
     pub(super) draining_since: Option<Uptime>,
     pub(super) end: Option<UplinkEnd>,
     pub(super) session: watch::Sender<Option<SessionRef>>,
@@ -116,6 +142,7 @@ pub(super) enum Happening {
     Said(Result<Event, Failure>),
     Opened(Opened),
     Renewed(Result<StoredCertificate, Failure>),
+    Sealed(Result<bool, Failure>),
     JobEnded(AttemptRef, JobEnd),
     ProbeEnded(ProbeId, Diagnosis),
     Drain,
@@ -142,15 +169,25 @@ impl Uplink {
             })?;
         let mut instance_nonce = [0; 16];
         parts.rng.fill(&mut instance_nonce);
-        let renewal = RenewalSchedule::new(parts.keyring.certificate().life(), &*parts.clock, &*parts.rng);
+        let certificate = parts.keyring.certificate();
+        let renewal = certificate
+            .as_ref()
+            .map(|held| RenewalSchedule::new(held.life(), &*parts.clock, &*parts.rng));
         let (session, current_session) = watch::channel(None);
         let link = Arc::new(UploadLink::new(
             parts.connector.clone(),
             Arc::clone(&parts.keyring),
             current_session,
         ));
+        let sealing = SealingDesk::new(SealingParts {
+            keyring: Arc::clone(&parts.keyring),
+            vault: Arc::clone(&parts.vault),
+            clock: Arc::clone(&parts.clock),
+            rng: Arc::clone(&parts.rng),
+        });
         let attempts = Attempts::new(
             Arc::clone(&parts.jobs),
+            Arc::clone(&parts.vault),
             Uploads::new(Arc::clone(&link), Arc::clone(&parts.rng)),
             Arc::clone(&parts.clock),
             parts.tasks.clone(),
@@ -158,12 +195,13 @@ impl Uplink {
         );
         let probes = Probes::new(
             Arc::clone(&parts.jobs),
+            Arc::clone(&parts.vault),
             Arc::clone(&parts.clock),
             parts.tasks.clone(),
         );
         let (view, seen) = watch::channel(UplinkView {
             endpoint: endpoints.current().to_string(),
-            renewal_planned: Some(renewal.planned()),
+            renewal_planned: renewal.as_ref().map(RenewalSchedule::planned),
             ..UplinkView::default()
         });
         let now = parts.clock.uptime();
@@ -176,6 +214,9 @@ impl Uplink {
             instance_nonce,
             endpoints,
             reconnect: Reconnect::default(),
+            admission: Admission::new(certificate.is_some()),
+            continuity: Continuity::default(),
+            unstored: None,
             renewal,
             attempts,
             probes,
@@ -183,8 +224,10 @@ impl Uplink {
             current: None,
             opening: None,
             renewing: None,
+            sealing,
             open_at: now,
             replace_at: None,
+            told_policy: None,
             draining_since: None,
             end: None,
             session,
@@ -218,6 +261,7 @@ impl Uplink {
             said = next_event(&mut self.current) => Happening::Said(said),
             opened = done(&mut self.opening) => Happening::Opened(opened),
             renewed = done(&mut self.renewing) => Happening::Renewed(renewed),
+            sealed = done(&mut self.sealing.working) => Happening::Sealed(sealed),
             (attempt, end) = self.attempts.next_ended() => Happening::JobEnded(attempt, end),
             (probe, diagnosis) = self.probes.next_ended() => Happening::ProbeEnded(probe, diagnosis),
             () = shutdown.cutting() => Happening::Cut,
@@ -247,6 +291,7 @@ impl Uplink {
     async fn leave(&mut self, end: UplinkEnd) {
         self.attempts.cancel_all(Reason::Draining);
         self.probes.cancel_all();
+        self.parts.vault.withdraw(&[]);
         self.opening = None;
         if let Some(session) = self.current.take()
             && end == UplinkEnd::Stopped
@@ -259,12 +304,13 @@ impl Uplink {
     pub(super) fn hello(&self, running: &[AttemptRef]) -> v1::Hello {
         let parts = &self.parts;
         let policy = parts.policy.current();
+        let shown = parts.keyring.continuity();
         v1::Hello {
             protocol: Some(v1::VersionRange {
                 min: portolan_proto::PROTOCOL,
                 max: portolan_proto::PROTOCOL,
             }),
-            capabilities: vec!["sync".to_owned(), "probe".to_owned()],
+            capabilities: vec!["sync".to_owned(), "probe".to_owned(), "audit".to_owned()],
             host: Some(parts.host.clone().into()),
             incarnation: parts.incarnation,
             instance_nonce: self.instance_nonce.to_vec().into(),
@@ -282,6 +328,10 @@ impl Uplink {
             wall_clock_ms: parts.clock.now().as_millisecond(),
             uptime_s: parts.clock.uptime().0.as_secs(),
             job_slots: parts.job_slots,
+            continuity_token: shown
+                .map_or_else(Vec::new, |token| token.expose().to_vec())
+                .into(),
+            machine_fingerprint: parts.machine_fingerprint.map_or_else(Vec::new, Vec::from).into(),
         }
     }
 }

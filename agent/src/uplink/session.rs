@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use portolan_proto::convert::Refusal;
 use portolan_proto::v1::control_message::Body as Down;
 use portolan_proto::v1::sensor_message::Body as Up;
 use portolan_proto::v1::session_client::SessionClient;
 use portolan_proto::{PROTOCOL, v1};
-use portolan_shared::model::{AttemptRef, Reason, limits, printable};
+use portolan_shared::model::{AttemptRef, CredentialId, Reason, limits};
 use portolan_shared::process::{Clock, Rng, Uptime};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -17,10 +16,12 @@ use tonic::Streaming;
 
 use super::channel::Channel;
 use super::failure::Failure;
+use super::issued;
 use super::lease::Heartbeats;
 use super::liveness::Liveness;
 use super::reconnect::Told;
 use super::sequence::Sequence;
+use crate::keyring::ContinuityToken;
 
 /// Messages that wait to be sent. When it is full the other side has not read for long, and the session is closed.
 pub(super) const OUTBOUND: usize = 64;
@@ -49,8 +50,12 @@ pub(super) struct Welcome {
     pub(super) server_time: Option<Timestamp>,
     pub(super) spread: Duration,
     pub(super) verdicts: Vec<(AttemptRef, bool)>,
+    /// To be stored and acknowledged before anything else is done.
+    pub(super) continuity: ContinuityToken,
     /// When the Hello was sent: kept leases count from then.
     pub(super) hello_sent: Uptime,
+    /// Of the sensor; 0 if the control plane does not say.
+    pub(super) generation: u64,
 }
 
 /// What the control plane says during a session.
@@ -59,17 +64,26 @@ pub(super) enum Event {
     HeartbeatAck {
         counter: u64,
         renewed: Vec<AttemptRef>,
+        /// From where on the control plane wants to be led over this sensor's own audit log.
+        audit_known: Option<v1::AuditKnown>,
     },
     Offer(v1::JobOffer),
     Probe(v1::ProbeOffer),
+    /// Another version of the credential of an attempt that runs.
+    Credential(v1::CredentialOffer),
+    /// Credentials that must not be kept; all if none is named.
+    Withdrawal(Vec<CredentialId>),
     Cancel {
         attempt: AttemptRef,
         reason: Reason,
     },
     Trust(v1::TrustBundle),
+    Checkpoint(v1::AuditCheckpoint),
     Drain {
         after: Duration,
     },
+    /// Whether this sensor is alive; asked because somebody else shows its identity.
+    Presence(v1::PresenceAsk),
     Goodbye(Told),
     /// A message that this build does not know.
     Unknown,
@@ -86,13 +100,7 @@ impl Session {
         let (outbound, queue) = mpsc::channel(OUTBOUND);
         let mut sent = Sequence::default();
         let hello_sent = clock.uptime();
-        let first = v1::SensorMessage {
-            seq: sent.number(),
-            body: Some(Up::Hello(hello)),
-        };
-        outbound
-            .try_send(first)
-            .map_err(|_| Failure::Local("a new queue has no place".to_owned()))?;
+        queue_message(&outbound, &mut sent, Up::Hello(hello))?;
         let mut client = SessionClient::with_origin(channel.clone(), channel.origin())
             .max_decoding_message_size(limits::SESSION_MESSAGE_BYTES)
             .max_encoding_message_size(limits::SESSION_MESSAGE_BYTES);
@@ -100,8 +108,17 @@ impl Session {
             let opened = client.open(ReceiverStream::new(queue)).await;
             let mut inbound = opened.map_err(|status| channel.failure(&status))?.into_inner();
             let mut received = Sequence::default();
-            let body = next(&mut inbound, &mut received, &channel).await?;
-            Ok::<_, Failure>((inbound, received, body))
+            loop {
+                let body = next(&mut inbound, &mut received, &channel).await?;
+                if let Some(Down::PresenceAsk(ask)) = body {
+                    tracing::warn!(
+                        "the control plane takes this sensor for a copy, and asks whether it is alive"
+                    );
+                    queue_message(&outbound, &mut sent, present(ask))?;
+                } else {
+                    return Ok::<_, Failure>((inbound, received, body));
+                }
+            }
         });
         let (inbound, received, body) = answer.await.map_err(|_| Failure::Timeout {
             what: "the control plane's welcome",
@@ -110,7 +127,7 @@ impl Session {
         let welcome = match body {
             Some(Down::Welcome(welcome)) => welcome,
             Some(Down::Refuse(refuse)) => return Err(refused(&refuse)),
-            Some(Down::Goodbye(goodbye)) => return Err(Failure::Refused(refusal(told(&goodbye)?, ""))),
+            Some(Down::Goodbye(goodbye)) => return Err(Failure::refused(told(&goodbye)?, "")),
             _ => {
                 return Err(Failure::Protocol(
                     "something else than a welcome came first".to_owned(),
@@ -139,7 +156,9 @@ impl Session {
             server_time: Timestamp::from_millisecond(welcome.server_time_ms).ok(),
             spread: Duration::from_millis(welcome.reconnect_spread_ms.into()),
             verdicts: verdicts(&welcome)?,
+            continuity: issued::continuity(&welcome.continuity_token)?,
             hello_sent,
+            generation: welcome.generation,
         };
         Ok((session, granted))
     }
@@ -149,17 +168,7 @@ impl Session {
     /// # Errors
     /// If the queue is full or closed: the session is of no use any more.
     pub(super) fn send(&mut self, body: Up) -> Result<(), Failure> {
-        let place = self.outbound.try_reserve().map_err(|error| match error {
-            mpsc::error::TrySendError::Full(()) => {
-                Failure::Transport(format!("{OUTBOUND} messages wait to be sent"))
-            }
-            mpsc::error::TrySendError::Closed(()) => Failure::Transport("the stream was closed".to_owned()),
-        })?;
-        place.send(v1::SensorMessage {
-            seq: self.sent.number(),
-            body: Some(body),
-        });
-        Ok(())
+        queue_message(&self.outbound, &mut self.sent, body)
     }
 
     /// Whether there is room for messages of which only the latest counts.
@@ -174,6 +183,7 @@ impl Session {
             Some(Down::HeartbeatAck(ack)) => Event::HeartbeatAck {
                 counter: ack.counter,
                 renewed: attempts(&ack.renewed)?,
+                audit_known: ack.audit_known,
             },
             Some(Down::JobOffer(offer)) => Event::Offer(offer),
             Some(Down::JobCancel(cancel)) => Event::Cancel {
@@ -192,8 +202,17 @@ impl Session {
             Some(Down::Refuse(refuse)) => return Err(refused(&refuse)),
             Some(Down::Welcome(_)) => return Err(Failure::Protocol("a second welcome".to_owned())),
             Some(Down::ProbeOffer(offer)) => Event::Probe(offer),
+            Some(Down::AuditCheckpoint(checkpoint)) => Event::Checkpoint(checkpoint),
+            Some(Down::PresenceAsk(ask)) => Event::Presence(ask),
+            Some(Down::CredentialOffer(offer)) => Event::Credential(offer),
+            Some(Down::CredentialWithdrawal(withdrawal)) => Event::Withdrawal(withdrawn(&withdrawal)),
             None => Event::Unknown,
         })
+    }
+
+    /// The connection it runs over.
+    pub(super) fn channel(&self) -> Channel {
+        self.channel.clone()
     }
 
     /// A call for a new certificate, over this session's connection.
@@ -242,6 +261,29 @@ impl Session {
     }
 }
 
+fn queue_message(
+    outbound: &mpsc::Sender<v1::SensorMessage>,
+    sent: &mut Sequence,
+    body: Up,
+) -> Result<(), Failure> {
+    let place = outbound.try_reserve().map_err(|error| match error {
+        mpsc::error::TrySendError::Full(()) => {
+            Failure::Transport(format!("{OUTBOUND} messages wait to be sent"))
+        }
+        mpsc::error::TrySendError::Closed(()) => Failure::Transport("the stream was closed".to_owned()),
+    })?;
+    place.send(v1::SensorMessage {
+        seq: sent.number(),
+        body: Some(body),
+    });
+    Ok(())
+}
+
+/// The answer of whoever is alive.
+pub(super) fn present(ask: v1::PresenceAsk) -> Up {
+    Up::PresenceReply(v1::PresenceReply { nonce: ask.nonce })
+}
+
 async fn next(
     inbound: &mut Streaming<v1::ControlMessage>,
     received: &mut Sequence,
@@ -273,6 +315,14 @@ fn verdicts(welcome: &v1::Welcome) -> Result<Vec<(AttemptRef, bool)>, Failure> {
         .collect()
 }
 
+/// Which credentials are withdrawn. One that cannot be read may be any of them.
+fn withdrawn(withdrawal: &v1::CredentialWithdrawal) -> Vec<CredentialId> {
+    let ids = withdrawal.credential_ids.iter();
+    ids.map(|id| CredentialId::from_slice(id))
+        .collect::<Result<_, _>>()
+        .unwrap_or_default()
+}
+
 fn told(goodbye: &v1::Goodbye) -> Result<Told, Failure> {
     Ok(Told {
         reason: Reason::try_from(goodbye.reason())?,
@@ -288,18 +338,8 @@ fn refused(refuse: &v1::Refuse) -> Failure {
     match Reason::try_from(refuse.reason()) {
         Ok(reason) => {
             let retry_after = wait(refuse.retry_after_ms);
-            Failure::Refused(refusal(Told { reason, retry_after }, &refuse.text))
+            Failure::refused(Told { reason, retry_after }, &refuse.text)
         }
         Err(error) => error.into(),
-    }
-}
-
-pub(super) fn refusal(told: Told, text: &str) -> Refusal {
-    Refusal {
-        reason: told.reason,
-        retry_after: told.retry_after,
-        server_time: Timestamp::UNIX_EPOCH,
-        request_id: String::new(),
-        text: printable(text, 256),
     }
 }

@@ -1,26 +1,16 @@
 //! What follows from what happened.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use portolan_proto::v1;
 use portolan_proto::v1::sensor_message::Body as Up;
-use portolan_shared::model::{AttemptRef, Reason};
+use portolan_shared::model::Reason;
 use portolan_shared::process::Uptime;
-use portolan_shared::tls::ControlPlaneTrust;
 
-use super::channel::Windows;
+use super::audit;
 use super::failure::Failure;
 use super::issued;
-use super::reconnect::Ending;
-use super::run::{GOODBYE_WITHIN, Happening, Opened, Uplink, UplinkEnd};
-use super::session::{Event, Session, Welcome, refusal};
-use super::upload_link::SessionRef;
+use super::run::{Happening, Uplink, UplinkEnd};
+use super::session::{Event, Session, present};
 use super::view::Phase;
-use super::who_am_i::who_am_i;
-
-/// A clock that is this far off is worth a warning.
-const SKEW_WARNING: Duration = Duration::from_secs(120);
 
 impl Uplink {
     pub(super) fn on(&mut self, happening: Happening) {
@@ -29,6 +19,7 @@ impl Uplink {
             Happening::Said(Err(failure)) => self.lost(&failure),
             Happening::Opened(opened) => self.on_opened(opened),
             Happening::Renewed(renewed) => self.on_renewed(renewed),
+            Happening::Sealed(sealed) => self.sealing.done(&sealed),
             Happening::JobEnded(attempt, end) => {
                 if let Some(work) = self.attempts.ended(attempt, end) {
                     self.view.send_modify(|view| {
@@ -56,6 +47,14 @@ impl Uplink {
     /// Looks at the clocks: leases, silence, heartbeats, renewal, and whether a session is to be opened.
     pub(super) fn on_time(&mut self, now: Uptime) {
         self.attempts.judge(now);
+        self.settle(now);
+        self.parts.vault.look(now);
+        // Nothing is done over a session before its continuity token is stored.
+        let over = self
+            .current
+            .as_ref()
+            .filter(|_| self.continuity.due(false, now).is_none());
+        self.sealing.look(over.map(Session::channel));
         if self
             .current
             .as_ref()
@@ -70,12 +69,21 @@ impl Uplink {
             self.lost(&failure);
         }
         self.start_renewal();
+        self.tell_policy(now);
         let due = match &self.current {
             Some(_) => self.replace_at.is_some_and(|at| now >= at),
             None => now >= self.open_at && self.draining_since.is_none(),
         };
         if due && self.opening.is_none() && self.end.is_none() {
             self.start_opening();
+        }
+    }
+
+    /// A policy that was read again is told by a Hello, so by another session in the place of this one.
+    fn tell_policy(&mut self, now: Uptime) {
+        let in_force = self.parts.policy.current().hash();
+        if self.current.is_some() && self.replace_at.is_none() && self.told_policy != Some(in_force) {
+            self.replace_at = Some(now);
         }
     }
 
@@ -104,8 +112,14 @@ impl Uplink {
                     })
                     .collect(),
                 free_slots: u32::try_from(self.attempts.free_slots()).unwrap_or(u32::MAX),
-                certificate_not_after_ms: self.parts.keyring.certificate().not_after.as_millisecond(),
+                certificate_not_after_ms: self
+                    .parts
+                    .keyring
+                    .certificate()
+                    .map_or(0, |held| held.not_after.as_millisecond()),
                 last_error: self.view.borrow().renewal_failure.clone().unwrap_or_default(),
+                audit: Some(audit::state(&self.parts.witness)),
+                audit_leads: audit::leads(&self.parts.witness),
             };
             session.send(Up::Heartbeat(heartbeat))?;
             session.liveness.sent_heartbeat(now, &*self.parts.rng);
@@ -114,11 +128,20 @@ impl Uplink {
     }
 
     /// Says something, if there is a session. What is asked again is not kept for the next one.
-    fn reply(&mut self, body: Up) {
+    pub(super) fn reply(&mut self, body: Up) {
         if let Some(session) = &mut self.current
             && let Err(failure) = session.send(body)
         {
             self.lost(&failure);
+        }
+    }
+
+    /// Why no work is taken on now, if that is so.
+    fn unwilling(&self) -> Option<Reason> {
+        match (self.draining_since, self.continuity.is_settled()) {
+            (Some(_), _) => Some(Reason::Draining),
+            (None, false) => Some(Reason::Overloaded),
+            (None, true) => None,
         }
     }
 
@@ -128,31 +151,48 @@ impl Uplink {
             session.liveness.heard(now);
         }
         match event {
-            Event::HeartbeatAck { counter, renewed } => {
+            Event::HeartbeatAck {
+                counter,
+                renewed,
+                audit_known,
+            } => {
+                if let Some(known) = &audit_known {
+                    audit::asked(&self.parts.witness, known);
+                }
                 if let Some(session) = &mut self.current {
                     let renewal = session.heartbeats.answered(counter, &renewed);
                     self.attempts.renewed(&renewal);
                 }
             }
             Event::Offer(offer) => {
-                let answer = self.attempts.offered(&offer, self.draining_since.is_some());
+                let answer = self.attempts.offered(&offer, self.unwilling());
                 self.reply(answer);
             }
             // Whoever stops takes nothing on; the control plane asks again after the reconnect.
-            Event::Probe(_) if self.draining_since.is_some() => {}
+            Event::Probe(_) if self.unwilling().is_some() => {}
             Event::Probe(offer) => {
                 if let Some(report) = self.probes.offered(&offer) {
                     self.reply(report);
                 }
             }
+            Event::Credential(offer) => self.attempts.credential_offered(&offer),
+            Event::Withdrawal(credentials) => {
+                tracing::info!(
+                    count = credentials.len(),
+                    "credentials were withdrawn by the control plane"
+                );
+                self.parts.vault.withdraw(&credentials);
+            }
             Event::Cancel { attempt, reason } => self.attempts.cancel(attempt, reason),
             Event::Trust(bundle) => self.on_trust(&bundle),
+            Event::Checkpoint(checkpoint) => audit::hear(&self.parts.witness, &checkpoint),
             Event::Drain { after } => {
                 let after = self.parts.rng.between(after.mul_f64(0.9), after.mul_f64(1.1));
                 tracing::info!(?after, "the control plane asks this sensor to reconnect");
                 self.replace_at = Some(Uptime(now.0 + after));
             }
-            Event::Goodbye(told) => self.lost(&Failure::Refused(refusal(told, "goodbye"))),
+            Event::Presence(ask) => self.reply(present(ask)),
+            Event::Goodbye(told) => self.lost(&Failure::refused(told, "goodbye")),
             Event::Unknown => tracing::debug!("a message of a kind that this version does not know"),
         }
     }
@@ -169,137 +209,6 @@ impl Uplink {
         }
     }
 
-    /// The open session is over.
-    fn lost(&mut self, failure: &Failure) {
-        let Some(session) = self.current.take() else {
-            return;
-        };
-        let now = self.parts.clock.uptime();
-        self.replace_at = None;
-        self.conclude(failure, Some(now.since(session.opened)), now);
-    }
-
-    /// Decides what a failure means, and when to try again.
-    fn conclude(&mut self, failure: &Failure, session: Option<Duration>, now: Uptime) {
-        let told = failure.told();
-        if told.is_some_and(|told| told.reason == Reason::SensorRevoked) {
-            self.revoked();
-            return;
-        }
-        if failure.is_of_connection() {
-            self.endpoints.advance();
-        }
-        let delay = self
-            .reconnect
-            .after(Ending { session, told }, now, &*self.parts.rng);
-        let mut text = failure.with_causes();
-        if let Some(advice) = told.and_then(|told| advice(told.reason)) {
-            text.push_str("; ");
-            text.push_str(advice);
-        }
-        tracing::warn!(failure = text, ?delay, "no session; trying again later");
-        self.view.send_modify(|view| {
-            view.last_failure = Some(text);
-            view.failures += 1;
-        });
-        let at = Uptime(now.0 + delay);
-        if self.current.is_some() {
-            self.replace_at = Some(at);
-        } else {
-            self.open_at = at;
-        }
-    }
-
-    /// The one authenticated word that ends everything.
-    pub(super) fn revoked(&mut self) {
-        tracing::error!("this sensor was revoked by its control plane; its keys are destroyed");
-        self.attempts.cancel_all(Reason::SensorRevoked);
-        self.probes.cancel_all();
-        if let Err(error) = self.parts.keyring.revoke(self.parts.clock.now()) {
-            tracing::error!(%error, "the keys could not be removed; remove the state directory by hand");
-        }
-        self.current = None;
-        self.end = Some(UplinkEnd::Revoked);
-    }
-
-    fn start_opening(&mut self) {
-        let listed = self.attempts.running();
-        let hello = self.hello(&listed);
-        let to = self.endpoints.current().clone();
-        let keyring = Arc::clone(&self.parts.keyring);
-        let (connector, clock, rng) = (
-            self.parts.connector.clone(),
-            Arc::clone(&self.parts.clock),
-            Arc::clone(&self.parts.rng),
-        );
-        self.opening = Some(Box::pin(async move {
-            let trust = ControlPlaneTrust::Roots(keyring.trust().roots.clone());
-            let identity = keyring.certificate().client_identity();
-            let opened = async {
-                let channel = connector
-                    .connect(&to, trust, Some(identity), Windows::SESSION)
-                    .await?;
-                Session::open(channel, hello, &*clock, &*rng).await.map(Box::new)
-            };
-            let result = match opened.await {
-                // What the alert says is not to be relied on, so the control plane is asked, and only its answer counts.
-                Err(alert @ Failure::Alert { .. }) => match who_am_i(&connector, &to, &keyring).await {
-                    Ok(Some(told)) => Err(Failure::Refused(refusal(told, "asked after TLS was refused"))),
-                    Ok(None) | Err(_) => Err(alert),
-                },
-                other => other,
-            };
-            Opened { result, listed }
-        }));
-    }
-
-    fn on_opened(&mut self, opened: Opened) {
-        let now = self.parts.clock.uptime();
-        let (session, welcome) = match opened.result {
-            Ok(open) => *open,
-            Err(failure) => {
-                self.conclude(&failure, None, now);
-                return;
-            }
-        };
-        self.reconnect.set_spread(welcome.spread);
-        let endpoint = self.endpoints.current().clone();
-        tracing::info!(epoch = session.epoch, %endpoint, "a session is open");
-        self.session.send_replace(Some(SessionRef {
-            epoch: session.epoch,
-            endpoint,
-        }));
-        self.replace_at = None;
-        self.show_welcome(&session, &welcome);
-        if let Some(former) = self.current.replace(session) {
-            let closing = former.close(Reason::StaleSession, GOODBYE_WITHIN);
-            self.parts.tasks.spawn("former session", closing);
-        }
-        self.take_verdicts(&welcome, &opened.listed);
-    }
-
-    fn take_verdicts(&mut self, welcome: &Welcome, listed: &[AttemptRef]) {
-        self.attempts
-            .verdicts(&welcome.verdicts, listed, welcome.hello_sent);
-    }
-
-    fn show_welcome(&self, session: &Session, welcome: &Welcome) {
-        let now = self.parts.clock.now();
-        let skew = welcome.server_time.map(|server| server.duration_since(now));
-        if let Some(skew) = skew
-            && skew.unsigned_abs() > SKEW_WARNING
-        {
-            tracing::warn!(%skew, "this machine's clock and the control plane's differ");
-        }
-        self.view.send_modify(|view| {
-            view.epoch = Some(session.epoch);
-            view.since = Some(now);
-            view.skew_ms = skew.map(|skew| i64::try_from(skew.as_millis()).unwrap_or(i64::MAX));
-            view.last_failure = None;
-            view.sessions += 1;
-        });
-    }
-
     /// Shows where the uplink stands, if that has changed.
     pub(super) fn publish(&self) {
         let phase = match (&self.end, &self.current, &self.opening) {
@@ -312,26 +221,18 @@ impl Uplink {
         let endpoint = self.endpoints.current().to_string();
         let epoch = self.current.as_ref().map(|session| session.epoch);
         let running = self.attempts.view();
+        let refused = self.refused();
         self.view.send_if_modified(|view| {
             let since = view.since.filter(|_| epoch.is_some());
             let changed = (view.phase, &view.endpoint, view.epoch, view.since, &view.running)
-                != (phase, &endpoint, epoch, since, &running);
+                != (phase, &endpoint, epoch, since, &running)
+                || view.refused != refused;
             if changed {
                 (view.phase, view.endpoint, view.epoch, view.since, view.running) =
                     (phase, endpoint, epoch, since, running);
+                view.refused = refused;
             }
             changed
         });
-    }
-}
-
-/// What somebody can do about a refusal that trying again does not mend.
-fn advice(reason: Reason) -> Option<&'static str> {
-    match reason {
-        Reason::CertificateExpired | Reason::CertificateNotCurrent | Reason::IdentityUnknown => Some(
-            "if it stays like this, revoke this sensor in the control plane and enrol again with another --data-dir",
-        ),
-        Reason::VersionUnsupported => Some("upgrade the agent, or the control plane"),
-        _ => None,
     }
 }

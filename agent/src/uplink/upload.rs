@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use portolan_proto::convert::{
-    Refusal, bits, content_kind_to_wire, coverage_entry_to_wire, discovery_step_to_wire, facts_to_wire,
+    Refusal, bits, content_kind_to_wire, coverage_to_wire, discovery_step_to_wire, facts_to_wire,
     final_progress_to_wire, finding_to_wire, listing_step_to_wire, repository_state_to_wire,
 };
 use portolan_proto::v1;
@@ -211,7 +211,12 @@ impl GrpcUpload {
         match refusal.reason {
             Reason::StaleSession => Try::Stale(epoch),
             Reason::StaleAttempt | Reason::Cancelled => Try::Over(UploadError::Fenced(refusal.reason)),
-            Reason::SensorRevoked | Reason::IdentityUnknown => Try::Over(UploadError::Fenced(refusal.reason)),
+            Reason::SensorRevoked
+            | Reason::IdentityUnknown
+            | Reason::SensorSuspended
+            | Reason::SensorQuarantined
+            | Reason::IdentityConflict
+            | Reason::NeedsApproval => Try::Over(UploadError::Fenced(refusal.reason)),
             Reason::Overloaded | Reason::SlowConsumer | Reason::StorageUnavailable => again(false),
             // Another connection may lead to another replica, or carry the certificate that is current by now.
             Reason::Draining | Reason::CertificateExpired | Reason::CertificateNotCurrent => {
@@ -225,6 +230,7 @@ impl GrpcUpload {
             | Reason::ProtocolViolation
             | Reason::VersionUnsupported
             | Reason::Policy
+            | Reason::CredentialRefused
             | Reason::Unsupported => Try::Over(UploadError::Refused {
                 reason: refusal.reason,
                 text: refusal.text,
@@ -320,12 +326,8 @@ impl Upload for GrpcUpload {
     }
 
     async fn report_coverage(&self, entries: &[CoverageEntry]) -> Result<(), UploadError> {
-        let entries: Vec<v1::CoverageEntry> = entries.iter().map(coverage_entry_to_wire).collect();
         let once = |mut client: Client, fence| -> Answer<v1::Ack> {
-            let request = v1::ReportCoverageRequest {
-                fence: Some(fence),
-                entries: entries.clone(),
-            };
+            let request = coverage_to_wire(fence, entries);
             let request = Self::counted(&self.bytes, request);
             Box::pin(async move { client.report_coverage(request).await })
         };

@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, watch};
 
 use super::channel::{Channel, Connector, Windows};
 use super::endpoint::Endpoint;
-use super::failure::Failure;
+use super::failure::{Failure, no_certificate};
 use crate::keyring::Keyring;
 
 /// The session that uploads belong to.
@@ -65,7 +65,8 @@ impl UploadLink {
             return Ok(channel);
         }
         let trust = ControlPlaneTrust::Roots(self.keyring.trust().roots.clone());
-        let identity = self.keyring.certificate().client_identity();
+        let certificate = self.keyring.certificate().ok_or_else(no_certificate)?;
+        let identity = certificate.client_identity();
         let made = self
             .connector
             .connect(to, trust, Some(identity), Windows::UPLOAD)

@@ -1,7 +1,7 @@
 //! What the uplink shows of itself.
 
 use jiff::Timestamp;
-use portolan_shared::model::{AttemptRef, RunProgress};
+use portolan_shared::model::{AttemptRef, Reason, RunProgress};
 
 /// Where the uplink stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,6 +57,19 @@ pub struct LastWork {
     pub end: String,
 }
 
+/// The control plane does not let this sensor in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedView {
+    /// What it said.
+    pub reason: Reason,
+    /// Where that leaves the sensor, in a word or two.
+    pub state: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// What to do about it.
+    pub advice: String,
+}
+
 /// What the uplink shows of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UplinkView {
@@ -70,6 +83,8 @@ pub struct UplinkView {
     pub since: Option<Timestamp>,
     /// Why the last connection failed; none while all is well.
     pub last_failure: Option<String>,
+    /// Why the control plane lets this sensor in no more; none while it does.
+    pub refused: Option<RefusedView>,
     /// How far the control plane's clock is ahead of this machine's, in milliseconds.
     pub skew_ms: Option<i64>,
     /// When the certificate will be renewed.
@@ -86,6 +101,8 @@ pub struct UplinkView {
     pub failures: u64,
     /// Certificates renewed since start.
     pub renewals: u64,
+    /// Certificates recovered since start.
+    pub recoveries: u64,
     /// Jobs ended since start.
     pub jobs: u64,
 }

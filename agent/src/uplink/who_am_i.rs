@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use portolan_proto::v1::enrolment_client::EnrolmentClient;
 use portolan_proto::{v1, who_am_i_message};
 use portolan_shared::model::{Reason, limits};
@@ -17,12 +18,21 @@ use crate::keyring::Keyring;
 const WITHIN: Duration = Duration::from_secs(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
-/// Asks over a connection without a certificate, with a signature of the identity key. `None`: in good standing.
+/// What the control plane thinks of this sensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct GoodOrNot {
+    /// What is wrong; none if it is in good standing.
+    pub(super) told: Option<Told>,
+    /// The control plane's clock.
+    pub(super) server_time: Option<Timestamp>,
+}
+
+/// Asks over a connection without a certificate, with a signature of the identity key.
 pub(super) async fn who_am_i(
     connector: &Connector,
     to: &Endpoint,
     keyring: &Keyring,
-) -> Result<Option<Told>, Failure> {
+) -> Result<GoodOrNot, Failure> {
     let trust = ControlPlaneTrust::Roots(keyring.trust().roots.clone());
     let channel = connector.connect(to, trust, None, Windows::SESSION).await?;
     let mut client = EnrolmentClient::with_origin(channel.clone(), channel.origin())
@@ -44,11 +54,15 @@ pub(super) async fn who_am_i(
     match asked.await {
         Ok(Ok(answer)) => {
             let answer = answer.into_inner();
-            Ok(Reason::try_from(answer.reason()).ok().map(|reason| Told {
+            let told = Reason::try_from(answer.reason()).ok().map(|reason| Told {
                 reason,
                 retry_after: (answer.retry_after_ms > 0)
                     .then(|| Duration::from_millis(answer.retry_after_ms.into()).min(LONGEST_WAIT)),
-            }))
+            });
+            Ok(GoodOrNot {
+                told,
+                server_time: Timestamp::from_millisecond(answer.server_time_ms).ok(),
+            })
         }
         Ok(Err(status)) => Err(channel.failure(&status)),
         Err(_) => Err(Failure::Timeout {

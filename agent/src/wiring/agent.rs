@@ -6,14 +6,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use portolan_registry::{Environment as RegistryEnvironment, Limits, SystemResolver};
 use portolan_shared::process::{Clock, Rng, Tasks};
 use portolan_shared::tls::{RegistryTrust, SystemRoots};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::machine::{boot_id, host_facts};
+use super::machine::{boot_id, host_facts, machine_fingerprint};
 use super::report::Gatherer;
+use crate::audit::{AuditLog, AuditLogError, AuditedJobs, Entry, Witness, keep, note_sessions};
+use crate::credentials::SealedVault;
 use crate::jobs::{Jobs, RegistryAccess, RegistryJobs};
 use crate::keyring::{Keyring, KeyringError, StateDir};
 use crate::policy::{LivePolicy, PolicyError};
@@ -44,6 +48,9 @@ pub enum AgentError {
     /// Its policy.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// Its audit log: what cannot be recorded is not done.
+    #[error(transparent)]
+    Audit(#[from] AuditLogError),
     /// Its enrolment.
     #[error("the enrolment cannot be used")]
     Uplink(#[source] Failure),
@@ -71,6 +78,7 @@ pub enum AgentEnd {
 pub struct Agent {
     uplink: Uplink,
     gatherer: Arc<Gatherer>,
+    view: watch::Receiver<UplinkView>,
     health: Option<TcpListener>,
     data_dir: PathBuf,
     tasks: Tasks,
@@ -80,6 +88,7 @@ pub struct Agent {
 #[derive(Clone)]
 pub struct AgentHandle {
     policy: Arc<LivePolicy>,
+    audit: Arc<AuditLog>,
     uplink: UplinkHandle,
     source: Arc<dyn StatusSource>,
     health: Option<SocketAddr>,
@@ -89,8 +98,8 @@ impl Agent {
     /// Opens the state, reads the policy, binds ports. Contacts nothing and starts no task.
     pub async fn build(parts: AgentParts) -> Result<(AgentHandle, Self), AgentError> {
         let roots = SystemRoots::load();
-        Self::build_with(parts, |policy, parts| {
-            Arc::new(RegistryJobs::new(RegistryAccess {
+        Self::build_with(parts, |policy, audit, parts| {
+            let jobs = RegistryJobs::new(RegistryAccess {
                 policy,
                 system_roots: roots,
                 certs_dir: Some(PathBuf::from(RegistryTrust::CERTS_DIR)),
@@ -98,9 +107,11 @@ impl Agent {
                 resolver: Arc::new(SystemResolver),
                 proxy: parts.settings.registry_proxy.clone(),
                 limits: Limits::default(),
+                data_dir: Some(parts.settings.data_dir.clone()),
                 clock: Arc::clone(&parts.clock),
                 rng: Arc::clone(&parts.rng),
-            }))
+            });
+            Arc::new(jobs.audited(audit))
         })
         .await
     }
@@ -108,13 +119,19 @@ impl Agent {
     /// As [`Agent::build`], with other jobs than those that read registries: for tests.
     pub async fn build_with(
         parts: AgentParts,
-        jobs: impl FnOnce(Arc<LivePolicy>, &AgentParts) -> Arc<dyn Jobs>,
+        jobs: impl FnOnce(Arc<LivePolicy>, Arc<AuditLog>, &AgentParts) -> Arc<dyn Jobs>,
     ) -> Result<(AgentHandle, Self), AgentError> {
         let settings = &parts.settings;
         let keyring = Arc::new(Keyring::open(StateDir::open(&settings.data_dir)?)?);
         let policy = Arc::new(LivePolicy::load(&settings.policy)?);
         if policy.current().is_empty() {
             tracing::warn!(policy = %settings.policy.display(), "the policy allows nothing: every job will be refused");
+        }
+        if let Some(exposure) = policy.exposure() {
+            tracing::warn!(
+                exposure,
+                "somebody else than this machine's administrator can change the policy"
+            );
         }
         let health = match settings.health.listen {
             Some(address) => Some(
@@ -125,10 +142,28 @@ impl Agent {
             None => None,
         };
         let incarnation = keyring.count_start()?;
+        keyring.sealing_keys_or_new(parts.clock.now(), &*parts.rng)?;
+        let audit = AuditLog::open(&settings.data_dir, keyring.sensor(), Arc::clone(&parts.clock))?;
+        let vault = SealedVault::new(
+            Arc::clone(&keyring),
+            Arc::clone(&policy),
+            Arc::clone(&parts.clock),
+        );
+        let vault = Arc::new(vault.audited(Arc::clone(&audit)));
+        let witness = Witness::open(&settings.data_dir, keyring.enrolled().tenant, Arc::clone(&audit))?;
+        note_start(&audit, &keyring, &policy, incarnation);
+        let recorded = AuditedJobs::new(
+            jobs(Arc::clone(&policy), Arc::clone(&audit), &parts),
+            Arc::clone(&audit),
+            Arc::clone(&parts.clock),
+            keyring.enrolled().endpoints.join(" ").replace("https://", ""),
+        );
         let (handle, uplink) = Uplink::build(UplinkParts {
             keyring: Arc::clone(&keyring),
             policy: Arc::clone(&policy),
-            jobs: jobs(Arc::clone(&policy), &parts),
+            vault,
+            jobs: Arc::new(recorded),
+            witness: Arc::clone(&witness),
             connector: Connector::new(
                 settings.proxy.clone(),
                 Arc::clone(&parts.clock),
@@ -139,6 +174,7 @@ impl Agent {
             tasks: parts.tasks.clone(),
             host: host_facts(),
             boot_id: boot_id(),
+            machine_fingerprint: machine_fingerprint(keyring.sensor()),
             incarnation,
             job_slots: settings.job_slots,
         })
@@ -146,11 +182,16 @@ impl Agent {
         let gatherer = Arc::new(Gatherer {
             keyring,
             policy: Arc::clone(&policy),
+            proxies: parts.settings.registry_proxy.clone(),
             uplink: handle.clone(),
+            audit: Arc::clone(&audit),
+            witness,
             clock: Arc::clone(&parts.clock),
         });
+        let view = handle.view.clone();
         let handle = AgentHandle {
             policy,
+            audit,
             uplink: handle,
             source: Arc::clone(&gatherer) as Arc<dyn StatusSource>,
             health: health.as_ref().and_then(|listener| listener.local_addr().ok()),
@@ -158,6 +199,7 @@ impl Agent {
         let agent = Self {
             uplink,
             gatherer,
+            view,
             health,
             data_dir: parts.settings.data_dir.clone(),
             tasks: parts.tasks,
@@ -170,6 +212,11 @@ impl Agent {
     pub async fn run(self) -> AgentEnd {
         let _release = Release(Arc::clone(&self.gatherer));
         let shutdown = self.tasks.shutdown().clone();
+        let audit = Arc::clone(&self.gatherer.audit);
+        let (keyring, clock) = (
+            Arc::clone(&self.gatherer.keyring),
+            Arc::clone(&self.gatherer.clock),
+        );
         let source: Arc<dyn StatusSource> = self.gatherer;
         match StatusSocket::bind(&self.data_dir, Arc::clone(&source)) {
             Ok(socket) => self.tasks.spawn("status socket", socket.serve(shutdown.clone())),
@@ -182,13 +229,48 @@ impl Agent {
             self.tasks
                 .spawn("health", serve_health(listener, source, shutdown.clone()));
         }
+        self.tasks.spawn(
+            "audit log",
+            keep(Arc::clone(&audit), keyring, clock, shutdown.clone()),
+        );
+        self.tasks
+            .spawn("audit of sessions", note_sessions(Arc::clone(&audit), self.view));
         let end = self.uplink.run(shutdown.clone()).await;
+        audit.append(Entry::by_agent(
+            "agent.stop",
+            "agent",
+            json!({"revoked": end == UplinkEnd::Revoked}),
+        ));
         shutdown.start_cut();
         match end {
             UplinkEnd::Stopped => AgentEnd::Stopped,
             UplinkEnd::Revoked => AgentEnd::Revoked,
         }
     }
+}
+
+/// The agent starts, as this sensor, under this policy.
+fn note_start(audit: &AuditLog, keyring: &Keyring, policy: &LivePolicy, incarnation: u64) {
+    let enrolled = keyring.enrolled();
+    if audit.head().seq <= 1 {
+        let details = json!({
+            "tenant": enrolled.tenant.to_string(),
+            "name": enrolled.name,
+            "invitation": enrolled.invitation.to_string(),
+            "identity": enrolled.identity,
+            "at": enrolled.at,
+        });
+        audit.append(Entry::by_agent(
+            "sensor.enrolled",
+            format!("sensor:{}", enrolled.sensor),
+            details,
+        ));
+    }
+    let details = json!({"version": env!("CARGO_PKG_VERSION"), "start": incarnation});
+    audit.append(Entry::by_agent("agent.start", "agent", details));
+    let file = policy.path().display().to_string();
+    let hash = HEXLOWER.encode(&policy.current().hash());
+    audit.append(Entry::policy("policy.read", &file, &hash, None));
 }
 
 struct Release(Arc<Gatherer>);
@@ -202,7 +284,15 @@ impl Drop for Release {
 impl AgentHandle {
     /// Reads the policy again; what is wrong with it is logged and shown in the status.
     pub fn reload_policy(&self) {
-        match self.policy.reload() {
+        let read = self.policy.reload();
+        let (file, hash) = (
+            self.policy.path().display().to_string(),
+            HEXLOWER.encode(&self.policy.current().hash()),
+        );
+        let fault = read.as_ref().err().map(ToString::to_string);
+        self.audit
+            .append(Entry::policy("policy.reread", &file, &hash, fault.as_deref()));
+        match read {
             Ok(()) => tracing::info!(
                 policy = self.policy.current().summary(),
                 "the policy was read again"

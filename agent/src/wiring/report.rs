@@ -5,23 +5,27 @@ use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
-use portolan_shared::process::Clock;
+use portolan_shared::process::{Clock, ProxyRules};
 use portolan_shared::tls::CertificateHealth;
 
 use super::agent::PULSE_WITHIN;
+use crate::audit::{AuditLog, Witness};
 use crate::keyring::{Enrolled, Enrolment, Keyring, KeyringError, StateDir, StoredCertificate};
 use crate::policy::{LivePolicy, Policy};
 use crate::status::{
-    CertificateStatus, ConnectionStatus, JobStatus, PolicyStatus, SensorStatus, StatusReport, StatusSource,
-    WorkStatus, ask,
+    CertificateStatus, ConnectionStatus, JobStatus, PolicyStatus, RefusedStatus, SealingKeyStatus,
+    SensorStatus, StatusReport, StatusSource, WorkStatus, ask,
 };
-use crate::uplink::{Phase, UplinkHandle, UplinkView};
+use crate::uplink::{Phase, RefusedView, UplinkHandle, UplinkView};
 
 /// Gathers the status of a running agent.
 pub(super) struct Gatherer {
     pub(super) keyring: Arc<Keyring>,
     pub(super) policy: Arc<LivePolicy>,
+    pub(super) proxies: ProxyRules,
     pub(super) uplink: UplinkHandle,
+    pub(super) audit: Arc<AuditLog>,
+    pub(super) witness: Arc<Witness>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -29,10 +33,16 @@ impl StatusSource for Gatherer {
     fn report(&self) -> StatusReport {
         let view = self.uplink.view.borrow().clone();
         let policy = self.policy.current();
-        let mut warnings = self.keyring.warnings().to_vec();
+        let mut warnings = self.keyring.warnings();
         if policy.is_empty() {
             warnings.push("the policy allows nothing: every job is refused".to_owned());
         }
+        warnings.extend(self.policy.exposure());
+        warnings.extend(policy.warnings(&self.proxies));
+        let unrecordable = self.audit.fault();
+        let recordable = unrecordable.is_none();
+        warnings.extend(unrecordable);
+        warnings.extend(self.witness.warning());
         if view.skew_ms.is_some_and(|skew| skew.unsigned_abs() > 120_000) {
             warnings.push(
                 "this machine's clock and the control plane's differ by more than two minutes".to_owned(),
@@ -42,9 +52,15 @@ impl StatusSource for Gatherer {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             running: true,
             alive: self.clock.uptime().since(self.uplink.pulse()) < PULSE_WITHIN,
-            ready: view.phase == Phase::Connected,
-            sensor: Some(sensor(self.keyring.enrolled(), "enrolled")),
-            certificate: Some(certificate(&self.keyring.certificate(), &view, self.clock.now())),
+            ready: view.phase == Phase::Connected && recordable,
+            sensor: Some(SensorStatus {
+                sealing_key: sealing_key(&self.keyring, self.clock.now()),
+                ..sensor(self.keyring.enrolled(), "enrolled", view.refused.as_ref())
+            }),
+            certificate: self
+                .keyring
+                .certificate()
+                .map(|held| certificate(&held, &view, self.clock.now())),
             policy: policy_status(self.policy.path(), &policy, self.policy.fault()),
             jobs: view
                 .running
@@ -91,14 +107,17 @@ pub async fn status(
     let (sensor, certificate, warnings) = match enrolment {
         Some(Enrolment::Enrolled(enrolled)) => {
             let keyring = Keyring::open(looking())?;
-            let certificate = certificate(&keyring.certificate(), &UplinkView::default(), now);
+            let held = keyring.certificate();
             (
-                Some(sensor(&enrolled, "enrolled")),
-                Some(certificate),
-                keyring.warnings().to_vec(),
+                Some(SensorStatus {
+                    sealing_key: sealing_key(&keyring, now),
+                    ..sensor(&enrolled, "enrolled", None)
+                }),
+                held.map(|held| certificate(&held, &UplinkView::default(), now)),
+                keyring.warnings(),
             )
         }
-        Some(Enrolment::Revoked(revoked)) => (Some(sensor(&revoked.was, "revoked")), None, Vec::new()),
+        Some(Enrolment::Revoked(revoked)) => (Some(sensor(&revoked.was, "revoked", None)), None, Vec::new()),
         Some(Enrolment::PendingEnrol(_)) => {
             let warning =
                 "an enrolment was begun and not finished: run the same `enroll` command again".to_owned();
@@ -122,13 +141,33 @@ pub async fn status(
     })
 }
 
-fn sensor(enrolled: &Enrolled, state: &str) -> SensorStatus {
+fn sensor(enrolled: &Enrolled, state: &str, refused: Option<&RefusedView>) -> SensorStatus {
     SensorStatus {
         id: enrolled.sensor.to_string(),
         tenant: enrolled.tenant.to_string(),
         name: enrolled.name.clone(),
-        state: state.to_owned(),
+        state: refused.map_or(state, |refused| &refused.state).to_owned(),
+        refused: refused.map(|refused| RefusedStatus {
+            reason: refused.reason.as_str().to_owned(),
+            since: refused.since,
+            advice: refused.advice.clone(),
+        }),
+        fingerprint: enrolled.fingerprint().map(|fingerprint| fingerprint.to_string()),
+        sealing_key: None,
     }
+}
+
+fn sealing_key(keyring: &Keyring, now: Timestamp) -> Option<SealingKeyStatus> {
+    let keys = keyring.sealing_keys()?;
+    let latest = keys.latest();
+    let created_at = latest.made_at;
+    Some(SealingKeyStatus {
+        id: latest.pair.id().to_string(),
+        created_at,
+        days_old: now.duration_since(created_at).as_hours() / 24,
+        known: latest.accepted,
+        former: keys.has_former(),
+    })
 }
 
 fn connection(view: UplinkView) -> ConnectionStatus {
@@ -159,6 +198,7 @@ fn certificate(stored: &StoredCertificate, view: &UplinkView, now: Timestamp) ->
         renewal_planned: view.renewal_planned,
         renewal_failure: view.renewal_failure.clone(),
         renewals: view.renewals,
+        recoveries: view.recoveries,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The way to the registry.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portolan_doubles::tls::Alpn;
@@ -17,6 +18,8 @@ provoked! {
     a_token_service_that_no_entry_allows: PolicyRefused at Challenge = refused(Purpose::Realm);
     a_name_that_leads_to_the_metadata_service: AddressRefused at NameResolution = at([169, 254, 169, 254]);
     a_name_that_nobody_knows: NameResolution at NameResolution = unknown_name();
+    a_name_that_only_its_own_network_knows: NameSingleLabel at NameResolution = alias("https://docker:2376");
+    a_service_without_an_alias: NameSingleLabel at NameResolution = alias("registry");
     the_port_is_missing: PortClosed at Tcp = nobody_listens();
     a_firewall_drops_everything: ConnectTimedOut at Tcp = nobody_answers();
     the_connection_is_cut: Unreachable at Tls = cut_off();
@@ -54,6 +57,13 @@ async fn at(address: [u8; 4]) -> Diagnosis {
 async fn unknown_name() -> Diagnosis {
     let mut access = access("https://registrry.example.com", None);
     access.resolver = Names::one("registry.example.com", [10, 0, 0, 1]);
+    examine(access).await
+}
+
+/// A name without a domain, which a resolver of our own does not know.
+async fn alias(url: &str) -> Diagnosis {
+    let mut access = access(url, None);
+    access.resolver = Names::one("docker.example.com", [10, 0, 0, 1]);
     examine(access).await
 }
 
@@ -120,6 +130,22 @@ async fn no_proxy() -> Diagnosis {
         &closed_port().to_string(),
     ))
     .await
+}
+
+#[tokio::test]
+async fn a_connection_waits_and_is_counted_as_a_request_is() {
+    let place = closed_port();
+    let gate = Arc::new(PickyGate {
+        only: Some(place.port()),
+        loopback: true,
+        ..PickyGate::default()
+    });
+    let mut access = access(&format!("https://{place}"), None);
+    access.gate = Arc::<PickyGate>::clone(&gate);
+    let diagnosis = examine(access).await;
+    assert_eq!(diagnosis.first_failure().unwrap().stage, Stage::Tcp);
+    let counts = [&gate.places, &gate.contacts].map(|count| count.load(Ordering::SeqCst));
+    assert_eq!(counts, [1, 1]);
 }
 
 #[tokio::test]

@@ -1,13 +1,20 @@
 //! Credentials and tokens. After one refusal the credential is shown to the token service no more: every scenario counts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
+use portolan_doubles::content::Image;
 use portolan_doubles::faults::{Fault, Rule};
+use portolan_doubles::registry::{Behaviour, Flavour};
 use portolan_doubles::token::Account;
 use portolan_doubles::web::GitLab;
 use portolan_doubles::{Content, RegistryDouble, TokenService};
 use portolan_registry::doctor::Question;
-use portolan_registry::{CredentialSource, Environment};
+use portolan_registry::{
+    Credential, CredentialError, CredentialSource, Credentials, Environment, Purpose, RefusedLogins,
+    RegistryClient,
+};
 use portolan_shared::model::{Diagnosis, FindingCode, RepositoryPatterns, Stage, Verdict};
 use portolan_shared::process::{Clock as _, SystemClock};
 
@@ -39,7 +46,8 @@ provoked! {
         let page = Fault::Answer { status: 200, code: "", retry_after: None };
         gitlab.web().faults().add(Rule::on("/jwt/auth"), page);
     });
-    tokens_of_five_minutes: TokenLifetime at Scopes = as_login(GitLab::FULL, |_| {});
+    tokens_that_end_before_the_walk: TokenLifetime at Tags = slow_registry(Duration::from_secs(2));
+    one_more_after_64_refusals: CredentialHeldBack at Token = too_many_refused();
     an_expired_token: CredentialExpired at Token = as_login(GitLab::EXPIRED, |_| {});
     a_revoked_token: CredentialRevoked at Token = as_login(GitLab::REVOKED, |_| {});
     a_runners_token: CredentialUnfit at Token = as_login(("reader", "glrt-LLLLLLLLLLLLLLLLLLLL"), |_| {});
@@ -53,6 +61,8 @@ provoked! {
     a_deploy_token_is_not_shown_to_the_api: NativeApiNotAsked at Discovery = one_name_and_a_pattern();
     a_stranger_at_gitlab: CredentialNeeded at Scopes = as_stranger();
     a_credential_that_is_not_there: CredentialUnavailable at Token = missing_file();
+    a_sealed_credential_that_was_withdrawn: CredentialRefused at Token = withdrawn();
+    a_token_service_that_a_sealed_credential_is_not_bound_to: CredentialUnbound at Challenge = unbound();
 }
 
 /// Examines a GitLab, changed like this, with this login.
@@ -104,6 +114,50 @@ async fn wrong_secret() -> Diagnosis {
     let diagnosis = examine(with_login(scene.access(&registry.url()), ("reader", "wrong"))).await;
     let with_login = |seen: &portolan_doubles::network::Seen| seen.authorization.is_some();
     assert_eq!(registry.log().count(with_login), 1, "it is not tried again");
+    diagnosis
+}
+
+/// A sealed credential of which nothing is left.
+struct Withdrawn;
+
+#[async_trait]
+impl Credentials for Withdrawn {
+    async fn current(&self) -> Result<Option<Credential>, CredentialError> {
+        Err(CredentialError::Sealed("was withdrawn"))
+    }
+}
+
+async fn withdrawn() -> Diagnosis {
+    let scene = Scene::new();
+    let gitlab = scene.gitlab().await;
+    let mut access = scene.access(&gitlab.registry_url());
+    access.credentials = Arc::new(Withdrawn);
+    let diagnosis = examine(access).await;
+    let finding = found(&diagnosis, Stage::Token, FindingCode::CredentialRefused);
+    assert!(
+        finding.seen.contains("the sealed credential was withdrawn"),
+        "{finding}"
+    );
+    diagnosis
+}
+
+/// As the agent has it for a sealed credential: the binding says no before the policy is asked.
+async fn unbound() -> Diagnosis {
+    let scene = Scene::new();
+    let gitlab = scene.gitlab().await;
+    let mut access = with_login(scene.access(&gitlab.registry_url()), GitLab::FULL);
+    access.gate = Arc::new(PickyGate {
+        refused: vec![Purpose::Realm],
+        rule: Some("credential:realm"),
+        ..PickyGate::default()
+    });
+    let diagnosis = examine(access).await;
+    let finding = found(&diagnosis, Stage::Challenge, FindingCode::CredentialUnbound);
+    assert!(finding.seen.contains("(rule credential:realm)"), "{finding}");
+    assert!(
+        gitlab.web().tokens().requests().is_empty(),
+        "the login was not sent"
+    );
     diagnosis
 }
 
@@ -173,10 +227,78 @@ async fn what_the_product_says_of_the_credential_becomes_facts() {
         "{scopes:?}"
     );
     assert!(scopes.seen.iter().any(|line| line == "lives 300 s"), "{scopes:?}");
-    assert_eq!(
-        scopes.verdict,
-        Verdict::Passed,
-        "information alone worries nobody"
-    );
-    found(&diagnosis, Stage::Scopes, FindingCode::TokenLifetime);
+}
+
+/// A registry that takes its time over a list of 1,000 tags, and whose tokens live so long.
+async fn slow_registry(life: Duration) -> Diagnosis {
+    let scene = Scene::new();
+    let mut content = Content::new();
+    let mut shelf = content.shelf("acme/shop");
+    let image = shelf.image(&Image::new("shop"));
+    for number in 0..1_000 {
+        shelf.tag(&format!("v{number}"), &image);
+    }
+    let tokens = TokenService::builder()
+        .account(Account::new("reader", "secret").reads_everything().catalog())
+        .lifetime(life)
+        .start(None, &scene.tasks)
+        .await
+        .unwrap();
+    let plain = Behaviour {
+        flavour: Flavour::Plain,
+        ..Behaviour::default()
+    };
+    let registry = RegistryDouble::builder(content)
+        .tokens(&tokens)
+        .behaviour(plain)
+        .start(None, &scene.tasks)
+        .await
+        .unwrap();
+    // Sixteen at once, a thousand requests that take a third of this on average still need more than four seconds.
+    let delay = Fault::Delay(Duration::from_millis(200));
+    registry.faults().add(Rule::on("/tags/list"), delay);
+    examine(with_login(scene.access(&registry.url()), ("reader", "secret"))).await
+}
+
+#[tokio::test]
+async fn the_life_of_a_token_is_judged_by_the_walk() {
+    let diagnosis = slow_registry(Duration::from_secs(2)).await;
+    let finding = found(&diagnosis, Stage::Tags, FindingCode::TokenLifetime);
+    assert!(finding.seen.contains("tokens live 2 s, and about "), "{finding}");
+    assert!(finding.seen.contains("(1001 requests of "), "{finding}");
+    let tags = report(&diagnosis, Stage::Tags);
+    assert_eq!(tags.verdict, Verdict::Passed, "information alone worries nobody");
+    let comfortable = slow_registry(Duration::from_secs(3_600)).await;
+    assert!(comfortable.is_sound(), "{comfortable:?}");
+    let text = serde_json::to_string(&comfortable).unwrap();
+    assert!(!text.contains(FindingCode::TokenLifetime.as_str()), "{text}");
+}
+
+/// 64 wrong passwords, and then one that is right.
+async fn too_many_refused() -> Diagnosis {
+    let scene = Scene::new();
+    let registry = RegistryDouble::builder(Content::gitlab_fixture())
+        .basic("reader", "right")
+        .start(None, &scene.tasks)
+        .await
+        .unwrap();
+    let refused = Arc::new(RefusedLogins::default());
+    let access = |secret: &str| {
+        let mut access = with_login(scene.access(&registry.url()), ("reader", secret));
+        access.refused = Arc::clone(&refused);
+        access
+    };
+    for number in 0..64 {
+        let client = RegistryClient::new(access(&number.to_string())).unwrap();
+        client
+            .tags(&"acme/shop/api".parse().unwrap())
+            .next_page()
+            .await
+            .unwrap_err();
+    }
+    let shown = || registry.log().count(|seen| seen.authorization.is_some());
+    assert_eq!(shown(), 64);
+    let diagnosis = examine(access("right")).await;
+    assert_eq!(shown(), 64, "not sent");
+    diagnosis
 }

@@ -6,10 +6,13 @@
     reason = "a test says what it expects by panicking"
 )]
 
+mod budget;
 mod catalogue;
 mod command;
 mod connection;
 mod content;
+mod entries;
+mod guides;
 mod hostile;
 mod login;
 mod page;

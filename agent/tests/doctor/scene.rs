@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use portolan_doubles::tls::{Alpn, LeafFault};
 use portolan_doubles::web::GitLab;
 use portolan_doubles::{Content, PrivateCa};
 use portolan_registry::doctor::{Question, diagnose};
-use portolan_registry::{Access, Credential, Gate, Hop, Purpose, Refusal, Resolver};
+use portolan_registry::{Access, Credential, Gate, Hop, Pass, Purpose, Refusal, Resolver};
 use portolan_shared::model::{CaTrust, Diagnosis, Finding, FindingCode, Stage, StageReport, Verdict};
 use portolan_shared::process::{RetryPolicy, Shutdown, SystemClock, Tasks};
 use portolan_shared::secret::Secret;
@@ -148,14 +149,35 @@ pub(crate) struct PickyGate {
     pub(crate) loopback: bool,
     /// The one port at which a registry may be, if not any.
     pub(crate) only: Option<u16>,
+    /// The rule that it refuses by, if not its own.
+    pub(crate) rule: Option<&'static str>,
+    /// Places that were given away.
+    pub(crate) places: Arc<AtomicUsize>,
+    /// Connections and requests.
+    pub(crate) contacts: Arc<AtomicUsize>,
 }
 
 #[async_trait]
 impl Gate for PickyGate {
+    async fn ready(&self) {}
+
+    async fn place(&self) -> Pass {
+        self.places.fetch_add(1, Ordering::SeqCst);
+        Pass::default()
+    }
+
+    fn contacted(&self, _: &Hop<'_>) {
+        self.contacts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn received(&self, _: &Hop<'_>, _: usize) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     fn check_host(&self, hop: &Hop<'_>) -> Result<(), Refusal> {
         let elsewhere = hop.purpose == Purpose::Registry && self.only.is_some_and(|only| only != hop.port);
         if elsewhere || self.refused.contains(&hop.purpose) {
-            return Err(Refusal::by("test:refused"));
+            return Err(Refusal::by(self.rule.unwrap_or("test:refused")));
         }
         Ok(())
     }

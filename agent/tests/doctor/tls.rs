@@ -12,6 +12,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
 
 use crate::scene::{Scene, access, examine, found, provoked, report};
+use crate::scripted::{self, Answer};
 
 provoked! {
     a_certificate_that_signed_itself: TlsSelfSigned at Tls = faulty(LeafFault::SelfSigned);
@@ -26,6 +27,7 @@ provoked! {
     nobody_is_trusted_at_all: TlsFailed at Tls = no_roots();
     plain_http_behind_https: TlsPlainHttp at Tls = scheme("https", None);
     tls_behind_http: TlsExpected at Api = speaks_tls();
+    a_web_server_says_that_it_wants_tls: TlsExpected at Api = says_so();
     the_certificate_ends_soon: CertificateExpiresSoon at Tls = ends_soon();
     clients_need_a_certificate: TlsClientCertificate at Tls = client_certificate(&[&rustls::version::TLS13]);
     clients_need_a_certificate_by_tls_1_2: TlsClientCertificate at Tls = client_certificate(&[&rustls::version::TLS12]);
@@ -140,6 +142,18 @@ async fn speaks_tls() -> Diagnosis {
     let diagnosis = scheme("http", Some(tls)).await;
     assert_eq!(report(&diagnosis, Stage::Tls).verdict, Verdict::Skipped);
     diagnosis
+}
+
+/// A TLS port of nginx notices plain HTTP, and answers it.
+async fn says_so() -> Diagnosis {
+    let scene = Scene::new();
+    let url = scripted::registry(&scene.tasks, |_, _| {
+        let page = "<center>The plain HTTP request was sent to HTTPS port</center>";
+        let headers = vec![("content-type", "text/html".to_owned())];
+        Some(Answer(400, headers, page.to_owned()))
+    })
+    .await;
+    examine(scene.access(&url)).await
 }
 
 async fn ends_soon() -> Diagnosis {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use portolan_agent::inventory::{Closing, Upload, UploadError};
 use portolan_agent::jobs::{JobControl, JobEnd, JobRefusal, Jobs, ProbeJob, SyncJob};
 use portolan_agent::settings::{Environment, Flags, Settings};
+use portolan_agent::uplink::UplinkView;
 use portolan_agent::wiring::{Agent, AgentEnd, AgentHandle, AgentParts};
 use portolan_proto::convert::Refusal;
 use portolan_proto::v1;
@@ -18,7 +19,7 @@ use portolan_shared::model::{
     AttemptRef, ContentKind, Diagnosis, Digest, Finding, FindingCode, ProbeId, Reason, RegistryId,
     RegistryTarget, RunId, RunProgress, Stage, StageReport,
 };
-use portolan_shared::process::{Shutdown, SystemClock, SystemRng, Tasks};
+use portolan_shared::process::{Clock, Shutdown, SystemClock, SystemRng, Tasks};
 use tokio::sync::{Semaphore, mpsc};
 use tonic::Status;
 
@@ -26,6 +27,10 @@ use crate::opened::Opened;
 
 /// The parts of an agent on this directory.
 pub fn parts(data_dir: &Path) -> AgentParts {
+    parts_at(data_dir, Arc::new(SystemClock))
+}
+
+fn parts_at(data_dir: &Path, clock: Arc<dyn Clock>) -> AgentParts {
     let flags = Flags {
         data_dir: Some(data_dir.display().to_string()),
         ..Flags::default()
@@ -33,7 +38,7 @@ pub fn parts(data_dir: &Path) -> AgentParts {
     AgentParts {
         settings: Settings::read(&flags, &Environment::default()).unwrap(),
         environment: Environment::default(),
-        clock: Arc::new(SystemClock),
+        clock,
         rng: Arc::new(SystemRng),
         tasks: Tasks::new(Shutdown::new()),
     }
@@ -116,6 +121,11 @@ pub struct Running {
 }
 
 pub async fn run_agent(data_dir: &Path) -> Running {
+    run_agent_at(data_dir, Arc::new(SystemClock)).await
+}
+
+/// On a machine with this clock.
+pub async fn run_agent_at(data_dir: &Path, clock: Arc<dyn Clock>) -> Running {
     let (started, starts) = mpsc::unbounded_channel();
     let (probed, probes) = mpsc::unbounded_channel();
     let go = Arc::new(Semaphore::new(0));
@@ -124,9 +134,9 @@ pub async fn run_agent(data_dir: &Path) -> Running {
         started,
         probed,
     });
-    let parts = parts(data_dir);
+    let parts = parts_at(data_dir, clock);
     let tasks = parts.tasks.clone();
-    let (handle, agent) = Agent::build_with(parts, |_, _| jobs).await.unwrap();
+    let (handle, agent) = Agent::build_with(parts, |_, _, _| jobs).await.unwrap();
     let (end, ended) = mpsc::channel(1);
     tasks.spawn("agent", async move {
         let _ = end.send(agent.run().await).await;
@@ -142,6 +152,16 @@ pub async fn run_agent(data_dir: &Path) -> Running {
 }
 
 impl Running {
+    /// Waits until the way to the control plane looks like this.
+    pub async fn sees(&self, what: impl Fn(&UplinkView) -> bool) -> UplinkView {
+        self.handle
+            .view()
+            .wait_for(|view| what(view))
+            .await
+            .unwrap()
+            .clone()
+    }
+
     pub async fn stop(mut self) -> AgentEnd {
         self.tasks.shutdown().start_drain();
         let end = self.ended.recv().await.unwrap();
@@ -170,6 +190,7 @@ pub fn offer(host: &str) -> (AttemptRef, Down) {
         lease_ms: 60_000,
         registry: Some(target(host)),
         resumed: false,
+        credential: None,
         job: Some(v1::job_offer::Job::Sync(v1::SyncJob::default())),
     };
     (attempt, Down::JobOffer(offer))

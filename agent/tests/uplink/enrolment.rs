@@ -42,6 +42,7 @@ async fn one_token_makes_one_sensor_however_often_it_is_used_here() {
         names(folder.path()),
         [
             "certificate",
+            "continuity",
             "enrolment",
             "identity.key",
             "incarnation",

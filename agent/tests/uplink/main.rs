@@ -7,10 +7,17 @@
 )]
 
 mod agent;
+mod clock;
 mod enrolment;
+mod identity;
 mod jobs;
 mod opened;
 mod plane;
+mod policy;
 mod probes;
+mod sealed;
+mod sealing;
 mod services;
 mod sessions;
+mod shut_out;
+mod tokens;

@@ -12,7 +12,7 @@ use portolan_agent::keyring::StateDir;
 use portolan_agent::settings::ProxySettings;
 use portolan_agent::uplink::{Connector, EnrolError, EnrolOutcome, Enroller};
 use portolan_proto::v1;
-use portolan_shared::model::{HostFacts, InvitationId, SensorId, TenantId};
+use portolan_shared::model::{HostFacts, InvitationId, Reason, SensorId, TenantId};
 use portolan_shared::process::{Clock, Shutdown, SystemClock, SystemRng, Tasks};
 use portolan_shared::secret::{EnrolmentToken, SecretBytes};
 use portolan_shared::tls::{
@@ -25,11 +25,15 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tonic::Status;
 use v1::enrolment_server::EnrolmentServer;
+use v1::sealing_server::SealingServer;
 use v1::session_server::SessionServer;
 use v1::upload_server::UploadServer;
 
+use crate::clock::ShiftedClock;
 use crate::opened::Opened;
+use crate::sealing::{Keeper, Published};
 use crate::services::Double;
+use crate::tokens::Tokens;
 
 pub const DEPLOYMENT: &str = "test";
 
@@ -41,7 +45,20 @@ type Script = Arc<dyn Fn(&str, &v1::Fence) -> Result<(), Status> + Send + Sync>;
 pub struct Scripts {
     pub enrol: Box<dyn Fn(usize) -> Result<(), Status> + Send + Sync>,
     pub open: Box<dyn Fn(usize) -> Result<(), Status> + Send + Sync>,
+    pub recover: Box<dyn Fn(usize) -> Recovery + Send + Sync>,
     pub upload: Script,
+}
+
+/// How a wish for a recovery ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// By the continuity token that is shown.
+    Judged,
+    /// A person has approved it.
+    Approved,
+    /// As judged, and the answer is lost on the way.
+    Lost,
+    Refused(Reason),
 }
 
 impl Default for Scripts {
@@ -49,6 +66,7 @@ impl Default for Scripts {
         Self {
             enrol: Box::new(|_| Ok(())),
             open: Box::new(|_| Ok(())),
+            recover: Box::new(|_| Recovery::Judged),
             upload: Arc::new(|_, _| Ok(())),
         }
     }
@@ -62,6 +80,13 @@ pub struct Shared {
     pub tenant: TenantId,
     /// How much of a certificate's life is left when it is issued.
     pub left: SignedDuration,
+    pub clock: Arc<ShiftedClock>,
+    pub tokens: Tokens,
+    /// The challenge that was given last.
+    pub nonce: Mutex<Vec<u8>>,
+    pub asked_to_recover: AtomicUsize,
+    pub recoveries: AtomicUsize,
+    pub asked_who: AtomicUsize,
     pub scripts: Scripts,
     pub enrolments: mpsc::UnboundedSender<v1::EnrolRequest>,
     pub opened: mpsc::UnboundedSender<Opened>,
@@ -75,6 +100,8 @@ pub struct Shared {
     pub shut: Arc<Shut>,
     /// Public key of the sensor that enrolled.
     pub identity: Mutex<Vec<u8>>,
+    /// What it said of its sealing key.
+    pub published: Published,
     /// What a sensor that asks is told.
     pub standing: AtomicI32,
 }
@@ -97,6 +124,11 @@ impl DeniedSensors for Shut {
 
 impl ControlPlane {
     pub async fn start(scripts: Scripts, left: SignedDuration) -> Self {
+        Self::start_at(scripts, left, Arc::default()).await
+    }
+
+    /// A control plane with this clock.
+    pub async fn start_at(scripts: Scripts, left: SignedDuration, clock: Arc<ShiftedClock>) -> Self {
         let shut = Arc::new(Shut::default());
         let root_key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![]).unwrap();
@@ -127,7 +159,7 @@ impl ControlPlane {
         let config = sensor_server(
             Arc::new(SwappableCertificate::new(certificate)),
             Arc::new(verifier),
-            Arc::new(SystemClock),
+            Arc::clone(&clock) as Arc<dyn Clock>,
         )
         .unwrap();
 
@@ -141,6 +173,12 @@ impl ControlPlane {
             sensor: SensorId::random(&SystemRng),
             tenant: TenantId::random(&SystemRng),
             left,
+            clock,
+            tokens: Tokens::default(),
+            nonce: Mutex::default(),
+            asked_to_recover: AtomicUsize::new(0),
+            recoveries: AtomicUsize::new(0),
+            asked_who: AtomicUsize::new(0),
             scripts,
             enrolments,
             opened,
@@ -151,6 +189,7 @@ impl ControlPlane {
             closed: Mutex::default(),
             shut,
             identity: Mutex::default(),
+            published: Published::default(),
             standing: AtomicI32::new(0),
         });
         let tasks = Tasks::new(Shutdown::new());
@@ -177,6 +216,10 @@ impl ControlPlane {
         }
     }
 
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Calls of any kind so far.
     pub fn calls(&self) -> usize {
         self.shared.calls.load(Ordering::SeqCst)
@@ -191,6 +234,28 @@ impl ControlPlane {
     /// Lets sensors in again.
     pub fn let_in(&self) {
         self.shared.shut.0.store(false, Ordering::SeqCst);
+    }
+
+    /// Whoever asks is told this from now on.
+    pub fn say_of_it(&self, standing: v1::Reason) {
+        self.shared.standing.store(standing.into(), Ordering::SeqCst);
+    }
+
+    /// Wishes for a recovery, and recoveries.
+    pub fn recoveries(&self) -> (usize, usize) {
+        let shared = &self.shared;
+        let count = |counter: &AtomicUsize| counter.load(Ordering::SeqCst);
+        (count(&shared.asked_to_recover), count(&shared.recoveries))
+    }
+
+    /// How often it was asked what it thinks of the sensor.
+    pub fn asked_who(&self) -> usize {
+        self.shared.asked_who.load(Ordering::SeqCst)
+    }
+
+    /// Calls that were meant to open a session.
+    pub fn opens(&self) -> usize {
+        self.shared.opens.load(Ordering::SeqCst)
     }
 
     pub fn renewals(&self) -> usize {
@@ -236,6 +301,7 @@ pub fn now() -> Timestamp {
 async fn serve(listener: TcpListener, acceptor: TlsAcceptor, shared: Arc<Shared>, tasks: Tasks) {
     let routes = tonic::service::Routes::new(EnrolmentServer::new(Double(Arc::clone(&shared))))
         .add_service(SessionServer::new(Double(Arc::clone(&shared))))
+        .add_service(SealingServer::new(Keeper(Arc::clone(&shared))))
         .add_service(UploadServer::new(Double(shared)))
         .prepare();
     let shutdown = tasks.shutdown().clone();

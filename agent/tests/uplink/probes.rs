@@ -18,6 +18,7 @@ fn offer(probe: ProbeId, host: &str) -> Down {
         registry: Some(target(host)),
         repository: "acme/shop".to_owned(),
         seconds_left: 120,
+        credential: None,
     })
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use jiff::SignedDuration;
 use portolan_proto::v1;
-use portolan_shared::model::{InvitationId, SensorId};
-use portolan_shared::process::SystemRng;
+use portolan_shared::model::{InvitationId, Reason, SensorId};
+use portolan_shared::process::{Clock as _, Rng as _, SystemRng};
 use portolan_shared::tls::{SpkiPin, sensor_uri};
 use rcgen::{
     CertificateParams, CertificateSigningRequestParams, ExtendedKeyUsagePurpose, SanType, SerialNumber,
@@ -20,8 +20,9 @@ use v1::enrolment_server::Enrolment;
 use v1::session_server::Session;
 use v1::upload_server::Upload;
 
+use crate::agent::refusal;
 use crate::opened::Opened;
-use crate::plane::{DEPLOYMENT, Shared, now};
+use crate::plane::{DEPLOYMENT, Recovery, Shared};
 
 pub struct Double(pub Arc<Shared>);
 
@@ -37,8 +38,9 @@ impl Double {
         let mut serial = SensorId::random(&SystemRng).as_bytes().to_vec();
         serial[0] = 0x10;
         params.serial_number = Some(SerialNumber::from(serial));
-        let end = now() + SignedDuration::from_hours(24);
-        params.not_before = std::time::SystemTime::from(now() - SignedDuration::from_mins(5)).into();
+        let now = shared.clock.now();
+        let end = now + SignedDuration::from_hours(24);
+        params.not_before = std::time::SystemTime::from(now - SignedDuration::from_mins(5)).into();
         params.not_after = std::time::SystemTime::from(end).into();
         csr.params = params;
         let leaf = csr.signed_by(&shared.issuer).unwrap();
@@ -57,6 +59,19 @@ impl Double {
             .verify(&message, &request.signature)
             .expect("the request is signed by its identity key, for this root");
         *self.0.identity.lock().unwrap() = request.identity_public_key.to_vec();
+    }
+
+    fn check_signature(&self, message: &[u8], signature: &[u8]) {
+        let identity = self.0.identity.lock().unwrap().clone();
+        UnparsedPublicKey::new(&ED25519, identity)
+            .verify(message, signature)
+            .expect("it is signed by the identity key");
+    }
+
+    /// Each challenge is good once.
+    fn check_nonce(&self, nonce: &[u8]) {
+        let given = std::mem::take(&mut *self.0.nonce.lock().unwrap());
+        assert!(!nonce.is_empty() && given == nonce);
     }
 
     fn call(&self) -> usize {
@@ -94,6 +109,41 @@ impl Enrolment for Double {
             }),
             endpoints: vec![format!("https://{}", self.0.address)],
             sensor_name: "hamburg".to_owned(),
+            continuity_token: self.0.tokens.send().into(),
+        }))
+    }
+
+    async fn recover(
+        &self,
+        request: Request<v1::RecoverRequest>,
+    ) -> Result<Response<v1::RecoverResponse>, Status> {
+        let n = self.0.asked_to_recover.fetch_add(1, Ordering::SeqCst);
+        self.call();
+        let request = request.into_inner();
+        assert_eq!(request.sensor_id, self.0.sensor.as_bytes().as_slice());
+        self.check_nonce(&request.nonce);
+        let root = SpkiPin::of_certificate(&self.0.root).unwrap();
+        let message = portolan_proto::recovery_message(self.0.sensor, &request, root);
+        self.check_signature(&message, &request.signature);
+        let answer = (self.0.scripts.recover)(n);
+        if let Recovery::Refused(reason) = answer {
+            return Err(refusal(reason));
+        }
+        if answer == Recovery::Approved {
+            self.0.tokens.begin_again();
+        } else if !self.0.tokens.shown(&request.continuity_token) {
+            return Err(refusal(Reason::IdentityConflict));
+        }
+        let continuity_token = self.0.tokens.send();
+        self.0.recoveries.fetch_add(1, Ordering::SeqCst);
+        let mut bundle = self.certificate(&request.csr_der);
+        bundle.server_time_ms = self.0.clock.now().as_millisecond();
+        if answer == Recovery::Lost {
+            return Err(Status::unavailable("a proxy says"));
+        }
+        Ok(Response::new(v1::RecoverResponse {
+            certificate: Some(bundle),
+            continuity_token: continuity_token.into(),
         }))
     }
 
@@ -102,9 +152,12 @@ impl Enrolment for Double {
         _: Request<v1::ChallengeRequest>,
     ) -> Result<Response<v1::ChallengeResponse>, Status> {
         self.call();
+        let mut nonce = vec![0; 32];
+        SystemRng.fill(&mut nonce);
+        *self.0.nonce.lock().unwrap() = nonce.clone();
         Ok(Response::new(v1::ChallengeResponse {
-            nonce: vec![5; 32].into(),
-            server_time_ms: now().as_millisecond(),
+            nonce: nonce.into(),
+            server_time_ms: self.0.clock.now().as_millisecond(),
         }))
     }
 
@@ -115,13 +168,13 @@ impl Enrolment for Double {
         self.call();
         let request = request.into_inner();
         let root = SpkiPin::of_certificate(&self.0.root).unwrap();
-        let message = portolan_proto::who_am_i_message(self.0.sensor, &[5; 32], root);
-        let identity = self.0.identity.lock().unwrap().clone();
-        UnparsedPublicKey::new(&ED25519, identity)
-            .verify(&message, &request.signature)
-            .expect("the question is signed by the identity key");
+        self.check_nonce(&request.nonce);
+        let message = portolan_proto::who_am_i_message(self.0.sensor, &request.nonce, root);
+        self.check_signature(&message, &request.signature);
+        self.0.asked_who.fetch_add(1, Ordering::SeqCst);
         Ok(Response::new(v1::WhoAmIResponse {
             reason: self.0.standing.load(Ordering::SeqCst),
+            server_time_ms: self.0.clock.now().as_millisecond(),
             ..v1::WhoAmIResponse::default()
         }))
     }
@@ -144,12 +197,15 @@ impl Session for Double {
         let Some(v1::sensor_message::Body::Hello(hello)) = first else {
             return Err(Status::invalid_argument("no hello"));
         };
+        let fits = self.0.tokens.shown(&hello.continuity_token);
         opened
             .send(Opened {
                 hello,
                 up,
                 down,
                 seq: 0,
+                fits,
+                shared: Arc::clone(&self.0),
             })
             .unwrap();
         Ok(Response::new(ReceiverStream::new(messages)))
@@ -163,7 +219,7 @@ impl Session for Double {
         self.0.renewals.fetch_add(1, Ordering::SeqCst);
         let mut bundle = self.certificate(&request.into_inner().csr_der);
         // The next one is not due soon.
-        bundle.server_time_ms = now().as_millisecond();
+        bundle.server_time_ms = self.0.clock.now().as_millisecond();
         Ok(Response::new(bundle))
     }
 }

@@ -29,9 +29,9 @@ async fn t51_errors_without_a_reason_change_no_state() {
     let agent = run_agent(folder.path()).await;
     let before = state_files(folder.path());
     let mut session = plane.session().await;
+    assert_eq!(state_files(folder.path()), before);
     session.welcome(1, true).await;
     assert!(agent.handle.connected().await);
-    assert_eq!(state_files(folder.path()), before);
     assert_eq!(agent.handle.view().borrow().failures, 2);
     agent.stop().await;
 }
@@ -56,7 +56,7 @@ async fn t16_a_revoked_sensor_destroys_its_keys_and_ends() {
     assert_eq!(left, ["enrolment", "incarnation", "lock", "trust"]);
     // The handle lives on, and the directory is free all the same.
     assert!(!agent.handle.status().ready);
-    let refused = Agent::build_with(parts(folder.path()), |_, _| panic!("nothing is built")).await;
+    let refused = Agent::build_with(parts(folder.path()), |_, _, _| panic!("nothing is built")).await;
     assert!(refused.err().unwrap().to_string().contains("was revoked"));
 }
 
@@ -72,6 +72,10 @@ async fn t18_a_renewed_certificate_is_stored_and_used_before_the_old_session_end
     former.welcome(1, true).await;
     let mut session = plane.session().await;
     assert_eq!(session.hello.replaces_epoch, 1);
+    assert_eq!(
+        session.hello.instance_nonce, former.hello.instance_nonce,
+        "by which the control plane sees that it is no copy"
+    );
     assert_eq!(plane.renewals(), 1);
     let after = state_files(folder.path());
     assert_ne!(after["certificate"], before["certificate"]);

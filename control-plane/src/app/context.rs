@@ -6,9 +6,9 @@ use portolan_shared::model::{AttemptRef, SensorId};
 use portolan_shared::process::{Clock, Rng};
 use portolan_shared::tls::SpkiPin;
 use portolan_store::{Fence, Store};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
-use super::Pepper;
+use super::{AuditKey, AuditPace, CredentialNotice, Pepper};
 
 /// The dependencies of the use cases; use cases are methods on it, in a file per subject.
 pub struct App {
@@ -20,6 +20,10 @@ pub struct App {
     pub rng: Arc<dyn Rng>,
     /// Hashes secrets.
     pub pepper: Pepper,
+    /// Signs checkpoints of audit logs.
+    pub audit_key: AuditKey,
+    /// What audit logs were told of lately.
+    pub pace: AuditPace,
     /// Name of this deployment in sensors' certificates.
     pub deployment: String,
     /// Where sensors reach this control plane: `https://host[:port]`.
@@ -46,10 +50,14 @@ pub struct Signals {
     pub runs: Notify,
     /// A probe was asked for.
     pub probes: Notify,
+    /// How often checkpoints of audit logs were taken: sessions bring them to their sensors.
+    pub checkpoints: watch::Sender<u64>,
     /// A sensor was shut out.
     pub denials: Notify,
     /// Runs were cancelled. Lagging receivers ask the database.
     pub cancels: broadcast::Sender<CancelNotice>,
+    /// Credentials were changed or withdrawn.
+    pub credentials: broadcast::Sender<CredentialNotice>,
     /// Sensors named runs that their tenants do not have. What a lagging receiver missed is not told of.
     pub foreign_ids: broadcast::Sender<Fence>,
 }
@@ -59,8 +67,10 @@ impl Default for Signals {
         Self {
             runs: Notify::new(),
             probes: Notify::new(),
+            checkpoints: watch::Sender::new(0),
             denials: Notify::new(),
             cancels: broadcast::channel(1_024).0,
+            credentials: broadcast::channel(1_024).0,
             foreign_ids: broadcast::channel(256).0,
         }
     }

@@ -19,7 +19,7 @@ const STALE_AFTER: Duration = Duration::from_secs(5);
 /// Most denials that one question answers.
 const PAGE: usize = 10_000;
 
-/// The sensors that are shut out, as far as the database has said. It never forgets: a revoked sensor stays so.
+/// The sensors that are shut out, as far as the database has said.
 pub struct Denials {
     clock: Arc<dyn Clock>,
     known: RwLock<HashMap<SensorId, Reason>>,
@@ -67,7 +67,10 @@ impl Denials {
                 let whole = page.len() < PAGE;
                 let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
                 for denial in &page {
-                    known.insert(denial.sensor, denial.reason);
+                    match denial.reason {
+                        Some(reason) => known.insert(denial.sensor, reason),
+                        None => known.remove(&denial.sensor),
+                    };
                     self.epoch.fetch_max(denial.epoch, Ordering::AcqRel);
                 }
                 drop(known);

@@ -1,11 +1,10 @@
-//! Work finds its sensor: leases queued runs to connected sensors with free slots, and takes back what a lost sensor held. How a sensor
-//! learns that it must stop is `withdraw`.
+//! Work finds its sensor: leases queued runs to connected sensors with free slots. What a lost sensor held comes back by `reaper`; how a
+//! sensor learns that it must stop is `withdraw`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use portolan_shared::model::{AttemptRef, Finding, RunState};
+use portolan_shared::model::{AttemptRef, Finding};
 use portolan_shared::process::{Rng, Shutdown};
 use portolan_store::{Fence, Leasable, StaleFence, StoreError};
 
@@ -14,11 +13,6 @@ use super::{App, Denials, Meters};
 
 /// How often the queue is looked at without being told to.
 const POLL: Duration = Duration::from_millis(500);
-/// How often lost leases are looked for.
-const REAP: Duration = Duration::from_secs(1);
-/// Time after the start, or after a leap of the clock, in which no lease is taken away: while this process was not there, nobody could
-/// renew one.
-const MERCY: Duration = Duration::from_secs(30);
 /// Waiting runs that one look at the queue considers, of those that somebody with a free slot may have: those beyond wait for the next.
 const QUEUE: u32 = 1_000;
 /// First pause before a failed run is tried again; doubles with each attempt.
@@ -117,73 +111,6 @@ impl Dispatcher {
         }
         Ok(())
     }
-
-    /// Takes leases away that ran out, until everything is cut.
-    pub async fn reap(self: Arc<Self>, shutdown: Shutdown) {
-        let mut mercy = Mercy::begin(&self.app);
-        loop {
-            tokio::select! {
-                () = shutdown.cutting() => return,
-                () = tokio::time::sleep(REAP) => {}
-            }
-            if mercy.holds(&self.app) {
-                continue;
-            }
-            match self.app.store.requeue_expired(self.app.clock.now()).await {
-                Ok(lost) => {
-                    for lease in &lost {
-                        tracing::warn!(
-                            attempt = %lease.attempt,
-                            sensor = %lease.sensor,
-                            state = %lease.state,
-                            "a lease ran out"
-                        );
-                        self.meters.leases_lost.inc();
-                    }
-                    if lost.iter().any(|lease| lease.state == RunState::Queued) {
-                        self.app.signals.runs.notify_one();
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "lost leases were not looked for"
-                    );
-                }
-            }
-        }
-    }
-}
-
-/// Holds the reaper back while expired leases are this process's fault, or the clock's, rather than the sensors'.
-struct Mercy {
-    until: Duration,
-    looked: Duration,
-    wall: Timestamp,
-}
-
-impl Mercy {
-    fn begin(app: &App) -> Self {
-        let uptime = app.clock.uptime().0;
-        Self {
-            until: uptime + MERCY,
-            looked: uptime,
-            wall: app.clock.now(),
-        }
-    }
-
-    fn holds(&mut self, app: &App) -> bool {
-        let (uptime, wall) = (app.clock.uptime().0, app.clock.now());
-        let passed = uptime.saturating_sub(self.looked);
-        let shown = wall.duration_since(self.wall);
-        let leapt = SignedDuration::try_from(passed).is_ok_and(|passed| (shown - passed).as_secs().abs() > 5);
-        // A round that comes this late was held up by this process itself.
-        if leapt || passed > MERCY {
-            self.until = uptime + MERCY;
-        }
-        (self.looked, self.wall) = (uptime, wall);
-        uptime < self.until
-    }
 }
 
 impl App {
@@ -203,6 +130,10 @@ impl App {
         let failed = self.store.fail_attempt(fence, finding, retry_at, now).await;
         match failed {
             Ok(state) => {
+                let object = format!("run:{}", fence.attempt.run);
+                self.note_policy_refusal(fence.tenant, fence.sensor, object, finding)
+                    .await;
+                self.note_refused_credential(fence, finding).await;
                 tracing::info!(attempt = %fence.attempt, code = %finding.code, seen = finding.seen, %state, "an attempt failed");
                 Ok(())
             }

@@ -1,7 +1,7 @@
 //! What a use case answers when it does not do what it was asked.
 
 use jiff::Timestamp;
-use portolan_shared::model::{InvitationId, RegistryName, RunId, RunState};
+use portolan_shared::model::{CredentialId, InvitationId, RegistryName, RunId, RunState, SensorState};
 use portolan_store::{Role, StoreError};
 
 /// Why a use case was not carried out. Every variant has a stable code ([`AppError::code`]); a code never changes its meaning.
@@ -65,6 +65,16 @@ pub enum AppError {
         /// The registry's patterns, at most [`AppError::CANDIDATES`].
         patterns: Vec<String>,
     },
+    /// A sensor's state does not allow what was asked for.
+    #[error("sensor {sensor} is {state}: {demand}")]
+    Standing {
+        /// The sensor's name.
+        sensor: String,
+        /// Its state.
+        state: SensorState,
+        /// What it would take.
+        demand: &'static str,
+    },
     /// No sensor is left that could carry out a run.
     #[error("every sensor of registry {registry} is revoked: give it another one")]
     NoSensor {
@@ -76,6 +86,31 @@ pub enum AppError {
     TooManyProbes {
         /// How many may.
         most: u32,
+    },
+    /// A version of a sealed credential does not follow the last one.
+    #[error("{}", follow(*credential, *next))]
+    CredentialVersion {
+        /// The credential that the registry has, if it has one.
+        credential: Option<CredentialId>,
+        /// The version that would follow.
+        next: u64,
+    },
+    /// There is no version to go back to.
+    #[error("the credential of registry {registry} stays as it is: {why}")]
+    NoFormerCredential {
+        /// The registry.
+        registry: RegistryName,
+        /// Why not.
+        why: &'static str,
+    },
+    /// None of the sensors that could do it can open the registry's credential.
+    #[error("the credential of registry {registry} is not sealed to {sensors}: enter it again for {them}", sensors = list(sensors),
+        them = if sensors.len() == 1 { "this sensor" } else { "these sensors" })]
+    AwaitingSealing {
+        /// The registry.
+        registry: String,
+        /// Names of the sensors, at most [`AppError::CANDIDATES`].
+        sensors: Vec<String>,
     },
     /// A value is not acceptable.
     #[error("{field}: {why}")]
@@ -144,8 +179,12 @@ impl AppError {
             Self::NotFound { .. } => "not_found",
             Self::Taken { .. } | Self::InvitedAlready { .. } | Self::NameOfRevoked { .. } => "taken",
             Self::OutsidePatterns { .. } => "outside_patterns",
+            Self::Standing { .. } => "sensor_state",
             Self::NoSensor { .. } => "no_sensor",
             Self::TooManyProbes { .. } => "too_many_probes",
+            Self::CredentialVersion { .. } => "credential_version",
+            Self::NoFormerCredential { .. } => "no_former_credential",
+            Self::AwaitingSealing { .. } => "awaiting_sealing",
             Self::Invalid { .. } => "invalid",
             Self::UnknownReference { .. } => "unknown_reference",
             Self::Ambiguous { .. } => "ambiguous_reference",
@@ -191,6 +230,15 @@ impl From<StoreError> for AppError {
                 Self::Internal(Box::new(error))
             }
         }
+    }
+}
+
+fn follow(credential: Option<CredentialId>, next: u64) -> String {
+    match credential {
+        Some(id) => format!(
+            "the next version of the registry's credential is version {next} of {id}: seal again as that"
+        ),
+        None => "the registry has no sealed credential: the first version has the number 1".to_owned(),
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Meters {
     pub sessions: IntGauge,
     /// Sessions that were opened.
     pub sessions_opened: IntCounter,
+    /// Whoever showed an identity that was in use, or an old state of it, and did not answer when it was asked whether it is alive.
+    pub sightings_unanswered: IntCounter,
     /// Sessions that ended, by reason.
     pub sessions_ended: IntCounterVec,
     /// Connections of sensors, strangers included.
@@ -24,6 +26,8 @@ pub struct Meters {
     pub leases: IntCounter,
     /// Leases that ran out.
     pub leases_lost: IntCounter,
+    /// What is not taken from sensors any more, because it would suddenly be taken from too many: look here first, and raise an alarm above 0.
+    pub reapers_stopped: IntGauge,
     /// Tags that were committed.
     pub tags_committed: IntCounter,
     /// Items of content that were stored.
@@ -66,6 +70,10 @@ impl Meters {
         Ok(Self {
             sessions: gauge("portolan_sessions", "Sessions of sensors that are open")?,
             sessions_opened: counter("portolan_sessions_opened_total", "Sessions that were opened")?,
+            sightings_unanswered: counter(
+                "portolan_sightings_unanswered_total",
+                "Streams that showed an identity that was in use or an old state, and did not answer",
+            )?,
             sessions_ended: by_reason("portolan_sessions_ended_total", "Sessions that ended")?,
             connections: gauge(
                 "portolan_sensor_connections",
@@ -81,6 +89,10 @@ impl Meters {
             )?,
             leases: counter("portolan_leases_total", "Leases that were given")?,
             leases_lost: counter("portolan_leases_lost_total", "Leases that ran out")?,
+            reapers_stopped: gauge(
+                "portolan_reapers_stopped",
+                "Reapers that stopped because too many sensors look lost at once",
+            )?,
             tags_committed: counter("portolan_tags_committed_total", "Tags that were committed")?,
             content_stored: counter(
                 "portolan_content_stored_total",

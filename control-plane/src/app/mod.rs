@@ -3,7 +3,11 @@
 
 mod access;
 mod audit;
+mod breaker;
+mod conflicts;
 mod context;
+mod credentials;
+mod crowds;
 mod denials;
 mod dispatch;
 mod enrolment;
@@ -14,6 +18,7 @@ mod ingest;
 mod meters;
 mod pepper;
 mod probes;
+mod reaper;
 mod registries;
 mod runs;
 mod sensors;
@@ -22,12 +27,18 @@ mod unused_sensors;
 mod withdraw;
 
 pub use access::{ApiTokenText, Caller, NewToken};
+pub use audit::{AuditKey, AuditPace, CHECKPOINT_EVERY};
+pub use conflicts::Sighting;
 pub use context::{App, CancelNotice, Signals};
+pub use credentials::{
+    CredentialNotice, CredentialShown, CredentialState, PublishError, RecipientShown, RecipientState,
+    SEALING_KEY_LIFE,
+};
 pub use denials::Denials;
 pub use dispatch::Dispatcher;
 pub use enrolment::{
-    EnrolmentAttempt, EnrolmentError, INVITATION_LIFE, Invited, IssuedSensor, LateNote, RenewalError,
-    Standing,
+    AdmittedSensor, EnrolmentAttempt, EnrolmentError, INVITATION_LIFE, Invited, IssuedSensor, LateNote,
+    RecoveryAttempt, RecoveryError, RenewalError, Standing,
 };
 pub use error::AppError;
 pub use images::{ImageShown, ManifestBytes, PlatformShown, RepositoryFound};
@@ -35,10 +46,11 @@ pub use ingest::{Batch, BatchError, IngestError, Part, TagSet, TagSetError};
 pub use meters::Meters;
 pub use pepper::Pepper;
 pub use probes::ProbeInput;
+pub use reaper::Reaper;
 pub use registries::{
     LEFT_OUT_SHOWN, Preview, PreviewedRepository, RegistryInput, RegistryPatch, RepositoryFate, days_left,
     outlook,
 };
 pub use runs::QueuedRun;
-pub use sensors::SENSOR_ONLINE_SECONDS;
-pub use sessions::{LiveSession, SessionCommand, Sessions};
+pub use sensors::{SENSOR_ONLINE_SECONDS, WantedStanding};
+pub use sessions::{LiveSession, Presence, SessionCommand, Sessions};

@@ -1,7 +1,7 @@
 //! Runs: asking for one, watching it, stopping it.
 
 use portolan_shared::model::{
-    CoverageEntry, RepositoryName, RunId, RunState, RunTrigger, Scope, SensorState, limits,
+    CoverageEntry, RepositoryName, RepositoryOutcome, RunId, RunState, RunTrigger, Scope, SensorState, limits,
 };
 use portolan_store::{
     AuditSeverity, CancelOutcome, NewRegistry, NewRun, Page, PageRequest, QueueOutcome, Role, RunFilter,
@@ -40,24 +40,24 @@ impl App {
             .await?)
     }
 
-    /// One run.
+    /// One run; if it waits for a credential that somebody has to enter, with a finding that says so.
     pub async fn run(&self, caller: &Caller, id: RunId) -> Result<RunRecord, AppError> {
         caller.require(Role::Viewer)?;
-        self.store
-            .run(caller.tenant, id)
-            .await?
-            .ok_or_else(|| AppError::not_found("run", id))
+        let found = self.store.run(caller.tenant, id).await?;
+        let found = found.ok_or_else(|| AppError::not_found("run", id))?;
+        self.with_obstacle(caller, found).await
     }
 
-    /// Repositories that a run did not see completely, by name.
+    /// Repositories of a run with this outcome, by name; if none is given, those in scope that it did not see completely.
     pub async fn run_coverage(
         &self,
         caller: &Caller,
         id: RunId,
+        outcome: Option<RepositoryOutcome>,
         page: &PageRequest,
     ) -> Result<Page<CoverageEntry>, AppError> {
         self.run(caller, id).await?;
-        Ok(self.store.run_coverage(caller.tenant, id, page).await?)
+        Ok(self.store.run_coverage(caller.tenant, id, outcome, page).await?)
     }
 
     /// Asks for a run of a registry, or of some of its repositories. Takes an operator.

@@ -2,14 +2,91 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use data_encoding::HEXLOWER;
+use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::{InvitationId, SensorId, SensorState};
-use portolan_store::{AuditSeverity, Invitation, Page, PageRequest, Role, SensorRecord};
+use portolan_store::{
+    AuditRecord, AuditSeverity, Invitation, Page, PageRequest, Role, SensorRecord, StandingChange,
+};
 use serde_json::json;
 
 use super::{App, AppError, Caller};
 
 /// Seconds since it was last heard of within which a sensor counts as online: twice the time after which a session is dead.
 pub const SENSOR_ONLINE_SECONDS: i64 = 90;
+
+/// How long an approval waits for the sensor to come.
+const APPROVED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// What a person wants a sensor's standing to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedStanding {
+    /// Shut out until it is resumed.
+    Suspended,
+    /// Let in again after a suspension.
+    Resumed,
+    /// Let in again after a quarantine, or although it was away for too long: within 24 hours it may recover without questions, until it has
+    /// opened a session.
+    Approved {
+        /// Only the machine that says this of itself; none: whoever comes first.
+        fingerprint: Option<[u8; 16]>,
+    },
+    /// Shut out for good.
+    Revoked,
+    /// Gone from sight, after it was revoked. Its name is free then; its id and its key are not, for 400 days.
+    Deleted,
+}
+
+impl WantedStanding {
+    fn role(self) -> Role {
+        match self {
+            Self::Suspended | Self::Resumed => Role::Operator,
+            Self::Approved { .. } | Self::Revoked | Self::Deleted => Role::Admin,
+        }
+    }
+
+    fn is_given(self, state: SensorState) -> bool {
+        matches!(
+            (self, state),
+            (Self::Suspended, SensorState::Suspended) | (Self::Revoked, SensorState::Revoked)
+        )
+    }
+
+    fn change(self, now: Timestamp) -> StandingChange {
+        match self {
+            Self::Suspended => StandingChange::Suspend,
+            Self::Resumed => StandingChange::Resume,
+            Self::Approved { fingerprint } => StandingChange::Approve {
+                until: now + APPROVED_FOR,
+                fingerprint,
+            },
+            Self::Revoked => StandingChange::Revoke,
+            Self::Deleted => StandingChange::Delete,
+        }
+    }
+
+    fn action(self) -> &'static str {
+        match self {
+            Self::Suspended => "sensor.suspend",
+            Self::Resumed => "sensor.resume",
+            Self::Approved { .. } => "sensor.approve",
+            Self::Revoked => "sensor.revoke",
+            Self::Deleted => "sensor.delete",
+        }
+    }
+
+    fn demand(self) -> &'static str {
+        match self {
+            Self::Suspended => "only one that is provisional or active can be suspended",
+            Self::Resumed => "only one that is suspended can be resumed",
+            Self::Approved { .. } => {
+                "only one that is quarantined, provisional or active can be approved; resume one that is suspended"
+            }
+            Self::Revoked => "it cannot be revoked",
+            Self::Deleted => "only one that is revoked can be deleted",
+        }
+    }
+}
 
 impl App {
     /// The tenant's sensors by name.
@@ -35,23 +112,61 @@ impl App {
             })
     }
 
-    /// Shuts a sensor out for good. Revoking one that is revoked changes nothing. Takes an admin.
-    pub async fn revoke_sensor(&self, caller: &Caller, name_or_id: &str) -> Result<SensorRecord, AppError> {
-        caller.require(Role::Admin)?;
+    /// Changes a sensor's standing. What changes nothing (revoking one that is revoked) is no error. Takes an operator, and an admin for what
+    /// cannot be taken back or lets in somebody who may be an impostor. To approve a contested sensor says besides that the right machine was enrolled.
+    ///
+    /// # Errors
+    /// [`AppError::Standing`] if the sensor's state does not allow it.
+    pub async fn change_standing(
+        &self,
+        caller: &Caller,
+        name_or_id: &str,
+        wanted: WantedStanding,
+    ) -> Result<SensorRecord, AppError> {
+        caller.require(wanted.role())?;
         let sensor = self.sensor(caller, name_or_id).await?;
-        let (at, object) = (self.clock.now(), format!("sensor:{}", sensor.id));
-        let details = json!({"name": sensor.name});
-        let entry = caller.entry(at, "sensor.revoke", object, AuditSeverity::Notice, details);
-        let revoked = self
+        if wanted.is_given(sensor.state) {
+            return Ok(sensor);
+        }
+        let at = self.clock.now();
+        let change = wanted.change(at);
+        let (action, object) = (wanted.action(), format!("sensor:{}", sensor.id));
+        let mut details = json!({"name": sensor.name, "was": sensor.state.as_str()});
+        if let WantedStanding::Approved { fingerprint } = wanted {
+            details["settles_contest"] = json!(sensor.contested);
+            details["fingerprint"] = json!(fingerprint.map(|bytes| HEXLOWER.encode(&bytes)));
+        }
+        let entry = caller.entry(at, action, object, AuditSeverity::Notice, details);
+        let changed = self
             .store
-            .revoke_sensor(caller.tenant, sensor.id, at, &entry)
+            .change_standing(caller.tenant, sensor.id, change, at, &entry)
             .await?;
-        if revoked {
-            self.signals.denials.notify_one();
-            // Its leases went back to the queue.
-            self.signals.runs.notify_one();
+        if !changed {
+            return Err(AppError::Standing {
+                sensor: sensor.name,
+                state: sensor.state,
+                demand: wanted.demand(),
+            });
+        }
+        self.signals.denials.notify_one();
+        // Its leases went back to the queue, or it can have some again.
+        self.signals.runs.notify_one();
+        if wanted == WantedStanding::Deleted {
+            return Ok(sensor);
         }
         self.sensor(caller, &sensor.id.to_string()).await
+    }
+
+    /// All that happened to a sensor's identity, newest first: how it came to be, certificates, conflicts, what people decided.
+    pub async fn sensor_story(
+        &self,
+        caller: &Caller,
+        name_or_id: &str,
+        page: &PageRequest,
+    ) -> Result<Page<AuditRecord>, AppError> {
+        let sensor = self.sensor(caller, name_or_id).await?;
+        let object = format!("sensor:{}", sensor.id);
+        Ok(self.store.audit_of(caller.tenant, &object, page).await?)
     }
 
     /// The tenant's invitations, newest first. Takes an admin, as making them does.

@@ -8,8 +8,8 @@ use portolan_shared::process::Shutdown;
 use portolan_store::StoreError;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::Dispatcher;
 use super::sessions::SessionCommand;
+use super::{CredentialNotice, Dispatcher};
 
 /// How often the database is asked which of the attempts that run on this process's sessions have lost their leases.
 const POLL: Duration = Duration::from_millis(500);
@@ -19,6 +19,7 @@ impl Dispatcher {
     /// could keep up with, is found in the database; should that fail too, the sensor's next heartbeat no longer renews the lease.
     pub async fn withdraw(self: Arc<Self>, shutdown: Shutdown) {
         let mut notices = self.app.signals.cancels.subscribe();
+        let mut credentials = self.app.signals.credentials.subscribe();
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut warned = false;
@@ -33,6 +34,10 @@ impl Dispatcher {
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 },
+                notice = credentials.recv() => {
+                    self.pass_on_logged(notice).await;
+                    continue;
+                }
                 _ = poll.tick() => {}
             }
             let asked = self.withdraw_once().await;
@@ -45,6 +50,23 @@ impl Dispatcher {
                 );
             }
             warned = asked.is_err();
+        }
+    }
+
+    /// What was missed or failed comes with the next job, and is not used for long until then.
+    async fn pass_on_logged(&self, notice: Result<CredentialNotice, RecvError>) {
+        match notice {
+            Ok(notice) => {
+                if let Err(error) = self.pass_on(notice).await {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "news of a credential were not passed on");
+                }
+            }
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "news of credentials were not passed on");
+            }
+            // The sender is as old as this process.
+            Err(RecvError::Closed) => {}
         }
     }
 

@@ -84,6 +84,14 @@ pub(super) async fn assigned(client: &Client, registry: &Registry) -> Result<Vec
 
 /// What a queued run waits for, as a sentence.
 pub(super) async fn awaited(client: &Client, run: &Run, now: Timestamp) -> Result<String, CliError> {
+    let unopened = |finding: &&FindingView| finding.code == FindingCode::CredentialAwaitsSealing.as_str();
+    if let Some(finding) = run.finding.as_ref().filter(unopened) {
+        let registry = &run.registry.name;
+        return Ok(format!(
+            "Waits for its registry's credential: {}. Enter it again: `portolan registry set {registry} --username U --password-stdin`.",
+            finding.seen
+        ));
+    }
     let spent = |finding: &&FindingView| finding.code == FindingCode::BudgetSpent.as_str();
     if let Some(finding) = run.finding.as_ref().filter(spent) {
         return Ok(format!("Waits for its registry's budget: {}.", finding.seen));

@@ -8,7 +8,7 @@ use super::locate::LocateArgs;
 use super::login::LoginArgs;
 use super::output::ShowArgs;
 use super::sync::SyncArgs;
-use super::{audit, image, registry, repository, run, sensor, tag, token};
+use super::{audit, credential, image, registry, repository, run, sensor, tag, token};
 use crate::settings::ServerArgs;
 
 const AFTER: &str = "\
@@ -27,6 +27,7 @@ Results go to standard output, everything else to standard error. Exit codes:
   12  the run was cancelled
   13  a stage of the registry's test failed
   14  no sensor carried the test out in time
+  16  a sensor is not the one that it was known as: nothing was sealed for it
  130  interrupted while waiting; the run goes on
 
 Examples:
@@ -70,6 +71,9 @@ pub enum OperatorCommand {
     /// Add, list, show, change and remove registries
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
+    /// List, show, take back and remove the credentials of registries
+    #[command(subcommand)]
+    Credential(credential::CredentialCommand),
     /// Run a sync of a registry
     Sync(SyncArgs),
     /// List, show, watch and cancel runs

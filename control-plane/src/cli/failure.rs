@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 
 use portolan_shared::model::printable;
 use portolan_shared::process::FileError;
@@ -62,6 +63,10 @@ pub enum Exit {
     Unsound,
     /// No sensor carried the test out in time.
     Unanswered,
+    /// The audit log is not what it was.
+    Tampered,
+    /// A sensor is not the one that it was known as.
+    Untrusted,
     /// Interrupted while waiting; the run goes on.
     Detached,
 }
@@ -83,6 +88,8 @@ impl Exit {
             Self::RunCancelled => 12,
             Self::Unsound => 13,
             Self::Unanswered => 14,
+            Self::Tampered => 15,
+            Self::Untrusted => 16,
             Self::Detached => 130,
         }
     }
@@ -104,6 +111,8 @@ impl Exit {
             Self::RunCancelled => "the run was cancelled",
             Self::Unsound => "a stage of the registry's test failed",
             Self::Unanswered => "no sensor carried the test out in time",
+            Self::Tampered => "the audit log is not what it was",
+            Self::Untrusted => "a sensor is not the one that it was known as: nothing was sealed for it",
             Self::Detached => "interrupted while waiting; the run goes on",
         }
     }
@@ -141,12 +150,31 @@ pub(super) enum CliError {
     /// Trust in the control plane cannot be set up.
     #[error("the CA file cannot be used")]
     Trust(#[source] TrustError),
+    /// A sensor cannot be sealed to, for now.
+    #[error("{0}")]
+    NotReady(String),
+    /// A sensor must not be sealed to, because it cannot be told from somebody else.
+    #[error("{0}")]
+    Untrusted(String),
+    /// The file of fingerprints is not as this program writes it.
+    #[error(
+        "{} is damaged ({why}): restore it, or remove it and compare every fingerprint anew", path.display()
+    )]
+    Pins {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong, without its content.
+        why: &'static str,
+    },
     /// The person did not say yes.
     #[error("not confirmed: nothing was changed")]
     NotConfirmed,
     /// A file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The input cannot be read.
+    #[error("cannot read standard input")]
+    Input(#[source] io::Error),
     /// The output cannot be written.
     #[error("cannot write the output")]
     Output(#[from] io::Error),
@@ -168,14 +196,26 @@ impl CliError {
             Self::NotLoggedIn(_) => Exit::Denied,
             Self::Usage(_) => Exit::Usage,
             Self::Unreachable { .. } | Self::Protocol { .. } => Exit::Unavailable,
-            Self::NotConfirmed | Self::Trust(_) | Self::File(_) => Exit::Failed,
+            Self::NotConfirmed | Self::Trust(_) | Self::File(_) | Self::Pins { .. } | Self::Input(_) => {
+                Exit::Failed
+            }
+            Self::NotReady(_) => Exit::Conflict,
+            Self::Untrusted(_) => Exit::Untrusted,
             // Whoever reads has seen enough (`| head`).
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Output(_) => Exit::Failed,
             Self::Refused(body) => match body.code.as_str() {
                 "unauthenticated" | "forbidden" => Exit::Denied,
                 "not_found" | "content_unavailable" => Exit::NotFound,
-                "taken" | "no_sensor" | "ambiguous_reference" | "run_ended" | "out_of_date" => Exit::Conflict,
+                "taken"
+                | "no_sensor"
+                | "ambiguous_reference"
+                | "run_ended"
+                | "out_of_date"
+                | "awaiting_sealing"
+                | "credential_version"
+                | "no_former_credential"
+                | "sensor_state" => Exit::Conflict,
                 "invalid" | "outside_patterns" | "unknown_reference" | "malformed_request"
                 | "body_too_large" => Exit::Usage,
                 _ => Exit::Unavailable,
@@ -235,6 +275,10 @@ impl CliError {
             | Self::Usage(_)
             | Self::Protocol { .. }
             | Self::NotConfirmed
+            | Self::NotReady(_)
+            | Self::Untrusted(_)
+            | Self::Pins { .. }
+            | Self::Input(_)
             | Self::Trust(_)
             | Self::File(_)
             | Self::Output(_) => Vec::new(),

@@ -24,16 +24,36 @@ const BESIDES: &[(&str, &[Exit])] = &[
     ("sensor show", &[Exit::NotFound]),
     ("sensor invitation list", &[]),
     ("sensor invitation revoke", &[Exit::NotFound]),
+    ("sensor suspend", &[Exit::NotFound, Exit::Conflict]),
+    ("sensor resume", &[Exit::NotFound, Exit::Conflict]),
+    ("sensor approve", &[Exit::NotFound, Exit::Conflict]),
     ("sensor revoke", &[Exit::NotFound]),
-    ("registry add", &[Exit::Conflict, Exit::Unsound, Exit::Unanswered]),
+    ("sensor delete", &[Exit::NotFound, Exit::Conflict]),
+    (
+        "registry add",
+        &[Exit::Conflict, Exit::Unsound, Exit::Unanswered, Exit::Untrusted],
+    ),
     ("registry list", &[]),
     ("registry show", &[Exit::NotFound]),
-    ("registry set", &[Exit::NotFound, Exit::Conflict]),
+    (
+        "registry set",
+        &[
+            Exit::NotFound,
+            Exit::Conflict,
+            Exit::Unsound,
+            Exit::Unanswered,
+            Exit::Untrusted,
+        ],
+    ),
     (
         "registry test",
         &[Exit::NotFound, Exit::Unsound, Exit::Unanswered],
     ),
     ("registry remove", &[Exit::NotFound]),
+    ("credential list", &[]),
+    ("credential show", &[Exit::NotFound]),
+    ("credential revert", &[Exit::NotFound, Exit::Conflict]),
+    ("credential remove", &[Exit::NotFound]),
     (
         "sync",
         &[
@@ -67,6 +87,8 @@ const BESIDES: &[(&str, &[Exit])] = &[
     ("token list", &[]),
     ("token revoke", &[Exit::NotFound]),
     ("audit list", &[]),
+    ("audit verify", &[Exit::Tampered]),
+    ("audit export", &[]),
 ];
 
 /// The command line with its whole help.

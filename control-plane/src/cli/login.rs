@@ -4,11 +4,11 @@ use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::PathBuf;
 
 use portolan_shared::secret::Secret;
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use super::client::{Connection, StoredLogin};
 use super::failure::CliError;
+use super::terminal::Silence;
 use super::{Environment, Exit, Terminal};
 use crate::web::api::whoami::Whoami;
 
@@ -91,24 +91,4 @@ fn ask(terminal: &mut Terminal) -> Result<Secret, CliError> {
         return Err(CliError::Usage("no token was given".to_owned()));
     }
     Ok(token)
-}
-
-/// While this lives, the terminal does not show what is typed.
-struct Silence(rustix::termios::Termios);
-
-impl Silence {
-    fn begin() -> Option<Self> {
-        let before = tcgetattr(std::io::stdin()).ok()?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(std::io::stdin(), OptionalActions::Now, &silent).ok()?;
-        Some(Self(before))
-    }
-}
-
-impl Drop for Silence {
-    fn drop(&mut self) {
-        // A terminal that is gone needs no echo.
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
-    }
 }

@@ -1,7 +1,8 @@
 //! The operators' commands. They know the control plane by its REST API alone: what they can do, anybody's program can do.
 //!
 //! [`Cli`] is the whole command line; [`operate`] carries out what stands in [`OperatorCommand`]: everything but `portolan server`. Each noun has a file with its flags and what
-//! they do. Around them: `client/` speaks to the API, `output/` renders, `watch/` follows a run.
+//! they do. Around them: `client/` speaks to the API, `output/` renders, `watch/` follows a run, `sealing/` seals a login for the sensors
+//! that may have it.
 //!
 //! Results go to standard output, everything else (progress, notes, errors) to standard error. The exit codes are [`Exit`].
 
@@ -10,6 +11,7 @@ mod audit;
 mod client;
 mod command;
 mod completion;
+mod credential;
 mod environment;
 mod failure;
 mod help;
@@ -24,6 +26,7 @@ mod probe;
 mod registry;
 mod repository;
 mod run;
+mod sealing;
 mod sensor;
 mod sync;
 mod tag;

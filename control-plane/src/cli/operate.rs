@@ -2,14 +2,14 @@
 
 use std::io::Write as _;
 
-use portolan_shared::process::Clock;
+use portolan_shared::process::{Clock, Rng, SystemRng};
 
 use super::client::{Client, Connection};
 use super::failure::CliError;
 use super::{Environment, Exit, OperatorCommand, Terminal};
 use super::{
-    audit, completion, history, image, locate, login, registry, repository, run, sensor, sync, tag, token,
-    whoami,
+    audit, completion, credential, history, image, locate, login, registry, repository, run, sensor, sync,
+    tag, token, whoami,
 };
 
 /// What the commands work with.
@@ -17,11 +17,13 @@ pub(super) struct Desk<'t> {
     pub(super) client: Client,
     pub(super) terminal: &'t mut Terminal,
     pub(super) clock: &'t dyn Clock,
+    pub(super) rng: &'t dyn Rng,
+    pub(super) environment: &'t Environment,
 }
 
 impl<'t> Desk<'t> {
     fn open(
-        environment: &Environment,
+        environment: &'t Environment,
         terminal: &'t mut Terminal,
         clock: &'t dyn Clock,
     ) -> Result<Self, CliError> {
@@ -30,6 +32,9 @@ impl<'t> Desk<'t> {
             client,
             terminal,
             clock,
+            // What seals a login must not be foreseeable, in a test either.
+            rng: &SystemRng,
+            environment,
         })
     }
 }
@@ -68,6 +73,7 @@ async fn carry_out(
         Do::Whoami(args) => whoami::show(desk(terminal)?, &args).await,
         Do::Sensor(command) => sensor::run(desk(terminal)?, command).await,
         Do::Registry(command) => registry::run(desk(terminal)?, command).await,
+        Do::Credential(command) => credential::run(desk(terminal)?, command).await,
         Do::Sync(args) => sync::sync(desk(terminal)?, args).await,
         Do::Run(command) => run::run(desk(terminal)?, command).await,
         Do::Repository(command) => repository::run(desk(terminal)?, command).await,
@@ -76,6 +82,6 @@ async fn carry_out(
         Do::History(args) => history::list(desk(terminal)?, args).await,
         Do::Where(args) => locate::list(desk(terminal)?, args).await,
         Do::Token(command) => token::run(desk(terminal)?, command).await,
-        Do::Audit(command) => audit::run(desk(terminal)?, command).await,
+        Do::Audit(command) => audit::run(terminal, desk, command).await,
     }
 }

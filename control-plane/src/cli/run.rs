@@ -6,7 +6,7 @@ use super::Exit;
 use super::assigned::awaited;
 use super::failure::CliError;
 use super::operate::Desk;
-use super::output::{Format, ListArgs, Sheet, Table, account, moment, print_items, print_one};
+use super::output::{Format, Lines, ListArgs, Sheet, Table, account, moment, print_items, print_one};
 use super::watch::watch;
 use crate::web::api::runs::{CoverageLine, Run};
 
@@ -83,30 +83,39 @@ pub(super) async fn run(mut desk: Desk<'_>, command: RunCommand) -> Result<Exit,
     }
 }
 
-/// Prints a run with what it did not see: in words, or as it came with those repositories under `not_complete`.
+/// Prints a run with what it did not see: in words, or as it came with those repositories under `not_complete`, and with those that the
+/// registry's patterns left out under `filtered`.
 pub(super) async fn print_run(desk: &mut Desk<'_>, value: &Value, list: &ListArgs) -> Result<(), CliError> {
     let run: Run = desk.client.view(value)?;
-    let listing = desk
-        .client
-        .list(&["runs", &run.id, "coverage"], &[], list.limit())
-        .await?;
+    let path = ["runs", run.id.as_str(), "coverage"];
+    let listing = desk.client.list(&path, &[], list.limit()).await?;
+    let filtered = [("outcome", Some("filtered"))];
+    let filtered = desk.client.list(&path, &filtered, list.limit()).await?;
     if list.show.output == Format::Table {
-        let lines: Vec<CoverageLine> = listing
-            .items
-            .iter()
-            .map(|item| desk.client.view(item))
-            .collect::<Result<_, _>>()?;
+        let lines = |items: &[Value]| -> Result<Vec<CoverageLine>, CliError> {
+            items.iter().map(|item| desk.client.view(item)).collect()
+        };
+        let not_complete = Lines {
+            items: lines(&listing.items)?,
+            more: listing.more,
+        };
+        let filtered = Lines {
+            items: lines(&filtered.items)?,
+            more: filtered.more,
+        };
         let awaited = match run.state.as_str() {
             "queued" => Some(awaited(&desk.client, &run, desk.clock.now()).await?),
             _ => None,
         };
-        let text = account(&run, &lines, listing.more, awaited.as_deref());
+        let text = account(&run, &not_complete, &filtered, awaited.as_deref());
         desk.terminal.out.write_all(text.as_bytes())?;
         return Ok(desk.terminal.out.flush()?);
     }
     let mut whole = value.clone();
     whole["not_complete"] = json!(listing.items);
     whole["not_complete_cut"] = json!(listing.more);
+    whole["filtered"] = json!(filtered.items);
+    whole["filtered_cut"] = json!(filtered.more);
     print_one(desk.terminal, list.show.output, &whole, || Ok(Sheet::new()))
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal as _, Read as _, Write};
 
 use portolan_shared::model::printable;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use super::environment::Environment;
 use super::failure::CliError;
@@ -39,21 +40,28 @@ pub struct ConfirmArgs {
 impl ConfirmArgs {
     /// Asks whether to go on, if a person sits there: input and standard error are both terminals. Scripts are not asked.
     pub(super) fn ask(self, terminal: &mut Terminal, question: &str) -> Result<(), CliError> {
-        if self.yes || !(terminal.asks && terminal.progress) {
+        if self.yes || !terminal.has_person() || terminal.agrees(question)? {
             return Ok(());
         }
-        write!(terminal.err, "{} [y/N] ", printable(question, LINE))?;
-        terminal.err.flush()?;
-        let mut line = String::new();
-        (&mut terminal.input).take(LINE as u64).read_line(&mut line)?;
-        match line.trim() {
-            "y" | "Y" | "yes" => Ok(()),
-            _ => Err(CliError::NotConfirmed),
-        }
+        Err(CliError::NotConfirmed)
     }
 }
 
 impl Terminal {
+    /// Whether a person sits there, who can be asked: input and standard error are both terminals.
+    pub(super) fn has_person(&self) -> bool {
+        self.asks && self.progress
+    }
+
+    /// Asks a person; anything but yes is no.
+    pub(super) fn agrees(&mut self, question: &str) -> Result<bool, CliError> {
+        write!(self.err, "{} [y/N] ", printable(question, LINE))?;
+        self.err.flush()?;
+        let mut line = String::new();
+        (&mut self.input).take(LINE as u64).read_line(&mut line)?;
+        Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+    }
+
     /// The process's own; with marks if the environment lets them.
     #[must_use]
     pub fn standard(environment: &Environment) -> Self {
@@ -73,5 +81,26 @@ impl Terminal {
             err: Box::new(io::stderr()),
             input: Box::new(io::BufReader::new(io::stdin())),
         }
+    }
+}
+
+/// While this lives, the terminal does not show what is typed.
+pub(super) struct Silence(rustix::termios::Termios);
+
+impl Silence {
+    /// `None` if standard input is no terminal.
+    pub(super) fn begin() -> Option<Self> {
+        let before = tcgetattr(io::stdin()).ok()?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(io::stdin(), OptionalActions::Now, &silent).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no echo.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
 }

@@ -1,16 +1,17 @@
 //! What all services of the listener share, and the listener itself.
 
 use std::future::Future;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use portolan_proto::convert::FieldError;
 use portolan_proto::v1::enrolment_server::EnrolmentServer;
+use portolan_proto::v1::sealing_server::SealingServer;
 use portolan_proto::v1::session_server::SessionServer;
 use portolan_proto::v1::upload_server::UploadServer;
-use portolan_shared::model::{InvitationId, Reason, limits};
+use portolan_shared::model::{InvitationId, Reason, SensorId, limits};
 use portolan_shared::process::{Tasks, Uptime};
 use portolan_shared::tls::{
     DeniedSensors, PeerIdentity, SensorVerifier, SwappableCertificate, sensor_server,
@@ -23,11 +24,12 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tonic::{Request, Status};
 
-use super::connection::{Acceptor, Connection, Connections};
+use super::connection::{Acceptor, Connection, Connections, Purpose, Serial};
 use super::enrolment::EnrolmentService;
 use super::gate::{Call, GateLayer};
 use super::rate::{Bucket, Buckets};
 use super::refusal::Refuser;
+use super::sealing::SealingService;
 use super::session::SessionService;
 use super::upload::{Rooms, UploadService};
 use crate::app::{App, Denials, Meters, Sessions};
@@ -54,6 +56,13 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 const PING: Duration = Duration::from_secs(20);
 /// How long the answer may take.
 const PONG: Duration = Duration::from_secs(10);
+
+/// New sealing keys of one sensor: six an hour.
+const PUBLICATIONS: RateLimit = RateLimit::new(6.0 / 3_600.0, 6.0);
+/// Entries of the audit log that say that one sensor has too many connections: one an hour.
+const CROWDS: RateLimit = RateLimit::new(1.0 / 3_600.0, 1.0);
+/// Entries of the audit log that say that somebody showed a sensor's identity and went away when asked: one an hour.
+const SIGHTINGS: RateLimit = RateLimit::new(1.0 / 3_600.0, 1.0);
 
 /// What the door works with.
 pub struct DoorParts {
@@ -89,6 +98,9 @@ pub struct Door {
     enrol_invitation: Buckets<InvitationId>,
     sessions_all: Mutex<Bucket>,
     sessions_address: Buckets<IpAddr>,
+    publications: Buckets<SensorId>,
+    crowds: Buckets<SensorId>,
+    sightings: Buckets<SensorId>,
 }
 
 impl Door {
@@ -103,6 +115,9 @@ impl Door {
             enrol_invitation: Buckets::new(parts.limits.enrol_invitation),
             sessions_all: bucket(parts.limits.sessions_all),
             sessions_address: Buckets::new(parts.limits.sessions_address),
+            publications: Buckets::new(PUBLICATIONS),
+            crowds: Buckets::new(CROWDS),
+            sightings: Buckets::new(SIGHTINGS),
             app: parts.app,
             authority: parts.authority,
             sessions: parts.sessions,
@@ -129,11 +144,7 @@ impl Door {
         let tls = sensor_server(certificate, Arc::new(verifier), Arc::clone(&self.app.clock))?;
         let acceptor = Arc::new(Acceptor {
             tls: TlsAcceptor::from(Arc::new(tls)),
-            deployment: self.authority.deployment().to_owned(),
-            limits: self.limits.clone(),
-            connections: Arc::clone(&self.connections),
-            meters: Arc::clone(&self.meters),
-            tasks: self.tasks.clone(),
+            door: Arc::clone(self),
         });
         let (accepted, incoming) = mpsc::channel(ACCEPTED);
         let enrolment = EnrolmentServer::new(EnrolmentService(Arc::clone(self)))
@@ -141,6 +152,9 @@ impl Door {
             .max_encoding_message_size(limits::HELLO_BYTES);
         let session = SessionServer::new(SessionService(Arc::clone(self)))
             .max_decoding_message_size(limits::SESSION_MESSAGE_BYTES)
+            .max_encoding_message_size(limits::SESSION_MESSAGE_BYTES);
+        let sealing = SealingServer::new(SealingService(Arc::clone(self)))
+            .max_decoding_message_size(limits::HELLO_BYTES)
             .max_encoding_message_size(limits::SESSION_MESSAGE_BYTES);
         let upload = UploadServer::new(UploadService(Arc::clone(self)))
             .max_decoding_message_size(limits::UPLOAD_MESSAGE_BYTES)
@@ -155,6 +169,7 @@ impl Door {
             .layer(GateLayer(Arc::clone(self)))
             .add_service(enrolment)
             .add_service(session)
+            .add_service(sealing)
             .add_service(upload);
         let shutdown = self.tasks.shutdown().clone();
         Ok(async move {
@@ -174,11 +189,14 @@ impl Door {
         })
     }
 
-    /// Shuts a sensor out: a word of farewell, then its connections are cut.
+    /// Shuts a sensor out: a word of farewell, then its connections are cut. Nothing is done for one that is let in again.
     pub fn shut_out(self: &Arc<Self>, denial: &Denial) {
         let sensor = denial.sensor;
+        let Some(reason) = denial.reason else {
+            return;
+        };
         if let Some(session) = self.sessions.of(sensor) {
-            session.end(denial.reason);
+            session.end(reason);
         }
         let connections = Arc::clone(&self.connections);
         self.tasks.spawn("shut out", async move {
@@ -216,16 +234,72 @@ impl Door {
 
     /// Whether a certificate is that of the sensor's session, or one that a session could be opened with. The first use of another voids it,
     /// long before it ends.
-    pub(super) async fn is_current(&self, identity: &PeerIdentity) -> Result<bool, StoreError> {
+    async fn is_current(&self, identity: &PeerIdentity) -> Result<bool, StoreError> {
         if let Some(session) = self.sessions.of(identity.sensor) {
             return Ok(session.serial == identity.serial);
         }
-        let held = self.app.store.sensor(identity.tenant, identity.sensor).await?;
+        self.opens_sessions(identity).await
+    }
+
+    /// Whether a session could be opened with a certificate.
+    async fn opens_sessions(&self, identity: &PeerIdentity) -> Result<bool, StoreError> {
         // A sensor that is not there has no fence that holds: that says so.
-        Ok(held.is_none_or(|held| {
-            let mut good = std::iter::once(&held.current).chain(&held.new);
-            good.any(|certificate| certificate.serial == identity.serial)
+        let good = self.good_serials(identity).await?;
+        Ok(good.is_none_or(|good| good.contains(&identity.serial)))
+    }
+
+    /// The certificates that a session of the sensor could be opened with; `None` if there is no such sensor.
+    pub(super) async fn good_serials(
+        &self,
+        identity: &PeerIdentity,
+    ) -> Result<Option<Vec<Serial>>, StoreError> {
+        let held = self.app.store.sensor(identity.tenant, identity.sensor).await?;
+        Ok(held.map(|held| {
+            let good = std::iter::once(&held.current).chain(&held.new);
+            good.map(|certificate| certificate.serial).collect()
         }))
+    }
+
+    /// Whether a connection with this certificate may be used for something. TLS asks only whether the certificate has ended: one that was
+    /// replaced is not to hold a place. A database that fails refuses nobody here; the call itself says so.
+    pub(super) async fn may_claim(&self, identity: &PeerIdentity, purpose: Purpose) -> bool {
+        let good = match purpose {
+            Purpose::Session if self.has_session(identity) => return true,
+            // A session with the next certificate takes the place of the one with the present certificate.
+            Purpose::Session => self.opens_sessions(identity).await,
+            Purpose::Upload => self.is_current(identity).await,
+        };
+        good.unwrap_or(true)
+    }
+
+    /// Whether the sensor's session is here, and was opened with this certificate.
+    pub(super) fn has_session(&self, identity: &PeerIdentity) -> bool {
+        let session = self.sessions.of(identity.sensor);
+        session.is_some_and(|session| session.serial == identity.serial)
+    }
+
+    /// Whether the audit log is to say that somebody showed this sensor's identity and did not answer. Once an hour.
+    pub(super) fn may_note_sighting(&self, sensor: SensorId) -> bool {
+        self.sightings.take(sensor, self.app.clock.uptime()).is_ok()
+    }
+
+    /// Notes in the audit log that a sensor has more connections than it can use, and where they come from. Once an hour.
+    pub(super) async fn note_crowd(&self, identity: &PeerIdentity, sources: &[SocketAddr]) {
+        if self
+            .crowds
+            .take(identity.sensor, self.app.clock.uptime())
+            .is_err()
+        {
+            return;
+        }
+        let noted = self.app.crowded(identity.tenant, identity.sensor, sources).await;
+        if let Err(error) = noted {
+            tracing::error!(
+                sensor = %identity.sensor,
+                error = &error as &dyn std::error::Error,
+                "that a sensor has too many connections was not noted"
+            );
+        }
     }
 
     /// When a certificate is no longer honoured, on the clock that does not jump.
@@ -258,6 +332,11 @@ impl Door {
         take(&self.sessions_all, now)
     }
 
+    /// Lets a new sealing key of this sensor through, or says when to come back.
+    pub(super) fn publication_rate(&self, sensor: SensorId) -> Result<(), Duration> {
+        self.publications.take(sensor, self.app.clock.uptime())
+    }
+
     /// Over which time sensors should spread their return, so that this process can take them all.
     pub(super) fn spread(&self) -> Duration {
         let fleet = u32::try_from(self.sessions.count()).unwrap_or(u32::MAX);
@@ -279,6 +358,20 @@ impl Door {
         let call = request.extensions().get::<Call>();
         call.cloned()
             .ok_or_else(|| Status::internal("the call did not come through the gate"))
+    }
+
+    /// Who calls, if the certificate is the current one: a connection may have been made with it before another took its place.
+    pub(super) async fn current(&self, call: &Call) -> Result<PeerIdentity, Status> {
+        let (_, identity) = self.sensor(call)?;
+        let refuse = self.refuser(call);
+        match self.is_current(&identity).await {
+            Ok(true) => Ok(identity),
+            Ok(false) => {
+                let text = "the sensor has another certificate now";
+                Err(refuse.with(Reason::CertificateNotCurrent, text).into_status())
+            }
+            Err(error) => Err(refuse.store(&error).into_status()),
+        }
     }
 
     /// The connection and identity of a sensor's call.

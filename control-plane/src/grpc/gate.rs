@@ -62,7 +62,7 @@ fn way(path: &str) -> Way {
     let mut parts = path.split('/').skip(1);
     match (parts.next(), parts.next()) {
         (Some("portolan.sensor.v1.Enrolment"), _) => Way::Enrolment,
-        // A renewal may come over any connection.
+        // A renewal comes over any connection of a sensor whose session is here: the call itself looks for that.
         (Some("portolan.sensor.v1.Session"), Some("Open")) => Way::Inside(Some(Purpose::Session)),
         (Some("portolan.sensor.v1.Upload"), _) => Way::Inside(Some(Purpose::Upload)),
         _ => Way::Inside(None),
@@ -70,7 +70,7 @@ fn way(path: &str) -> Way {
 }
 
 impl Door {
-    fn judge(&self, way: Way, call: &Call) -> Result<(), Refusal> {
+    async fn judge(&self, way: Way, call: &Call) -> Result<(), Refusal> {
         let refuse = self.refuser(call);
         let Way::Inside(purpose) = way else {
             let address = call.connection.remote.ip();
@@ -91,6 +91,10 @@ impl Door {
         let Some(purpose) = purpose else {
             return Ok(());
         };
+        if !call.connection.is_for(purpose) && !self.may_claim(identity, purpose).await {
+            let text = "the sensor has another certificate now";
+            return Err(refuse.with(Reason::CertificateNotCurrent, text));
+        }
         match self.connections.claim(&call.connection, purpose) {
             Ok(()) => Ok(()),
             Err(Unclaimed::OtherPurpose) => {
@@ -135,13 +139,16 @@ where
             request_id: request_id(door.app.rng.as_ref()).into(),
         };
         let way = way(request.uri().path());
-        if let Err(refusal) = door.judge(way, &call) {
-            door.count_refused(refusal.reason);
-            return Box::pin(async move { Ok(refusal.into_status().into_http()) });
-        }
-        request.extensions_mut().insert(call.clone());
-        let answer = self.inner.call(request);
+        // The one that was made ready serves this call; its clone is for the next.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
         Box::pin(async move {
+            if let Err(refusal) = door.judge(way, &call).await {
+                door.count_refused(refusal.reason);
+                return Ok(refusal.into_status().into_http());
+            }
+            request.extensions_mut().insert(call.clone());
+            let answer = inner.call(request);
             let answer = match way {
                 Way::Enrolment => match tokio::time::timeout(door.limits.enrolment_deadline, answer).await {
                     Ok(answer) => answer,

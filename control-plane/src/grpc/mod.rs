@@ -1,4 +1,4 @@
-//! The sensors' door: gRPC over mutual TLS, one listener for enrolment, sessions and uploads.
+//! The sensors' door: gRPC over mutual TLS, one listener for enrolment, sessions, sealing keys and uploads.
 //!
 //! Who may pass is decided in one place, `gate`, for every call of every service: only enrolment is open to strangers. The services
 //! check what came, call one use case of [`crate::app`], and answer. What a session does is decided by a state machine without I/O.
@@ -9,6 +9,7 @@ mod enrolment;
 mod gate;
 mod rate;
 mod refusal;
+mod sealing;
 mod session;
 mod upload;
 

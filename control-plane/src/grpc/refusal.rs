@@ -10,7 +10,7 @@ use portolan_shared::process::{Clock, Rng};
 use portolan_store::{StaleFence, StoreError};
 use tonic::{Code, Status};
 
-use crate::app::{EnrolmentError, IngestError, RenewalError};
+use crate::app::{EnrolmentError, IngestError, RecoveryError, RenewalError};
 use crate::ca::RequestError;
 
 /// Makes refusals that carry time and request id.
@@ -105,6 +105,19 @@ impl Refuser<'_> {
             EnrolmentError::AlreadyBound => self.with(Reason::TokenAlreadyBound, error.to_string()),
             EnrolmentError::Store(inner) => self.store(inner),
             EnrolmentError::Ca(inner) => self.internal(inner),
+        }
+    }
+
+    /// A refused recovery.
+    pub(super) fn recovery(&self, error: &RecoveryError) -> Refusal {
+        match error {
+            // As for an identity that does not exist.
+            RecoveryError::Refused(Reason::IdentityUnknown) => {
+                self.with(Reason::IdentityUnknown, "the identity is not known")
+            }
+            RecoveryError::Refused(reason) => self.with(*reason, error.to_string()),
+            RecoveryError::Store(inner) => self.store(inner),
+            RecoveryError::Ca(inner) => self.internal(inner),
         }
     }
 

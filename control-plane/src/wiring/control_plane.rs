@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use super::data_dir::DataDir;
 use super::server_certificate::{ServerCertificate, people_tls};
 use super::{Deps, StartError, metrics};
-use crate::app::{App, Denials, Dispatcher, Meters, SessionCommand, Sessions, Signals};
+use crate::app::{App, AuditPace, Denials, Dispatcher, Meters, Reaper, SessionCommand, Sessions, Signals};
 use crate::ca::Authority;
 use crate::grpc::{Door, DoorParts};
 use crate::settings::Settings;
@@ -66,6 +66,7 @@ impl ControlPlane {
         let authority = Arc::new(data_dir.authority(deps.clock.now(), Arc::clone(&deps.rng))?);
         let pepper = data_dir.pepper(deps.rng.as_ref())?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data_dir.database()).await?);
+        let audit_key = data_dir.audit_key(&*store, deps.rng.as_ref()).await?;
         let listeners = Listeners::open(&settings).await?;
         let bound = listeners.bound;
         let app = Arc::new(App {
@@ -73,6 +74,8 @@ impl ControlPlane {
             clock: deps.clock,
             rng: deps.rng,
             pepper,
+            audit_key,
+            pace: AuditPace::default(),
             deployment: authority.deployment().to_owned(),
             sensor_url: settings.sensors.url_for(bound.sensors),
             server_pins: authority.server_pins(),
@@ -166,11 +169,21 @@ impl ControlPlane {
             .spawn("withdrawn leases", Arc::clone(&dispatcher).withdraw(shutdown()));
         self.tasks
             .spawn("probes", Arc::clone(&dispatcher).bring_probes(shutdown()));
-        self.tasks.spawn("lost leases", dispatcher.reap(shutdown()));
+        let reaper = Reaper::new(
+            Arc::clone(&self.app),
+            Arc::clone(&self.sessions),
+            Arc::clone(&self.meters),
+        );
+        self.tasks.spawn("lost leases", reaper.reap(shutdown()));
         let app = || Arc::clone(&self.app);
-        self.tasks.spawn("old probes", app().forget_probes(shutdown()));
         self.tasks
-            .spawn("unused sensors", app().look_after_unused_sensors(shutdown()));
+            .spawn("audit checkpoints", app().keep_checkpoints(shutdown()));
+        self.tasks.spawn("old probes", app().forget_probes(shutdown()));
+        let meters = Arc::clone(&self.meters);
+        self.tasks.spawn(
+            "unused sensors",
+            app().look_after_unused_sensors(meters, shutdown()),
+        );
         let sessions = Arc::clone(&self.sessions);
         self.tasks
             .spawn("foreign ids", app().note_foreign_ids(sessions, shutdown()));
@@ -246,6 +259,7 @@ impl ControlPlane {
         if !ended {
             tracing::warn!(running = self.tasks.running(), "tasks did not end");
         }
+        self.app.take_checkpoints_or_say_why().await;
         self.app.store.close().await;
         ended && !self.tasks.any_failed()
     }

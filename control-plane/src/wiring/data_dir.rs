@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use portolan_shared::model::{ApiTokenId, TenantId};
 use portolan_shared::process::{FileError, Rng, create_private_dir, read_bounded, write_atomically};
 use portolan_shared::secret::SecretBytes;
-use portolan_store::{PageRequest, Role, StoreError, Tenant};
+use portolan_store::{PageRequest, Role, Store, StoreError, Tenant};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::app::{App, AppError, Pepper};
+use crate::app::{App, AppError, AuditKey, Pepper};
 use crate::ca::{Authority, CaError};
 
 /// Name of the first tenant.
@@ -127,22 +127,29 @@ impl DataDir {
         let path = self.path.join("pepper");
         let loss = "no API token and no invitation would be recognised";
         self.must_not_be_lost(&path, loss)?;
-        let key = match read_bounded(&path, Pepper::BYTES as u64)? {
-            Some(key) => key,
-            None => {
-                let mut key = vec![0; Pepper::BYTES];
-                rng.fill(&mut key);
-                write_atomically(&path, &key)?;
-                key
+        Ok(Pepper::new(&key_in(path, Pepper::BYTES, rng)?))
+    }
+
+    /// The key that signs checkpoints of audit logs: read, or made if none was ever signed. Must be asked for when the database is open.
+    pub async fn audit_key(&self, store: &dyn Store, rng: &dyn Rng) -> Result<AuditKey, DataDirError> {
+        let path = self.path.join("audit.key");
+        if !path.exists() {
+            let one = PageRequest {
+                after: None,
+                limit: 1,
+            };
+            for tenant in store.tenants().await? {
+                if !store.audit_checkpoints(tenant.id, &one).await?.items.is_empty() {
+                    let loss = "no sensor would take a checkpoint of the audit log";
+                    return Err(DataDirError::Lost { path, loss });
+                }
             }
-        };
-        if key.len() != Pepper::BYTES {
-            return Err(DataDirError::Content {
-                path,
-                what: "a key of 32 bytes",
-            });
         }
-        Ok(Pepper::new(&SecretBytes::new(key)))
+        let key = key_in(path.clone(), AuditKey::BYTES, rng)?;
+        AuditKey::from_seed(&key).map_err(|_| DataDirError::Content {
+            path,
+            what: "a key that signs",
+        })
     }
 
     fn must_not_be_lost(&self, path: &Path, loss: &'static str) -> Result<(), DataDirError> {
@@ -199,6 +206,27 @@ impl DataDir {
             .map(|token| token.token.id)
             .collect())
     }
+}
+
+/// The key in this file, which is made if there is none.
+fn key_in(path: PathBuf, bytes: usize, rng: &dyn Rng) -> Result<SecretBytes, DataDirError> {
+    let key = match read_bounded(&path, bytes as u64)? {
+        Some(key) => SecretBytes::new(key),
+        None => {
+            let mut key = vec![0; bytes];
+            rng.fill(&mut key);
+            let key = SecretBytes::new(key);
+            write_atomically(&path, key.expose())?;
+            key
+        }
+    };
+    if key.expose().len() != bytes {
+        return Err(DataDirError::Content {
+            path,
+            what: "a key of 32 bytes",
+        });
+    }
+    Ok(key)
 }
 
 #[cfg(test)]

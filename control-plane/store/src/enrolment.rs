@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{HostFacts, InvitationId, SensorId, TenantId};
 
-use crate::{AuditEntry, Certificate, EntryFor, Page, PageRequest, StoreError, TokenHash};
+use crate::{AuditEntry, Certificate, ContinuityHash, EntryFor, Page, PageRequest, StoreError, TokenHash};
 
 /// An invitation to be stored: the control plane's half of an enrolment token.
 #[derive(Debug, Clone)]
@@ -60,6 +60,8 @@ pub struct EnrolmentClaim {
     pub certificate: Certificate,
     /// What the machine tells of itself.
     pub host: HostFacts,
+    /// Of the continuity token that it will be sent.
+    pub sent: ContinuityHash,
     /// Where the claim came from.
     pub source: String,
     /// Now.

@@ -25,6 +25,12 @@ pub struct KnownFacts {
     /// The certificates of the registry and the hosts it sends to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificates: Option<Observed<Vec<CertificateFacts>>>,
+    /// Hosts beside the registry's own that its challenges name as token service, as `HOST:PORT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub realm_hosts: Option<Observed<Vec<String>>>,
+    /// Hosts beside the registry's own that it redirects downloads to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_hosts: Option<Observed<Vec<String>>>,
 }
 
 impl KnownFacts {
@@ -41,12 +47,19 @@ impl KnownFacts {
             detection,
             credential,
             certificates,
+            realm_hosts,
+            storage_hosts,
         } = facts;
-        let certificates = Some(certificates).filter(|certificates| !certificates.is_empty());
         self.detection = observed(detection, at).or(self.detection.take());
         self.credential = observed(credential, at).or(self.credential.take());
-        self.certificates = observed(certificates, at).or(self.certificates.take());
+        self.certificates = observed(some(certificates), at).or(self.certificates.take());
+        self.realm_hosts = observed(some(realm_hosts), at).or(self.realm_hosts.take());
+        self.storage_hosts = observed(some(storage_hosts), at).or(self.storage_hosts.take());
     }
+}
+
+fn some<T>(all: Vec<T>) -> Option<Vec<T>> {
+    Some(all).filter(|all| !all.is_empty())
 }
 
 fn observed<T>(fact: Option<T>, at: Timestamp) -> Option<Observed<T>> {

@@ -148,7 +148,9 @@ pub trait Inventory {
         now: Timestamp,
     ) -> Result<RepositoryCommitted, StoreError>;
 
-    /// Notes what came of repositories that could not be committed. The last report on a repository stands.
+    /// Notes what came of repositories that could not be committed. The last report on a repository stands. Of those that were left out
+    /// ([`RepositoryOutcome::Filtered`]) the first [`FILTERED_NAMED`](portolan_shared::model::limits::FILTERED_NAMED) of the run are kept,
+    /// each once, without a finding; one that the run has committed stays committed, and what the inventory holds of them does not change.
     async fn report_coverage(
         &self,
         fence: &Fence,

@@ -2,6 +2,8 @@
 
 mod api_token;
 mod audit;
+mod continuity;
+mod credential;
 mod enrolment;
 mod error;
 mod facts;
@@ -16,7 +18,16 @@ pub mod sqlite;
 mod tenant;
 
 pub use api_token::{ApiToken, ApiTokens, NewApiToken, Role, TokenHash};
-pub use audit::{Audit, AuditEntry, AuditRecord, AuditSeverity, EntryFor};
+pub use audit::{
+    Audit, AuditEntry, AuditRecord, AuditSeverity, EntryFor, KEPT_CHECKPOINTS, SensorHead, SensorHeadOutcome,
+    SensorLeads, SensorLogProblem,
+};
+pub use continuity::{Continuity, ContinuityHash, OUTSTANDING_TOKENS};
+pub use credential::{
+    CredentialRecord, Credentials, DeliveredFor, Delivery, KEPT_PAST_VERSIONS, KEPT_SEALING_KEYS,
+    NewCredential, PublishOutcome, PutOutcome, RevertOutcome, SealedForOne, SealedRecord, SealedVersion,
+    SealingKeyRecord, Withdrawn, WrapRecord,
+};
 pub use enrolment::{
     Enrolment, EnrolmentClaim, EnrolmentOutcome, Invitation, InvitationState, NewInvitation,
 };
@@ -40,8 +51,9 @@ pub use run::{
     RunChanges, RunClosing, RunFilter, RunRecord, Runs, WithdrawnLease,
 };
 pub use sensor::{
-    Certificate, Denial, OpenedSession, RenewalOutcome, Seen, SensorRecord, Sensors, SessionOpening,
-    SessionOutcome,
+    Certificate, Conflicts, Denial, JudgedRecovery, MachineFacts, OpenedSession, RECOVERIES_A_DAY,
+    RECOVERIES_A_MONTH, RECOVERY_AWAY_DAYS, RecoveryClaim, RecoveryOutcome, RenewalOutcome, Seen,
+    SensorRecord, Sensors, SessionOpening, SessionOutcome, StandingChange,
 };
 pub use tenant::{Tenant, Tenants};
 
@@ -54,6 +66,7 @@ pub trait Store:
     + Sensors
     + Registries
     + Runs
+    + Credentials
     + Probes
     + Inventory
     + Images

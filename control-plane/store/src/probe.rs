@@ -6,7 +6,7 @@ use portolan_shared::model::{
     Diagnosis, ProbeId, RegistryId, RegistryTarget, RepositoryName, SensorId, TenantId,
 };
 
-use crate::{AuditEntry, StoreError};
+use crate::{AuditEntry, SealedVersion, StoreError};
 
 /// A probe to be carried out.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +23,8 @@ pub struct NewProbe {
     pub repository: Option<RepositoryName>,
     /// Which sensors may carry it out, the preferred first.
     pub sensors: Vec<SensorId>,
+    /// A sealed credential that this probe alone tries. None again once it has ended.
+    pub trial: Option<SealedVersion>,
     /// Who asked: the name of an API token.
     pub asked_by: String,
     /// When it was asked for.
@@ -93,8 +95,9 @@ pub trait Probes {
         limit: u32,
     ) -> Result<Vec<WaitingProbe>, StoreError>;
 
-    /// Stores a report, and what it says of a saved registry with it: the first one, in time, of a sensor that may carry the probe out, in its current session. `false` if it is none of
-    /// these; nothing was changed then.
+    /// Stores a report, and what it says of a saved registry with it: the first one, in time, of a sensor that may carry the probe out, in its
+    /// current session. Its requests are counted with those of the registry's runs, unless that is at another address now. `false` if it
+    /// is none of these; nothing was changed then.
     async fn report_probe(
         &self,
         tenant: TenantId,
@@ -105,4 +108,7 @@ pub trait Probes {
 
     /// Forgets probes that were asked for before `before`; gives how many. At most a thousand at once.
     async fn forget_probes(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// Drops the credentials that probes were to try whose time is over at `now`; gives how many.
+    async fn drop_trials(&self, now: Timestamp) -> Result<u64, StoreError>;
 }

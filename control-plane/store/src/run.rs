@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{
     AttemptRef, Coverage, CoverageEntry, DiscoveryStep, Finding, ListingStep, Reason, RegistryFacts,
-    RegistryId, RegistryName, RegistryTarget, RunId, RunProgress, RunState, RunTrigger, Scope, SensorId,
-    TenantId,
+    RegistryId, RegistryName, RegistryTarget, RepositoryOutcome, RunId, RunProgress, RunState, RunTrigger,
+    Scope, SensorId, TenantId,
 };
 
 use crate::{AuditEntry, Page, PageRequest, StoreError};
@@ -236,11 +236,13 @@ pub trait Runs {
         page: &PageRequest,
     ) -> Result<Page<RunRecord>, StoreError>;
 
-    /// Repositories that a run did not see completely, by name.
+    /// Repositories of a run with this outcome, by name; if none is given, those in scope that it did not see completely. Of a run that has
+    /// ended, those that were complete are not kept.
     async fn run_coverage(
         &self,
         tenant: TenantId,
         run: RunId,
+        outcome: Option<RepositoryOutcome>,
         page: &PageRequest,
     ) -> Result<Page<CoverageEntry>, StoreError>;
 
@@ -289,10 +291,18 @@ pub trait Runs {
         now: Timestamp,
     ) -> Result<Vec<AttemptRef>, StoreError>;
 
-    /// Takes leases away that ran out [`LEASE_GRACE_SECONDS`](portolan_shared::model::limits::LEASE_GRACE_SECONDS) ago: the run is queued
+    /// Leases that ran out [`LEASE_GRACE_SECONDS`](portolan_shared::model::limits::LEASE_GRACE_SECONDS) ago, of all tenants: those that ran
+    /// out first, at most 1,000.
+    async fn expired_leases(&self, now: Timestamp) -> Result<Vec<HeldAttempt>, StoreError>;
+
+    /// Takes those of these leases away that ran out [`LEASE_GRACE_SECONDS`](portolan_shared::model::limits::LEASE_GRACE_SECONDS) ago: the run is queued
     /// again, or fails after [`FRUITLESS_ATTEMPTS`](portolan_shared::model::limits::FRUITLESS_ATTEMPTS) attempts without a commit. One that
     /// cannot be read stays as it is, and is logged.
-    async fn requeue_expired(&self, now: Timestamp) -> Result<Vec<LostLease>, StoreError>;
+    async fn requeue_expired(
+        &self,
+        now: Timestamp,
+        leases: &[HeldAttempt],
+    ) -> Result<Vec<LostLease>, StoreError>;
 
     /// Notes how far an attempt is, and counts the requests it made since the last time among those of its registry. A stale fence is not
     /// an error here: nothing happens.

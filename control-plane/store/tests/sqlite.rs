@@ -7,9 +7,10 @@ use std::path::Path;
 use portolan_shared::model::{CoverageEntry, RepositoryOutcome, SensorState};
 use portolan_store::sqlite::SqliteStore;
 use portolan_store::{
-    Audit as _, Images as _, Inventory as _, PageRequest, Runs as _, Sensors as _, Store as _, StoreError,
+    Audit as _, Images as _, Inventory as _, PageRequest, Runs as _, Sensors as _, StandingChange,
+    Store as _, StoreError,
 };
-use portolan_store_conformance::{Site, at, commit_of, note};
+use portolan_store_conformance::{Site, at, commit_of, note, requeue_expired};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tempfile::TempDir;
 
@@ -104,7 +105,8 @@ async fn a_change_that_is_dropped_half_way_leaves_neither_itself_nor_its_entry()
         let site = Site::new(&store).await;
         let before = store.audit(site.tenant, &PageRequest::first()).await.unwrap();
         let entry = note();
-        let mut change = Box::pin(store.revoke_sensor(site.tenant, site.sensor, at(11), &entry));
+        let mut change =
+            Box::pin(store.change_standing(site.tenant, site.sensor, StandingChange::Revoke, at(11), &entry));
         let done = poll_times(change.as_mut(), polls).await;
         drop(change);
         let sensor = store.sensor(site.tenant, site.sensor).await.unwrap().unwrap();
@@ -237,8 +239,14 @@ async fn no_column_is_made_for_a_secret_in_clear() {
         "credential",
         "pepper",
     ];
-    // Ids and keyed hashes; and the credential's reference, whose form a constraint keeps.
-    let known = ["token_id", "secret_hash", "credential"];
+    // Ids, versions and keyed hashes; and the credential's reference, whose form a constraint keeps.
+    let known = [
+        "token_id",
+        "secret_hash",
+        "credential",
+        "credential_id",
+        "credential_version",
+    ];
     for (table, _, columns) in schema().await {
         for column in columns {
             let suspect = secret.iter().any(|word| column.contains(word));
@@ -313,7 +321,7 @@ async fn a_run_that_cannot_be_read_does_not_keep_other_leases_from_being_taken_a
         .execute(&mut connection)
         .await
         .unwrap();
-    let lost = store.requeue_expired(at(1_000)).await.unwrap();
+    let lost = requeue_expired(&store, 1_000).await;
     let lost: Vec<_> = lost.iter().map(|lost| lost.attempt).collect();
     assert_eq!(lost, [good.attempt]);
 }

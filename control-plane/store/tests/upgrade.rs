@@ -1,4 +1,5 @@
 //! A database of the release before this one.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::path::Path;
 
@@ -20,15 +21,21 @@ const WRITES: [&str; 3] = [
     "INSERT INTO run_repository (tenant_id, run_id, repository, outcome) VALUES (zeroblob(16), zeroblob(16), ?1, 'listed')",
 ];
 
+/// A database with the schema as it was.
+async fn database(path: &Path, newest: i64) -> SqliteConnection {
+    let url = format!("sqlite://{}?mode=rwc", path.display());
+    let mut connection = SqliteConnection::connect(&url).await.unwrap();
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+    let migrator = Migrator::new(migrations).await.unwrap();
+    migrator.run_to(newest, &mut connection).await.unwrap();
+    connection
+}
+
 #[tokio::test]
 async fn what_the_release_before_wrote_is_read_and_it_can_go_on_writing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("portolan.db");
-    let url = format!("sqlite://{}?mode=rwc", path.display());
-    let mut before = SqliteConnection::connect(&url).await.unwrap();
-    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
-    let migrator = Migrator::new(migrations).await.unwrap();
-    migrator.run_to(BEFORE, &mut before).await.unwrap();
+    let mut before = database(&path, BEFORE).await;
     sqlx::query(TENANT).execute(&mut before).await.unwrap();
     let write = async |connection: &mut SqliteConnection, name: &str| {
         for statement in WRITES {
@@ -55,4 +62,79 @@ async fn what_the_release_before_wrote_is_read_and_it_can_go_on_writing() {
             "{name}"
         );
     }
+}
+
+/// Everything in an account of a run, in the order of its columns.
+type AccountRow = (
+    Vec<u8>,
+    Vec<u8>,
+    String,
+    String,
+    Option<Vec<u8>>,
+    i64,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    i64,
+);
+
+#[tokio::test]
+async fn a_table_that_is_made_anew_keeps_every_row_and_what_it_checks() {
+    const ACCOUNT: &str =
+        "SELECT tenant_id, run_id, repository, outcome, state_hash, tags, finding_code, finding_seen,
+                                  finding_detail, left_out
+                           FROM run_repository ORDER BY tenant_id, run_id, repository";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portolan.db");
+    let mut before = database(&path, 7).await;
+    for run in [1_u8, 2] {
+        for outcome in [
+            "listed",
+            "unchanged",
+            "incomplete",
+            "truncated",
+            "denied",
+            "missing",
+            "failed",
+            "refused",
+        ] {
+            let told = (outcome != "listed").then_some(outcome);
+            sqlx::query(
+                "INSERT INTO run_repository (tenant_id, run_id, repository, outcome, state_hash, tags, finding_code,
+                                             finding_seen, finding_detail, left_out)
+                 VALUES (zeroblob(16), ?1, 'acme/' || ?2, ?2, iif(?3 IS NULL, zeroblob(32), NULL), ?4, ?3, ?3, ?3, ?4 + 1)",
+            )
+            .bind(vec![run; 16])
+            .bind(outcome)
+            .bind(told)
+            .bind(i64::from(run))
+            .execute(&mut before)
+            .await
+            .unwrap();
+        }
+    }
+    let account = async |connection: &mut SqliteConnection| -> Vec<AccountRow> {
+        sqlx::query_as(ACCOUNT).fetch_all(connection).await.unwrap()
+    };
+    let had = account(&mut before).await;
+    assert_eq!(had.len(), 16);
+    drop(SqliteStore::open(&path).await.unwrap());
+    assert_eq!(account(&mut before).await, had);
+    let mut outcome = async |outcome: &str, finding: Option<&str>| {
+        sqlx::query(
+            "INSERT INTO run_repository (tenant_id, run_id, repository, outcome, finding_code, finding_seen)
+             VALUES (zeroblob(16), zeroblob(16), ?1, ?1, ?2, ?2)",
+        )
+        .bind(outcome)
+        .bind(finding)
+        .execute(&mut before)
+        .await
+    };
+    assert!(outcome("filtered", None).await.is_ok());
+    assert!(outcome("filtered", None).await.is_err(), "each repository once");
+    assert!(
+        outcome("forgotten", None).await.is_err(),
+        "a word that nobody knows"
+    );
+    assert!(outcome("denied", Some("registry.denied")).await.is_ok());
 }

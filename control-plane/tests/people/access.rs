@@ -106,3 +106,33 @@ async fn only_one_bearer_header_counts() {
     let query = world.send(request(None, Method::GET, &in_query, None)).await;
     assert_eq!(query.status, StatusCode::UNAUTHORIZED);
 }
+
+/// Once a minute for each token, however often it is tried; of a text that is no token of anybody there is nobody to tell.
+#[tokio::test]
+async fn a_token_that_is_no_good_is_told_of_in_the_log_of_its_tenant() {
+    let world = World::new().await;
+    let text = crate::world::token(&world.app, world.tenant, "old", portolan_store::Role::Viewer).await;
+    let id = portolan::app::ApiTokenText::parse(&text).unwrap().id;
+    let now = world.app.clock.now();
+    let entry = crate::world::note(now);
+    world
+        .app
+        .store
+        .revoke_api_token(world.tenant, id, now, &entry)
+        .await
+        .unwrap();
+    for _ in 0..5 {
+        let refused = world.ask(&text, Method::GET, "/api/v1/whoami", None).await;
+        assert_eq!(refused.status, 401);
+    }
+    let audit = world.get("/api/v1/audit").await.json();
+    let told: Vec<_> = audit["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["action"] == "token.refused")
+        .collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0]["object"], format!("token:{id}"));
+    assert_eq!(told[0]["details"]["why"], "revoked");
+}

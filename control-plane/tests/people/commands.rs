@@ -218,25 +218,42 @@ async fn sync_waits_for_the_end_and_tells_it_by_its_exit_code() {
         let work = async {
             let fence = world.leased_run("gl", shop.sensor, shop.epoch).await;
             commit(&world, &fence, "acme/shop", &[("1.0", &shop.image)]).await;
+            let mut entries = vec![CoverageEntry {
+                repository: "tools/scratch".parse().unwrap(),
+                outcome: RepositoryOutcome::Filtered,
+                finding: None,
+            }];
             if denied {
-                let entry = CoverageEntry {
+                entries.push(CoverageEntry {
                     repository: "acme/closed".parse().unwrap(),
                     outcome: RepositoryOutcome::Denied,
                     finding: Some(Finding::new(FindingCode::Denied, "403")),
-                };
-                world
-                    .app
-                    .store
-                    .report_coverage(&fence, &[entry], world.app.clock.now())
-                    .await
-                    .unwrap();
+                });
             }
+            world
+                .app
+                .store
+                .report_coverage(&fence, &entries, world.app.clock.now())
+                .await
+                .unwrap();
             close(&world, &fence, 1, 1).await;
         };
         let (said, ()) = tokio::join!(desk.say("sync gl --wait"), work);
         assert_eq!(said.exit, exit, "{} {}", said.err, said.out);
         assert!(said.out.contains(words), "{}", said.out);
+        let left_out = "Left out by the registry's patterns (1 repository)\n  - tools/scratch\n";
+        assert!(said.out.contains(left_out), "{}", said.out);
     }
+    let listed = desk.say("run list --limit 1 -o json").await;
+    let listed: serde_json::Value = serde_json::from_str(&listed.out).unwrap();
+    let run = listed[0]["id"].as_str().unwrap();
+    let shown = desk.say(&format!("run show {run} -o json")).await;
+    let shown: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
+    assert_eq!(
+        (&shown["filtered"][0]["repository"], &shown["filtered_cut"]),
+        (&serde_json::json!("tools/scratch"), &serde_json::json!(false))
+    );
+    assert_eq!(shown["not_complete"], serde_json::json!([]));
     let cancelled = async {
         let fence = world.leased_run("gl", shop.sensor, shop.epoch).await;
         let run = fence.attempt.run;

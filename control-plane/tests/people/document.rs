@@ -134,6 +134,9 @@ fn the_pattern_of_a_credential_reference_refuses_a_credential() {
             "env:GITLAB",
             "docker-config",
             "docker-config:/root/config.json",
+            "systemd:gitlab",
+            "kubernetes:/etc/portolan/gitlab",
+            "command:vault-gitlab",
         ] {
             assert!(pattern.is_match(reference), "{schema} {reference}");
         }

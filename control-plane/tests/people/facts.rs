@@ -34,6 +34,7 @@ fn facts(now: Timestamp) -> RegistryFacts {
             subject: "CN=registry.example.com".to_owned(),
             expires_at: in_days(25),
         }],
+        ..RegistryFacts::default()
     }
 }
 
@@ -81,7 +82,7 @@ async fn facts_come_with_the_days_that_are_left_and_with_warnings_in_time() {
     let empty = world.get("/api/v1/registries/gl").await.json();
     assert_eq!(
         empty["facts"],
-        json!({"flavour": null, "credential": null, "certificates": []})
+        json!({"flavour": null, "credential": null, "certificates": [], "realm_hosts": [], "storage_hosts": []})
     );
     let now = world.app.clock.now();
     let fence = world.leased_run("gl", shop.sensor, shop.epoch).await;

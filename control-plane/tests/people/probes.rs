@@ -40,6 +40,7 @@ fn broken() -> Diagnosis {
             StageReport::new(Stage::Tcp, 3, &[], vec![finding]),
             StageReport::skipped(Stage::Tls, "there is no connection"),
         ],
+        requests: 7,
         ..Diagnosis::default()
     }
 }
@@ -47,7 +48,7 @@ fn broken() -> Diagnosis {
 /// Reports as the session of a sensor would.
 async fn report(world: &World, sensor: SensorId, epoch: u64, probe: ProbeId, diagnosis: Diagnosis) {
     let now = world.app.clock.now();
-    let (session, _commands) = LiveSession::new(world.tenant, sensor, epoch, [1; 16], now);
+    let (session, _commands) = LiveSession::new(world.tenant, sensor, epoch, [1; 16], [2; 16], now);
     world.app.report_probe(&session, probe, diagnosis).await.unwrap();
 }
 
@@ -82,6 +83,7 @@ async fn a_probe_waits_is_reported_on_and_shown() {
         (&asked["state"], &asked["sound"]),
         (&json!("waiting"), &Value::Null)
     );
+    assert_eq!(asked["requests"], Value::Null);
     assert_eq!(asked["sensors"][0]["name"], "berlin-1");
     let epoch = world.session(sensor).await;
     report(&world, sensor, epoch, id(&asked), broken()).await;
@@ -91,6 +93,7 @@ async fn a_probe_waits_is_reported_on_and_shown() {
         (&json!("done"), &json!(false))
     );
     assert_eq!(shown["sensor"]["name"], "berlin-1");
+    assert_eq!(shown["requests"], 7);
     let tcp = &shown["stages"][0];
     assert_eq!(
         (&tcp["stage"], &tcp["verdict"]),
@@ -143,6 +146,24 @@ async fn what_cannot_be_probed_is_refused() {
         .ask(&world.viewer, Method::POST, PROBES, Some(json!({})))
         .await;
     assert_eq!(viewer.refusal(), (403, "forbidden".to_owned()));
+}
+
+#[tokio::test]
+async fn patterns_of_a_probe_hold_at_their_bound_and_are_refused_above() {
+    let (world, _) = world().await;
+    let asked = |patterns: Vec<String>| {
+        let body = json!({"url": "https://h", "sensors": ["berlin-1"], "repositories": patterns});
+        world.post("/api/v1/probes", body)
+    };
+    let longest = "p".repeat(limits::NAME_PATTERN_BYTES);
+    let most = vec![longest.clone(); limits::NAME_PATTERNS];
+    assert_eq!(asked(most.clone()).await.status, StatusCode::ACCEPTED);
+    let too_many = [most, vec!["p".to_owned()]].concat();
+    for refused in [too_many, vec![longest + "p"], vec!["re:(".to_owned()]] {
+        let refused = asked(refused).await;
+        assert_eq!(refused.refusal(), (422, "invalid".to_owned()));
+        assert_eq!(refused.json()["details"]["field"], "repositories");
+    }
 }
 
 #[tokio::test]

@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 
 use axum::http::{HeaderValue, Method, Request};
 use portolan::web::api::document;
+use portolan_shared::model::CredentialId;
+use portolan_shared::process::SystemRng;
 use serde_json::{Value, json};
 
 use crate::conformity::conforms;
 use crate::shop::Shop;
+use crate::vault;
 use crate::world::{Answer, World, request};
 
 /// How an operation is asked for. `{run}` and the like are filled in with things of the tenant.
@@ -34,6 +37,9 @@ fn with(body: Value, mut row: Row) -> Row {
     row
 }
 
+/// Stands for the second version of the registry's credential.
+const SEALED: &str = "{sealed}";
+
 /// In an order in which those that destroy come last.
 fn table() -> Vec<Row> {
     let registry = json!({"name": "new", "url": "https://new.example.com", "sensors": ["berlin-1"]});
@@ -42,6 +48,20 @@ fn table() -> Vec<Row> {
         row("show_totals", "/totals", 200),
         row("list_sensors", "/sensors", 200),
         row("show_sensor", "/sensors/{sensor}", 404),
+        row("show_sealing_key", "/sensors/{sensor}/sealing-key", 404),
+        row("list_credentials", "/credentials", 200),
+        row("show_credential", "/registries/{registry}/credential", 404),
+        with(
+            json!(SEALED),
+            row("put_credential", "/registries/{registry}/credential", 404),
+        ),
+        row(
+            "revert_credential",
+            "/registries/{registry}/credential/revert",
+            404,
+        ),
+        row("remove_credential", "/registries/{registry}/credential", 404),
+        row("tell_sensor_story", "/sensors/{sensor}/story", 404),
         row("list_invitations", "/invitations", 200),
         row("list_registries", "/registries", 200),
         row("show_registry", "/registries/{registry}", 404),
@@ -56,6 +76,9 @@ fn table() -> Vec<Row> {
         row("list_placements", "/placements?digest={image}", 404),
         row("list_tokens", "/tokens", 200),
         row("list_audit", "/audit", 200),
+        row("list_audit_chain", "/audit/chain", 200),
+        row("show_audit_head", "/audit/head", 200),
+        row("list_audit_checkpoints", "/audit/checkpoints", 200),
         with(
             json!({"repositories": []}),
             row("queue_run", "/registries/{registry}/runs", 404),
@@ -91,7 +114,11 @@ fn table() -> Vec<Row> {
         row("revoke_invitation", "/invitations/{invitation}", 404),
         row("revoke_token", "/tokens/{token}", 404),
         row("remove_registry", "/registries/{registry}", 404),
+        row("suspend_sensor", "/sensors/{sensor}/suspend", 404),
+        row("resume_sensor", "/sensors/{sensor}/resume", 404),
+        row("approve_sensor", "/sensors/{sensor}/approve", 404),
         row("revoke_sensor", "/sensors/{sensor}/revoke", 404),
+        row("delete_sensor", "/sensors/{sensor}", 404),
     ]
 }
 
@@ -149,6 +176,25 @@ async fn fill(world: &World, shop: &Shop) -> impl Fn(&str) -> String {
     }
 }
 
+/// Gives the registry a credential; gives its second version.
+async fn credentials(world: &World, shop: &Shop) -> Value {
+    let pair = vault::publish(world, shop.sensor).await;
+    let (id, url) = (
+        CredentialId::random(&SystemRng),
+        "https://registry.example.com:5050",
+    );
+    let version = |number| {
+        let binding = vault::binding(world, shop.registry, url, id, number);
+        vault::sealed(&binding, &[(shop.sensor, &pair)])
+    };
+    let path = format!("/api/v1/registries/{}/credential", shop.registry);
+    let first = world
+        .ask(&world.admin, Method::PUT, &path, Some(version(1)))
+        .await;
+    assert!(first.status.is_success(), "{:?}", first.json());
+    version(2)
+}
+
 /// With a fixed request id, so that answers can be compared whole.
 async fn ask(world: &World, token: Option<&str>, method: &Method, path: &str, body: Option<Value>) -> Answer {
     let mut request: Request<_> = request(token, method.clone(), path, body);
@@ -170,9 +216,13 @@ async fn strangers_small_roles_and_other_tenants_are_refused_everywhere() {
     let world = World::new().await;
     let shop = Shop::open(&world).await;
     let fill = fill(&world, &shop).await;
+    let second = credentials(&world, &shop).await;
     let empty = World::new().await;
     let operations = operations();
-    for row in table() {
+    for mut row in table() {
+        if row.body == Some(json!(SEALED)) {
+            row.body = Some(second.clone());
+        }
         let operation = operations
             .iter()
             .find(|operation| operation.id == row.operation)

@@ -112,10 +112,17 @@ async fn progress_and_coverage_are_told_with_reasons() {
     assert_eq!(running["progress"]["repositories_done"], 4);
     assert_eq!(running["progress"]["requests"], 77);
 
-    let entries = ["acme/closed", "acme/shut"].map(|name| CoverageEntry {
-        repository: name.parse().unwrap(),
-        outcome: RepositoryOutcome::Denied,
-        finding: Some(Finding::new(FindingCode::Denied, "403 for acme")),
+    let mut entries = ["acme/closed", "acme/shut"]
+        .map(|name| CoverageEntry {
+            repository: name.parse().unwrap(),
+            outcome: RepositoryOutcome::Denied,
+            finding: Some(Finding::new(FindingCode::Denied, "403 for acme")),
+        })
+        .to_vec();
+    entries.push(CoverageEntry {
+        repository: "acme/scratch".parse().unwrap(),
+        outcome: RepositoryOutcome::Filtered,
+        finding: None,
     });
     store
         .report_coverage(&fence, &entries, world.app.clock.now())
@@ -143,4 +150,21 @@ async fn progress_and_coverage_are_told_with_reasons() {
         (&second["items"][0]["repository"], &second["next"]),
         (&json!("acme/shut"), &json!(null))
     );
+    assert_eq!(ended["coverage"]["filtered"], 1);
+    assert_eq!(ended["coverage"]["filtered_named"], 1);
+    let coverage = async |outcome: &str| world.get(&format!("{path}/coverage?outcome={outcome}")).await;
+    let left_out = coverage("filtered").await.json();
+    assert_eq!(
+        left_out["items"],
+        json!([{"repository": "acme/scratch", "outcome": "filtered", "finding": null}])
+    );
+    assert_eq!(
+        coverage("denied").await.json()["items"].as_array().unwrap().len(),
+        2
+    );
+    for word in ["listed", "hidden"] {
+        let refused = coverage(word).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{word}");
+        assert_eq!(refused.json()["details"]["field"], "outcome", "{word}");
+    }
 }

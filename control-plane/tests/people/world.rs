@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use portolan::app::{App, Pepper, Signals};
+use portolan::app::{App, AuditKey, AuditPace, Pepper, Signals};
 use portolan::web;
 use portolan_shared::model::{ApiTokenId, HostFacts, InvitationId, RegistryId, RunId, SensorId, TenantId};
 use portolan_shared::process::{ManualClock, SeededRng};
@@ -14,11 +14,14 @@ use portolan_shared::secret::SecretBytes;
 use portolan_shared::tls::SpkiPin;
 use portolan_store::sqlite::SqliteStore;
 use portolan_store::{
-    AuditEntry, AuditSeverity, Certificate, EnrolmentClaim, EnrolmentOutcome, Fence, NewInvitation, Role,
-    SessionOpening, SessionOutcome, Tenant, TokenHash,
+    AuditEntry, AuditSeverity, Certificate, ContinuityHash, EnrolmentClaim, EnrolmentOutcome, Fence,
+    MachineFacts, NewInvitation, Role, SessionOpening, SessionOutcome, Tenant, TokenHash,
 };
 use serde_json::Value;
 use tower::ServiceExt as _;
+
+/// The continuity token of every sensor.
+const TOKEN: ContinuityHash = ContinuityHash([9; 32]);
 
 pub(crate) const NOW: i64 = 1_800_000_000;
 
@@ -70,6 +73,8 @@ impl World {
             clock: Arc::clone(&clock) as _,
             rng: Arc::new(SeededRng::new(1)),
             pepper: Pepper::new(&SecretBytes::new(vec![7; Pepper::BYTES])),
+            audit_key: AuditKey::from_seed(&SecretBytes::new(vec![9; AuditKey::BYTES])).unwrap(),
+            pace: AuditPace::default(),
             deployment: "test".to_owned(),
             sensor_url: "https://portolan.example.com:7443".to_owned(),
             server_pins: vec![SpkiPin([1; 32])],
@@ -123,7 +128,12 @@ impl World {
 
     /// Enrols a sensor as a machine would, without the wire.
     pub(crate) async fn sensor(&self, name: &str) -> SensorId {
-        enrol(&self.app, self.tenant, name).await
+        enrol(&self.app, self.tenant, name, None).await
+    }
+
+    /// Enrols a sensor whose identity key the test knows.
+    pub(crate) async fn sensor_with_key(&self, name: &str, identity_public_key: [u8; 32]) -> SensorId {
+        enrol(&self.app, self.tenant, name, Some(identity_public_key)).await
     }
 
     /// Opens a session for a sensor.
@@ -137,11 +147,14 @@ impl World {
             policy_hash: Some([3; 32]),
             policy_summary: "1 registry".to_owned(),
             clock_skew_ms: 12,
+            machine: MachineFacts::default(),
+            shown: Some(TOKEN),
+            sent: TOKEN,
             now: self.app.clock.now(),
         };
         match self.app.store.open_session(&opening).await.unwrap() {
             SessionOutcome::Opened(opened) => opened.epoch,
-            SessionOutcome::Refused(reason) => panic!("refused: {reason}"),
+            refused => panic!("{refused:?}"),
         }
     }
 
@@ -217,7 +230,7 @@ pub(crate) fn note(at: jiff::Timestamp) -> AuditEntry {
     }
 }
 
-async fn enrol(app: &App, tenant: TenantId, name: &str) -> SensorId {
+async fn enrol(app: &App, tenant: TenantId, name: &str, identity: Option<[u8; 32]>) -> SensorId {
     let id = InvitationId::random(&*app.rng);
     let now = app.clock.now();
     let invitation = NewInvitation {
@@ -230,14 +243,17 @@ async fn enrol(app: &App, tenant: TenantId, name: &str) -> SensorId {
         expires_at: now + jiff::SignedDuration::from_hours(1),
     };
     app.store.add_invitation(&invitation, &note(now)).await.unwrap();
-    let mut key = [0; 32];
-    app.rng.fill(&mut key);
+    let identity_public_key = identity.unwrap_or_else(|| {
+        let mut key = [0; 32];
+        app.rng.fill(&mut key);
+        key
+    });
     let mut serial = [0; 16];
     app.rng.fill(&mut serial);
     let claim = EnrolmentClaim {
         invitation: id,
         hash: TokenHash([9; 32]),
-        identity_public_key: key,
+        identity_public_key,
         new_sensor: SensorId::generate(&*app.clock, &*app.rng),
         certificate: Certificate {
             serial,
@@ -249,6 +265,7 @@ async fn enrol(app: &App, tenant: TenantId, name: &str) -> SensorId {
             architecture: "amd64".to_owned(),
             agent_version: "0.1.0".to_owned(),
         },
+        sent: TOKEN,
         source: "192.0.2.7".to_owned(),
         now,
     };

@@ -339,8 +339,7 @@ async fn who_am_i_tells_the_sensor_alone() {
         (wrong_key.code(), wrong_key.message()),
         (unknown.code(), unknown.message())
     );
-    let app = scene.app();
-    app.revoke_sensor(&scene.admin, "berlin").await.unwrap();
+    scene.revoke("berlin").await;
     let revoked = ask(sensor.id, &sensor.keys).await.unwrap();
     assert_eq!(revoked.reason(), v1::Reason::SensorRevoked);
 }

@@ -3,7 +3,7 @@
 use portolan::app::RegistryPatch;
 use portolan_proto::v1;
 use portolan_proto::v1::control_message::Body;
-use portolan_shared::model::{FindingCode, NamePatterns, Reason, limits};
+use portolan_shared::model::{FindingCode, NamePatterns, Reason, RunState, limits};
 use tokio_stream::iter;
 
 use crate::scene::{Scene, eventually, reason};
@@ -116,6 +116,39 @@ async fn tags_that_are_left_out_come_beside_the_tags_and_do_not_vanish() {
         let refused = work.upload.commit_repository(iter(bad)).await.unwrap_err();
         assert_eq!(reason(&refused), Reason::ProtocolViolation, "{what}");
     }
+}
+
+#[tokio::test]
+async fn repositories_that_are_left_out_come_beside_the_entries_and_are_named() {
+    let scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let mut work = Work::begin(&scene, &sensor, "berlin").await;
+    let report = |filtered: Vec<String>| v1::ReportCoverageRequest {
+        fence: Some(work.fence.clone()),
+        entries: Vec::new(),
+        filtered,
+    };
+    let named = report(vec!["tools/b".to_owned(), "tools/a".to_owned()]);
+    let malformed = report(vec!["Not A Name".to_owned()]);
+    let above = report(vec!["tools/c".to_owned(); limits::COVERAGE_ENTRIES_PER_PAGE + 1]);
+    for _ in 0..2 {
+        work.upload.report_coverage(named.clone()).await.unwrap();
+    }
+    for bad in [malformed, above] {
+        let refused = work.upload.report_coverage(bad).await.unwrap_err();
+        assert_eq!(reason(&refused), Reason::ProtocolViolation);
+    }
+    let closing = v1::CloseRunRequest {
+        fence: Some(work.fence.clone()),
+        discovery_complete: true,
+        found: 5,
+        filtered: 5,
+        ..v1::CloseRunRequest::default()
+    };
+    work.upload.close_run(closing).await.unwrap();
+    let run = scene.run(work.attempt.run).await;
+    assert_eq!(run.state, RunState::Complete);
+    assert_eq!((run.coverage.filtered, run.coverage.filtered_named), (5, 2));
 }
 
 #[tokio::test]

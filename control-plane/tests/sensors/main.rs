@@ -5,8 +5,12 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod audit;
 mod certificates;
 mod clock;
+mod conflict;
+mod credentials;
+mod crowd;
 mod enrolment;
 mod fairness;
 mod filters;
@@ -14,12 +18,15 @@ mod gate;
 mod jobs;
 mod memory;
 mod probes;
+mod reaper;
 mod renewal;
 mod revocation;
 mod scene;
+mod sealing;
 mod sensor;
 mod session;
 mod stop;
 mod tenants;
 mod unused;
 mod upload;
+mod vault;

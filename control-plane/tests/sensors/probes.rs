@@ -35,6 +35,7 @@ fn probe(scene: &Scene, sensor: &Sensor, seconds: u64) -> NewProbe {
         },
         repository: Some("acme/shop".parse().unwrap()),
         sensors: vec![sensor.id],
+        trial: None,
         asked_by: "operator".to_owned(),
         asked_at: now,
         expires_at: now + Duration::from_secs(seconds),

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use portolan_proto::v1;
 use portolan_proto::v1::session_client::SessionClient;
 use portolan_shared::model::Reason;
+use portolan_store::AuditSeverity;
 use rustls_pki_types::CertificateDer;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
 use crate::scene::{Scene, reason};
 use crate::sensor::{Keys, Sensor, csr};
 use crate::session::{hello, open};
 
-async fn renew(
+/// Asks for another certificate, over any connection of a sensor that has a session.
+pub(crate) async fn renew(
     client: &mut SessionClient<tonic::transport::Channel>,
     old: &Sensor,
 ) -> Result<Sensor, tonic::Status> {
@@ -27,6 +31,7 @@ async fn renew(
         keys: Arc::new(keys),
         chain: chain.map(|der| CertificateDer::from(der.to_vec())).collect(),
         roots: old.roots.clone(),
+        past: Arc::clone(&old.past),
     })
 }
 
@@ -34,25 +39,33 @@ async fn renew(
 async fn t18_the_old_certificate_works_until_the_new_one_is_used() {
     let scene = Scene::new().await;
     let old = Sensor::enrol(&scene, "berlin").await;
+    let mut session = open(&scene, &old).await;
+    session.hello(hello(&[])).await;
     let mut client = old.session(&scene).await;
     let lost = renew(&mut client, &old).await.unwrap();
     let new = renew(&mut client, &old).await.unwrap();
-    open(&scene, &old).await.hello(hello(&[])).await;
     let mut current = open(&scene, &new).await;
     current.hello(hello(&[])).await;
     let refused = old.can_call(&scene).await.unwrap_err();
     assert_eq!(reason(&refused), Reason::CertificateNotCurrent, "in the session");
     drop(current);
     for voided in [&old, &lost] {
-        let mut session = open(&scene, voided).await;
-        session.send(v1::sensor_message::Body::Hello(hello(&[]))).await;
-        assert_eq!(session.end().await, Some(Reason::CertificateNotCurrent));
+        let (_sent, messages) = mpsc::channel::<v1::SensorMessage>(1);
+        let mut client = voided.session(&scene).await;
+        let refused = client.open(ReceiverStream::new(messages)).await.err().unwrap();
+        assert_eq!(
+            reason(&refused),
+            Reason::CertificateNotCurrent,
+            "before any hello"
+        );
         let refused = voided.can_call(&scene).await.unwrap_err();
         assert_eq!(reason(&refused), Reason::CertificateNotCurrent, "uploads");
         let refused = renew(&mut voided.session(&scene).await, voided).await;
         assert_eq!(reason(&refused.err().unwrap()), Reason::CertificateNotCurrent);
     }
     new.can_call(&scene).await.unwrap();
+    let mut current = open(&scene, &new).await;
+    current.hello(hello(&[])).await;
     renew(&mut new.session(&scene).await, &new).await.unwrap();
 }
 
@@ -60,10 +73,39 @@ async fn t18_the_old_certificate_works_until_the_new_one_is_used() {
 async fn a_sensor_renews_six_times_an_hour_at_most() {
     let scene = Scene::new().await;
     let sensor = Sensor::enrol(&scene, "berlin").await;
+    let mut session = open(&scene, &sensor).await;
+    session.hello(hello(&[])).await;
     let mut client = sensor.session(&scene).await;
     for _ in 0..6 {
         renew(&mut client, &sensor).await.unwrap();
     }
     let refused = renew(&mut client, &sensor).await.err().unwrap();
     assert_eq!(reason(&refused), Reason::Overloaded);
+}
+
+#[tokio::test]
+async fn a_renewal_goes_with_a_session_and_leaves_its_address() {
+    let scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let mut client = sensor.session(&scene).await;
+    let refused = renew(&mut client, &sensor).await.err().unwrap();
+    assert_eq!(reason(&refused), Reason::StaleSession, "nobody would see it");
+
+    let mut session = open(&scene, &sensor).await;
+    session.hello(hello(&[])).await;
+    renew(&mut client, &sensor).await.unwrap();
+    renew(&mut client, &sensor).await.unwrap();
+    let entries = scene.audit().await;
+    let renewals = entries.iter().filter(|entry| entry.action == "sensor.renew");
+    let told: Vec<_> = renewals
+        .map(|entry| {
+            assert_eq!(entry.details["source"], "127.0.0.1");
+            (
+                entry.severity,
+                entry.details["replaces_unused"].as_bool().unwrap(),
+            )
+        })
+        .collect();
+    let newest_first = [(AuditSeverity::Notice, true), (AuditSeverity::Info, false)];
+    assert_eq!(told, newest_first, "the first one was never used");
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use portolan_proto::v1;
 use portolan_proto::v1::control_message::Body;
 use portolan_shared::model::Reason;
+use portolan_store::StandingChange;
 
 use crate::scene::{Scene, is_transport, reason};
 use crate::sensor::{Sensor, csr};
@@ -34,13 +35,13 @@ async fn t16_two_hundred_revocations_cut_their_streams_within_a_second() {
 
         let begun = now();
         if trial % 2 == 0 {
-            scene.app().revoke_sensor(&scene.admin, &name).await.unwrap();
+            scene.revoke(&name).await;
         } else {
             // As another process would do it: nobody is told here.
             let at = scene.app().clock.now();
             let store = &scene.app().store;
             let entry = crate::scene::note(at);
-            let revoked = store.revoke_sensor(sensor.tenant, sensor.id, at, &entry);
+            let revoked = store.change_standing(sensor.tenant, sensor.id, StandingChange::Revoke, at, &entry);
             assert!(revoked.await.unwrap());
         }
         match session.receive().await {
@@ -68,7 +69,7 @@ async fn t16_two_hundred_revocations_cut_their_streams_within_a_second() {
 async fn t08_a_contested_sensor_can_be_revoked_and_its_name_stays_its_own() {
     let scene = Scene::new().await;
     let sensor = Sensor::enrol(&scene, "berlin").await;
-    scene.app().revoke_sensor(&scene.admin, "berlin").await.unwrap();
+    scene.revoke("berlin").await;
     crate::scene::eventually("the sensor is out", || async {
         sensor
             .can_call(&scene)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan::app::{App, Caller, RegistryInput};
+use portolan::app::{App, Caller, RegistryInput, WantedStanding};
 use portolan::settings::{DoorLimits, RateLimit, ServerArgs, Settings};
 use portolan::wiring::{ControlPlane, Deps};
 use portolan_proto::convert::Refusal;
@@ -44,6 +44,14 @@ pub(crate) fn wide() -> DoorLimits {
 }
 
 impl Scene {
+    /// Shuts a sensor out for good.
+    pub(crate) async fn revoke(&self, sensor: &str) {
+        let revoked = self
+            .app()
+            .change_standing(&self.admin, sensor, WantedStanding::Revoked);
+        revoked.await.unwrap();
+    }
+
     pub(crate) async fn new() -> Self {
         Self::with(wide()).await
     }
@@ -91,6 +99,8 @@ impl Scene {
     /// Adds a registry that a sensor of this name reads, and queues a run of it.
     pub(crate) async fn queue_run(&self, registry: &str, sensor: &str) -> RunId {
         let input = RegistryInput {
+            id: None,
+            sealed: None,
             name: registry.parse().unwrap(),
             url: "https://registry.example".parse().unwrap(),
             ca: CaTrust {

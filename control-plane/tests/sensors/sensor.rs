@@ -1,7 +1,7 @@
 //! A raw client: keys, connections and messages of a sensor, without any of the agent's manners.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use hyper_util::rt::TokioIo;
@@ -73,6 +73,14 @@ pub(crate) struct Sensor {
     pub(crate) keys: Arc<Keys>,
     pub(crate) chain: Vec<CertificateDer<'static>>,
     pub(crate) roots: Vec<CertificateDer<'static>>,
+    pub(crate) past: Arc<Mutex<Past>>,
+}
+
+/// What a sensor remembers of its last session.
+#[derive(Debug, Clone)]
+pub(crate) struct Past {
+    pub(crate) continuity_token: Vec<u8>,
+    pub(crate) epoch: u64,
 }
 
 impl Sensor {
@@ -104,6 +112,10 @@ impl Sensor {
                 .iter()
                 .map(|bytes| der(bytes))
                 .collect(),
+            past: Arc::new(Mutex::new(Past {
+                continuity_token: response.continuity_token.to_vec(),
+                epoch: 0,
+            })),
         }
     }
 

@@ -1,18 +1,20 @@
 //! The session stream.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use portolan_proto::v1::control_message::Body;
 use portolan_proto::v1::sensor_message;
 use portolan_proto::{convert::Refusal, v1};
 use portolan_shared::model::{AttemptRef, Reason, limits};
+use portolan_store::ContinuityHash;
 use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
 use crate::scene::{GIVE_UP, Scene, eventually, reason};
-use crate::sensor::Sensor;
+use crate::sensor::{Past, Sensor};
 
 /// The client's end of a session.
 pub(crate) struct Session {
@@ -20,6 +22,7 @@ pub(crate) struct Session {
     received: Streaming<v1::ControlMessage>,
     seq: u64,
     counter: u64,
+    past: Arc<Mutex<Past>>,
 }
 
 /// Opens a stream. The control plane may not have noticed yet that an earlier connection is gone; then it is asked again.
@@ -34,6 +37,7 @@ pub(crate) async fn open(scene: &Scene, sensor: &Sensor) -> Session {
                     received: received.into_inner(),
                     seq: 0,
                     counter: 0,
+                    past: Arc::clone(&sensor.past),
                 };
             }
             Err(status) => assert_eq!(reason(&status), Reason::Overloaded),
@@ -62,8 +66,18 @@ fn wire(running: &[AttemptRef]) -> Vec<v1::RunningAttempt> {
 }
 
 impl Session {
-    pub(crate) async fn send(&mut self, body: sensor_message::Body) {
+    /// Sends a message. A Hello that does not say otherwise goes on from the sensor's last session.
+    pub(crate) async fn send(&mut self, mut body: sensor_message::Body) {
         self.seq += 1;
+        if let sensor_message::Body::Hello(hello) = &mut body {
+            let past = self.past.lock().unwrap();
+            if hello.continuity_token.is_empty() {
+                hello.continuity_token = past.continuity_token.clone().into();
+            }
+            if hello.replaces_epoch == 0 {
+                hello.replaces_epoch = past.epoch;
+            }
+        }
         let message = v1::SensorMessage {
             seq: self.seq,
             body: Some(body),
@@ -89,10 +103,19 @@ impl Session {
 
     pub(crate) async fn hello(&mut self, hello: v1::Hello) -> v1::Welcome {
         self.send(sensor_message::Body::Hello(hello)).await;
-        match self.body().await {
+        let welcome = match self.body().await {
             Body::Welcome(welcome) => welcome,
             other => panic!("no welcome: {other:?}"),
-        }
+        };
+        *self.past.lock().unwrap() = Past {
+            continuity_token: welcome.continuity_token.to_vec(),
+            epoch: welcome.session_epoch,
+        };
+        let stored = v1::ContinuityAck {
+            token_sha256: ContinuityHash::of(&welcome.continuity_token).0.to_vec().into(),
+        };
+        self.send(sensor_message::Body::ContinuityAck(stored)).await;
+        welcome
     }
 
     pub(crate) async fn heartbeat(&mut self, running: &[AttemptRef]) {
@@ -221,8 +244,11 @@ async fn t37_messages_hold_at_their_bound_and_end_the_session_above() {
     let sensor = Sensor::enrol(&scene, "berlin").await;
     let long_hello = |seq, bytes| {
         padded(seq, bytes, |boot_id| {
+            let past = sensor.past.lock().unwrap().clone();
             sensor_message::Body::Hello(v1::Hello {
                 boot_id,
+                continuity_token: past.continuity_token.into(),
+                replaces_epoch: past.epoch.max(1),
                 ..hello(&[])
             })
         })

@@ -94,6 +94,7 @@ async fn every_call(upload: &mut UploadClient<Channel>, fence: &v1::Fence) -> Ve
                     outcome: "denied".into(),
                     finding: None,
                 }],
+                filtered: Vec::new(),
             })
             .await
             .err(),
@@ -171,6 +172,7 @@ async fn t30_attempts_of_another_tenant_are_as_unknown_as_those_that_never_were(
         .report_coverage(v1::ReportCoverageRequest {
             fence: Some(fence(last, epoch.session_epoch)),
             entries: Vec::new(),
+            filtered: Vec::new(),
         })
         .await
         .unwrap_err();

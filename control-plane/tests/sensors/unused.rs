@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portolan::app::WantedStanding;
 use portolan_store::{AuditEntry, AuditSeverity};
 
 use crate::scene::{Scene, eventually};
@@ -50,4 +51,22 @@ async fn a_sensor_that_never_connects_is_told_of_once_and_removed_when_its_certi
     }
     scene.app().sensor(&scene.admin, "used").await.unwrap();
     scene.invite("unused").await;
+}
+
+#[tokio::test]
+async fn a_deleted_sensor_is_forgotten_after_400_days() {
+    let mut scene = Scene::new().await;
+    let gone = Sensor::enrol(&scene, "gone").await;
+    for wanted in [WantedStanding::Revoked, WantedStanding::Deleted] {
+        let changed = scene.app().change_standing(&scene.admin, "gone", wanted).await;
+        changed.unwrap();
+    }
+    scene.clock.advance(Duration::from_secs(400 * 86_400));
+    // A start looks at once.
+    scene.restart().await;
+    eventually("it is forgotten", || async {
+        let found = scene.app().store.sensor_anywhere(gone.id).await.unwrap();
+        found.is_none()
+    })
+    .await;
 }

@@ -14,6 +14,7 @@ pub fn probe_report_to_wire(probe: ProbeId, diagnosis: &Diagnosis) -> v1::ProbeR
         probe_id: probe.as_bytes().to_vec().into(),
         stages: diagnosis.stages.iter().map(stage_to_wire).collect(),
         facts: Some(facts_to_wire(&diagnosis.facts)),
+        requests: diagnosis.requests,
     };
     // What comes last is mostly a consequence of what came first.
     for stage in (0..wire.stages.len()).rev() {
@@ -44,6 +45,7 @@ pub fn probe_report(wire: &v1::ProbeReport) -> Result<(ProbeId, Diagnosis), Fiel
     let diagnosis = Diagnosis {
         stages: stages.collect::<Result<_, _>>()?,
         facts: wire.facts.as_ref().map(facts).transpose()?.unwrap_or_default(),
+        requests: wire.requests,
     };
     Ok((probe, diagnosis))
 }
@@ -76,6 +78,7 @@ mod tests {
         });
         Diagnosis {
             stages: stages.collect(),
+            requests: 41,
             ..Diagnosis::default()
         }
     }

@@ -41,7 +41,14 @@ impl Refusal {
             | Reason::TokenAlreadyBound
             | Reason::CertificateExpired
             | Reason::CertificateNotCurrent => Code::Unauthenticated,
-            Reason::SensorRevoked | Reason::IdentityUnknown | Reason::Policy => Code::PermissionDenied,
+            Reason::SensorRevoked
+            | Reason::SensorSuspended
+            | Reason::SensorQuarantined
+            | Reason::IdentityConflict
+            | Reason::NeedsApproval
+            | Reason::IdentityUnknown
+            | Reason::CredentialRefused
+            | Reason::Policy => Code::PermissionDenied,
             Reason::Overloaded | Reason::Draining | Reason::SlowConsumer | Reason::StorageUnavailable => {
                 Code::Unavailable
             }

@@ -34,7 +34,17 @@ pub fn facts_to_wire(facts: &RegistryFacts) -> v1::RegistryFacts {
                 expires_at_ms: certificate.expires_at.as_millisecond(),
             })
             .collect(),
+        realm_hosts: hosts(&facts.realm_hosts),
+        storage_hosts: hosts(&facts.storage_hosts),
     }
+}
+
+/// Longest host with its port, in bytes: cut above.
+const HOST_BYTES: usize = 264;
+
+fn hosts(wire: &[String]) -> Vec<String> {
+    let hosts = wire.iter().take(limits::BOUND_HOSTS);
+    hosts.map(|host| printable(host, HOST_BYTES)).collect()
 }
 
 /// Facts from the wire. Texts are made printable and cut to their bounds; lists are cut to theirs.
@@ -48,6 +58,8 @@ pub fn facts(wire: &v1::RegistryFacts) -> Result<RegistryFacts, FieldError> {
             .take(limits::CERTIFICATE_FACTS)
             .map(certificate)
             .collect::<Result<_, _>>()?,
+        realm_hosts: hosts(&wire.realm_hosts),
+        storage_hosts: hosts(&wire.storage_hosts),
     })
 }
 
@@ -114,6 +126,8 @@ mod tests {
                 subject: "CN=registry.example.com".to_owned(),
                 expires_at: at,
             }],
+            realm_hosts: vec!["gitlab.example.com:443".to_owned()],
+            storage_hosts: vec!["s3.example.com:9000".to_owned(); limits::BOUND_HOSTS],
         };
         for facts in [whole, RegistryFacts::default()] {
             assert_eq!(self::facts(&facts_to_wire(&facts)), Ok(facts));

@@ -169,5 +169,5 @@ macro_rules! reasons {
 reasons! {
     TokenInvalid, TokenAlreadyBound, CertificateExpired, CertificateNotCurrent, SensorRevoked, IdentityUnknown, Overloaded, Draining,
     SlowConsumer, StaleSession, StaleAttempt, MessageTooLarge, ProtocolViolation, VersionUnsupported, StorageUnavailable, Policy,
-    Unsupported, Cancelled, Internal,
+    Unsupported, Cancelled, Internal, SensorSuspended, SensorQuarantined, IdentityConflict, NeedsApproval, CredentialRefused,
 }

@@ -1,5 +1,6 @@
 //! Messages to model and back: the only place where messages are checked. An error names the field.
 
+mod credential;
 mod diagnosis;
 mod error;
 mod facts;
@@ -8,6 +9,7 @@ mod job;
 mod target;
 mod upload;
 
+pub use credential::{SealedForOne, sealed, sealed_to_wire};
 pub use diagnosis::{probe_report, probe_report_to_wire};
 pub use error::{ERROR_TRAILER, Refusal};
 pub use facts::{facts, facts_to_wire};
@@ -15,7 +17,7 @@ pub use field::{FieldError, fence, finding, finding_to_wire, id, optional_findin
 pub use job::{final_progress_to_wire, progress, progress_to_wire};
 pub use target::{target, target_to_wire};
 pub use upload::{
-    bitmap, bits, content_kind, content_kind_to_wire, coverage_entry, coverage_entry_to_wire, digest,
-    discovery_step, discovery_step_to_wire, listing_step, listing_step_to_wire, repository, repository_state,
+    bitmap, bits, content_kind, content_kind_to_wire, coverage, coverage_to_wire, digest, discovery_step,
+    discovery_step_to_wire, listing_step, listing_step_to_wire, repository, repository_state,
     repository_state_to_wire, state_hash, tag, tag_to_wire,
 };

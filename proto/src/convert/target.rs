@@ -129,6 +129,11 @@ mod tests {
             lease_ms: u32::MAX,
             registry: Some(target_to_wire(&target)),
             resumed: true,
+            credential: Some(v1::SealedCredential {
+                binding: vec![1; limits::BINDING_BYTES].into(),
+                payload: vec![2; limits::SEALED_PAYLOAD_BYTES].into(),
+                wrap: vec![3; limits::WRAP_BYTES].into(),
+            }),
             job: Some(v1::job_offer::Job::Sync(job)),
         };
         let body = Some(v1::control_message::Body::JobOffer(offer));

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use portolan_shared::model::{
     ContentKind, CoverageEntry, Digest, DiscoveryStep, ListingStep, OfferedRepository, RepositoryName,
-    StateHash, TagObservation,
+    RepositoryOutcome, StateHash, TagObservation,
 };
 
 use super::field::{FieldError, finding_to_wire, optional_finding};
@@ -123,18 +123,41 @@ pub fn tag(wire: &v1::Tag) -> Result<TagObservation, FieldError> {
     })
 }
 
-/// A coverage entry for the wire.
+/// A report of coverage for the wire. What was left out has a field of its own, and no finding there.
 #[must_use]
-pub fn coverage_entry_to_wire(entry: &CoverageEntry) -> v1::CoverageEntry {
-    v1::CoverageEntry {
-        repository: entry.repository.to_string(),
-        outcome: entry.outcome.as_str().to_owned(),
-        finding: entry.finding.as_ref().map(finding_to_wire),
+pub fn coverage_to_wire(fence: v1::Fence, entries: &[CoverageEntry]) -> v1::ReportCoverageRequest {
+    let mut wire = v1::ReportCoverageRequest {
+        fence: Some(fence),
+        ..v1::ReportCoverageRequest::default()
+    };
+    for entry in entries {
+        let repository = entry.repository.to_string();
+        if entry.outcome == RepositoryOutcome::Filtered {
+            wire.filtered.push(repository);
+        } else {
+            wire.entries.push(v1::CoverageEntry {
+                repository,
+                outcome: entry.outcome.as_str().to_owned(),
+                finding: entry.finding.as_ref().map(finding_to_wire),
+            });
+        }
     }
+    wire
 }
 
-/// A coverage entry from the wire.
-pub fn coverage_entry(wire: &v1::CoverageEntry) -> Result<CoverageEntry, FieldError> {
+/// The entries of a report of coverage from the wire, those of what was left out behind the others.
+pub fn coverage(wire: &v1::ReportCoverageRequest) -> Result<Vec<CoverageEntry>, FieldError> {
+    let filtered = wire.filtered.iter().map(|name| {
+        Ok(CoverageEntry {
+            repository: repository("filtered", name)?,
+            outcome: RepositoryOutcome::Filtered,
+            finding: None,
+        })
+    });
+    wire.entries.iter().map(coverage_entry).chain(filtered).collect()
+}
+
+fn coverage_entry(wire: &v1::CoverageEntry) -> Result<CoverageEntry, FieldError> {
     Ok(CoverageEntry {
         repository: repository("entries.repository", &wire.repository)?,
         outcome: wire
@@ -195,8 +218,11 @@ pub fn listing_step(wire: &v1::ListingStep) -> Result<ListingStep, FieldError> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use portolan_shared::model::{Finding, FindingCode};
     use proptest::prelude::*;
+    use prost::Message as _;
+
+    use super::*;
 
     proptest! {
         #[test]
@@ -204,5 +230,37 @@ mod tests {
             prop_assert_eq!(bits(&bitmap(&answers), answers.len()).unwrap(), answers.clone());
             prop_assert!(bits(&bitmap(&answers), answers.len() + 1).is_err());
         }
+    }
+
+    /// As the release before knows it.
+    #[derive(Clone, PartialEq, prost::Message)]
+    struct ReportBefore {
+        #[prost(message, repeated, tag = "2")]
+        entries: Vec<v1::CoverageEntry>,
+    }
+
+    #[test]
+    fn what_was_left_out_is_told_and_passed_over_by_those_who_do_not_know_of_it() {
+        let entry = |name: &str, outcome, finding| CoverageEntry {
+            repository: name.parse().unwrap(),
+            outcome,
+            finding,
+        };
+        let denied = Finding::new(FindingCode::Denied, "403");
+        let told = [
+            entry("acme/closed", RepositoryOutcome::Denied, Some(denied)),
+            entry("tools/b", RepositoryOutcome::Filtered, None),
+            entry("tools/a", RepositoryOutcome::Filtered, None),
+        ];
+        let wire = coverage_to_wire(v1::Fence::default(), &told);
+        assert_eq!(wire.filtered, ["tools/b", "tools/a"]);
+        assert_eq!(coverage(&wire).unwrap(), told);
+        let before = ReportBefore::decode(wire.encode_to_vec().as_slice()).unwrap();
+        assert_eq!(before.entries, wire.entries);
+        let malformed = v1::ReportCoverageRequest {
+            filtered: vec!["Not A Name".to_owned()],
+            ..wire
+        };
+        assert!(coverage(&malformed).is_err());
     }
 }

@@ -42,30 +42,49 @@ pub fn never_contacted(address: IpAddr) -> Option<&'static str> {
     meanings_of_address(address).into_iter().find_map(forbidden)
 }
 
-/// Metadata services beside those on link-local addresses: Alibaba Cloud, Azure (`WireServer`), Oracle Cloud.
-const METADATA_V4: [Ipv4Addr; 3] = [
-    Ipv4Addr::new(100, 100, 100, 200),
-    Ipv4Addr::new(168, 63, 129, 16),
-    Ipv4Addr::new(192, 0, 0, 192),
-];
-/// The same over IPv6: Amazon EC2, Google Cloud.
-const METADATA_V6: [Ipv6Addr; 2] = [
-    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
-    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+/// The blocks behind [`never_contacted`]: first address, bits that count, and the rule. Metadata services beside those on link-local addresses
+/// are those of Alibaba Cloud, Azure (`WireServer`) and Oracle Cloud; over IPv6, of Amazon EC2 and Google Cloud.
+pub const NEVER_CONTACTED: [(IpAddr, u8, &str); 12] = [
+    (v4(0, 0, 0, 0), 8, "address.unspecified"),
+    (v4(169, 254, 0, 0), 16, "address.link_local"),
+    (v4(224, 0, 0, 0), 4, "address.multicast"),
+    (v4(255, 255, 255, 255), 32, "address.multicast"),
+    (v4(100, 100, 100, 200), 32, "address.metadata"),
+    (v4(168, 63, 129, 16), 32, "address.metadata"),
+    (v4(192, 0, 0, 192), 32, "address.metadata"),
+    (v6([0, 0, 0, 0, 0, 0, 0, 0]), 128, "address.unspecified"),
+    (v6([0xfe80, 0, 0, 0, 0, 0, 0, 0]), 10, "address.link_local"),
+    (v6([0xff00, 0, 0, 0, 0, 0, 0, 0]), 8, "address.multicast"),
+    (v6([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]), 128, "address.metadata"),
+    (v6([0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]), 128, "address.metadata"),
 ];
 
-fn forbidden(address: IpAddr) -> Option<&'static str> {
-    match address {
-        IpAddr::V4(v4) if v4.octets()[0] == 0 => Some("address.unspecified"),
-        IpAddr::V4(v4) if v4.is_link_local() => Some("address.link_local"),
-        IpAddr::V4(v4) if v4.is_multicast() || v4.is_broadcast() => Some("address.multicast"),
-        IpAddr::V4(v4) if METADATA_V4.contains(&v4) => Some("address.metadata"),
-        IpAddr::V6(v6) if v6.is_unspecified() => Some("address.unspecified"),
-        IpAddr::V6(v6) if v6.is_unicast_link_local() => Some("address.link_local"),
-        IpAddr::V6(v6) if v6.is_multicast() => Some("address.multicast"),
-        IpAddr::V6(v6) if METADATA_V6.contains(&v6) => Some("address.metadata"),
-        IpAddr::V4(_) | IpAddr::V6(_) => None,
+const fn v4(a: u8, b: u8, c: u8, d: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+}
+
+const fn v6([a, b, c, d, e, f, g, h]: [u16; 8]) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h))
+}
+
+/// Whether the first `prefix` bits of both addresses, which are of one family, are the same.
+#[must_use]
+pub fn in_block(first: IpAddr, prefix: u8, address: IpAddr) -> bool {
+    match (first, address) {
+        (IpAddr::V4(first), IpAddr::V4(address)) => {
+            (first.to_bits() ^ address.to_bits()).leading_zeros() >= u32::from(prefix)
+        }
+        (IpAddr::V6(first), IpAddr::V6(address)) => {
+            (first.to_bits() ^ address.to_bits()).leading_zeros() >= u32::from(prefix)
+        }
+        _ => false,
     }
+}
+
+fn forbidden(address: IpAddr) -> Option<&'static str> {
+    let mut blocks = NEVER_CONTACTED.iter();
+    let block = blocks.find(|(first, prefix, _)| in_block(*first, *prefix, address));
+    block.map(|(_, _, rule)| *rule)
 }
 
 #[cfg(test)]

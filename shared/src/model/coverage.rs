@@ -59,6 +59,8 @@ words! {
         TagsList = "tags_list",
         /// GitLab with the metadata database: `/gitlab/v1/repositories/PATH/tags/list/`.
         GitLabV1 = "gitlab.v1",
+        /// GitLab's REST API: names alone, where the registry's own lists fail; HEAD for each tag as with [`ListingMethod::TagsList`].
+        GitLabRest = "gitlab.rest",
         /// Harbor: the artifacts of a repository.
         HarborArtifacts = "harbor.artifacts",
         /// Zot: the search extension.
@@ -109,11 +111,16 @@ words! {
         Failed = "failed",
         /// The sensor's local policy refused it.
         Refused = "refused",
+        /// Found, and left out by the registry's patterns: nothing more was asked about it. It is not in scope, so it makes no run less
+        /// complete, and what is known of it from before stays as it was. A run names the first
+        /// [`FILTERED_NAMED`](super::limits::FILTERED_NAMED) of them.
+        Filtered = "filtered",
     }
 }
 
 impl RepositoryOutcome {
-    /// Whether the repository was seen to its end with all of its content.
+    /// Whether the repository was seen to its end with all of its content. Of one that was left out nothing was seen, although it is not
+    /// [short of complete](Coverage::short_of_complete) either.
     #[must_use]
     pub fn is_complete(self) -> bool {
         match self {
@@ -123,7 +130,8 @@ impl RepositoryOutcome {
             | Self::Denied
             | Self::Missing
             | Self::Failed
-            | Self::Refused => false,
+            | Self::Refused
+            | Self::Filtered => false,
         }
     }
 }
@@ -140,7 +148,8 @@ pub struct CoverageEntry {
     pub finding: Option<Finding>,
 }
 
-/// The account of a run as a whole. Repositories that were not complete have a [`CoverageEntry`] each.
+/// The account of a run as a whole. Repositories that were not complete have a [`CoverageEntry`] each, and so have the first of those that
+/// were left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Coverage {
     /// Every method of discovery that was tried, in order.
@@ -155,6 +164,9 @@ pub struct Coverage {
     pub found: u64,
     /// Of these, left out by the registry's patterns.
     pub filtered: u64,
+    /// Of those left out, how many have a [`CoverageEntry`].
+    #[serde(default)]
+    pub filtered_named: u64,
     /// Of the rest, by outcome.
     pub listed: u64,
     /// See [`RepositoryOutcome::Unchanged`].
@@ -179,8 +191,8 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Counts one more repository.
-    pub fn count(&mut self, outcome: RepositoryOutcome) {
+    /// Counts so many more repositories that have this outcome by name.
+    pub fn count(&mut self, outcome: RepositoryOutcome, repositories: u64) {
         let counter = match outcome {
             RepositoryOutcome::Listed => &mut self.listed,
             RepositoryOutcome::Unchanged => &mut self.unchanged,
@@ -190,11 +202,15 @@ impl Coverage {
             RepositoryOutcome::Missing => &mut self.missing,
             RepositoryOutcome::Failed => &mut self.failed,
             RepositoryOutcome::Refused => &mut self.refused,
+            RepositoryOutcome::Filtered => {
+                self.filtered += repositories;
+                &mut self.filtered_named
+            }
         };
-        *counter += 1;
+        *counter += repositories;
     }
 
-    /// Repositories in scope.
+    /// Repositories in scope: those that were left out are not.
     #[must_use]
     pub fn in_scope(&self) -> u64 {
         self.listed + self.unchanged + self.short_of_complete()
@@ -210,5 +226,37 @@ impl Coverage {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.discovery_complete && self.short_of_complete() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_out_is_neither_in_scope_nor_short_of_complete() {
+        let mut coverage = Coverage {
+            discovery_complete: true,
+            ..Coverage::default()
+        };
+        coverage.count(RepositoryOutcome::Listed, 2);
+        coverage.count(RepositoryOutcome::Filtered, 3);
+        assert_eq!((coverage.filtered, coverage.filtered_named), (3, 3));
+        assert_eq!((coverage.in_scope(), coverage.short_of_complete()), (2, 0));
+        assert!(coverage.is_complete() && !RepositoryOutcome::Filtered.is_complete());
+        coverage.count(RepositoryOutcome::Denied, 1);
+        assert_eq!((coverage.in_scope(), coverage.is_complete()), (3, false));
+    }
+
+    #[test]
+    fn an_account_from_before_names_were_kept_is_read() {
+        let mut old = serde_json::to_value(Coverage {
+            filtered: 7,
+            ..Coverage::default()
+        })
+        .unwrap();
+        old.as_object_mut().unwrap().remove("filtered_named");
+        let read: Coverage = serde_json::from_value(old).unwrap();
+        assert_eq!((read.filtered, read.filtered_named), (7, 0));
     }
 }

@@ -120,6 +120,9 @@ pub struct Diagnosis {
     /// What was found out on the way.
     #[serde(default)]
     pub facts: RegistryFacts,
+    /// Requests that were sent, redirects, token requests and repeated ones included.
+    #[serde(default)]
+    pub requests: u64,
 }
 
 impl Diagnosis {
@@ -136,7 +139,7 @@ impl Diagnosis {
         });
         Self {
             stages: stages.collect(),
-            facts: RegistryFacts::default(),
+            ..Self::default()
         }
     }
 

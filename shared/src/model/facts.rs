@@ -196,6 +196,12 @@ pub struct RegistryFacts {
     /// The certificates of the registry and the hosts it sends to, at most [`limits::CERTIFICATE_FACTS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<CertificateFacts>,
+    /// Hosts beside the registry's own that its challenges name as token service, as `HOST:PORT`, at most [`limits::BOUND_HOSTS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub realm_hosts: Vec<String>,
+    /// Hosts beside the registry's own that it redirects downloads to, in the same form and number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub storage_hosts: Vec<String>,
 }
 
 #[cfg(test)]

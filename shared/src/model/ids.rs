@@ -84,6 +84,8 @@ ids! {
     ProbeId = "probe";
     /// The public part of an enrolment token; random, so that it tells nothing.
     InvitationId = "invitation";
+    /// A sealed login for one registry; keeps its id from version to version.
+    CredentialId = "credential";
     /// The public part of an API token.
     ApiTokenId = "API token";
 }

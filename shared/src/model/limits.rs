@@ -51,8 +51,11 @@ pub const TAGS_LEFT_OUT: usize = TAGS_PER_REPOSITORY;
 pub const REPOSITORIES_PER_REGISTRY: usize = 1_000_000;
 /// Methods of discovery that one run reports, and as many methods of listing tags: a protocol violation above.
 pub const COVERAGE_METHODS: usize = 16;
-/// Coverage entries in one message: a protocol violation above.
+/// Coverage entries in one message, those of repositories that were left out included: a protocol violation above.
 pub const COVERAGE_ENTRIES_PER_PAGE: usize = 1_000;
+/// Repositories that one run names as left out by the registry's patterns, in the order in which they were found: further ones are counted
+/// only, and the account says how many are not named.
+pub const FILTERED_NAMED: usize = 1_000;
 /// Bytes of content put in one batch, in bytes: a protocol violation above.
 pub const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
@@ -95,6 +98,21 @@ pub const DETAILS_PER_ACCOUNT: usize = 4;
 /// Repositories of one run whose findings keep their further lines: beyond, those lines are dropped.
 pub const DETAILS_PER_RUN: u32 = 1_000;
 
+/// What is encrypted of a credential, in bytes: user name, password, and all that they are bound to, filled up. Refused at entry above.
+pub const SEALED_PLAIN_BYTES: usize = 16 * 1024;
+/// A sealed payload, in bytes: suite, what is encrypted, tag. Refused above.
+pub const SEALED_PAYLOAD_BYTES: usize = 1 + SEALED_PLAIN_BYTES + 16;
+/// A wrap, in bytes; all have the same size.
+pub const WRAP_BYTES: usize = 113;
+/// What a credential is bound to, in bytes: refused above.
+pub const BINDING_BYTES: usize = 9 * 1024;
+/// Sensors that one credential is sealed to: refused at entry above.
+pub const SEALED_RECIPIENTS: usize = 256;
+/// Wraps for older keys that a sensor is told of at once: it asks again when it has replaced them.
+pub const OUTDATED_WRAPS: usize = 8;
+/// Hosts of token services that a credential is bound to, and as many hosts that content is stored on: refused at entry above.
+pub const BOUND_HOSTS: usize = 16;
+
 /// Seconds between heartbeats; each is jittered by a fifth.
 pub const HEARTBEAT_SECONDS: u64 = 15;
 /// Seconds without any message after which either side closes the session.
@@ -126,3 +144,14 @@ pub const PROBE_WAIT_SECONDS: u64 = 120;
 pub const PROBES_AT_ONCE: usize = 2;
 /// Probes that wait on one sensor: further ones are refused.
 pub const PROBES_WAITING: usize = 32;
+
+/// Digests of audit records in one message: a checkpoint that needs more comes in several.
+pub const AUDIT_DIGESTS: usize = 4_000;
+/// Digests of one heartbeat, of records of the sensor's own audit log: the next one brings what is left.
+pub const AUDIT_LEADING: usize = 128;
+/// Records between two checkpoints that a sensor is led over at once: beyond, it is led to a checkpoint on the way first.
+pub const AUDIT_RECORDS_AT_ONCE: u64 = 1_000_000;
+/// Checkpoints of its tenant's audit log that a sensor keeps: the oldest is dropped beyond.
+pub const AUDIT_CHECKPOINTS: usize = 1_000;
+/// Refused checkpoints that a sensor keeps as evidence: further ones are recorded in its log alone.
+pub const AUDIT_EVIDENCE: usize = 16;

@@ -4,7 +4,9 @@
 //! are fallible and their errors name what was wrong.
 
 mod address;
+mod command_line;
 mod coverage;
+mod credential_reference;
 mod diagnosis;
 mod digest;
 mod facts;
@@ -25,25 +27,30 @@ mod tag_filter;
 mod text;
 mod words;
 
-pub use address::{meanings_of_address, never_contacted};
+pub use address::{NEVER_CONTACTED, in_block, meanings_of_address, never_contacted};
+pub use command_line::{CommandLine, Commands};
 pub use coverage::{
     Coverage, CoverageEntry, DiscoveryMethod, DiscoveryStep, ListingMethod, ListingStep, RepositoryOutcome,
 };
+pub use credential_reference::CredentialReference;
 pub use diagnosis::{Diagnosis, Stage, StageReport, Verdict};
 pub use digest::{Digest, DigestError, DigestMismatch, StateHash, StateHasher};
 pub use facts::{
     CertificateFacts, Confidence, CredentialFacts, CredentialKind, Detection, Flavour, RegistryFacts,
 };
 pub use finding::{Finding, FindingCode, Severity};
-pub use ids::{ApiTokenId, IdError, InvitationId, ProbeId, RegistryId, RunId, SensorId, TenantId};
+pub use ids::{
+    ApiTokenId, CredentialId, IdError, InvitationId, ProbeId, RegistryId, RunId, SensorId, TenantId,
+};
 pub use inventory::{ContentKind, OfferedRepository, TagObservation};
 pub use media_type::{MediaType, MediaTypeError};
 pub use names::{NameError, RegistryName, RepositoryName, TagName};
 pub use patterns::{NamePatterns, PatternError, RepositoryPatterns};
 pub use platform::Platform;
 pub use reference::{ImageReference, ReferenceError, ReferenceTarget};
-pub use registry::{Budget, CaTrust, CredentialReference, RegistryTarget, RegistryUrl, RegistryUrlError};
+pub use registry::{Budget, CaTrust, RegistryTarget, RegistryUrl, RegistryUrlError};
 pub use run::{AttemptRef, RunProgress, RunState, RunTrigger, Scope};
 pub use sensor::{HostFacts, Reason, SensorState};
 pub use tag_filter::{LeftOut, TagFilter};
 pub use text::{printable, truncated};
+pub(crate) use words::words;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::credential_reference::CredentialReference;
 use super::ids::RegistryId;
 use super::patterns::RepositoryPatterns;
 use super::tag_filter::TagFilter;
@@ -163,72 +164,6 @@ pub struct CaTrust {
     pub only_bundle: bool,
 }
 
-/// Names a credential that the sensor resolves by itself; holds no secret.
-///
-/// `file:PATH`, `env:PREFIX`, `docker-config` or `docker-config:PATH`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum CredentialReference {
-    /// A file on the sensor with one line, `username:secret`.
-    File(String),
-    /// The sensor's environment variables `PREFIX_USERNAME` and `PREFIX_SECRET`.
-    Environment(String),
-    /// A docker `config.json` on the sensor, with its credential helpers; at the usual place if no path is given.
-    DockerConfig(Option<String>),
-}
-
-impl FromStr for CredentialReference {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        const EXPECTED: &str = "expected file:PATH, env:PREFIX or docker-config[:PATH]";
-        if text.len() > limits::LABEL_VALUE_BYTES || text.chars().any(char::is_control) {
-            return Err(format!("not a credential reference: {EXPECTED}"));
-        }
-        match text.split_once(':') {
-            Some(("file", path)) if path.starts_with('/') => Ok(Self::File(path.to_owned())),
-            Some(("file", _)) => Err("a credential file is named by its absolute path".to_owned()),
-            Some(("env", prefix))
-                if !prefix.is_empty()
-                    && prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-                    && !prefix.as_bytes()[0].is_ascii_digit() =>
-            {
-                Ok(Self::Environment(prefix.to_owned()))
-            }
-            Some(("docker-config", path)) if path.starts_with('/') => {
-                Ok(Self::DockerConfig(Some(path.to_owned())))
-            }
-            None if text == "docker-config" => Ok(Self::DockerConfig(None)),
-            // The text is not repeated: somebody may have typed the secret itself.
-            _ => Err(format!("not a credential reference: {EXPECTED}")),
-        }
-    }
-}
-
-impl TryFrom<String> for CredentialReference {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<CredentialReference> for String {
-    fn from(reference: CredentialReference) -> Self {
-        reference.to_string()
-    }
-}
-
-impl fmt::Display for CredentialReference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "file:{path}"),
-            Self::Environment(prefix) => write!(f, "env:{prefix}"),
-            Self::DockerConfig(None) => f.write_str("docker-config"),
-            Self::DockerConfig(Some(path)) => write!(f, "docker-config:{path}"),
-        }
-    }
-}
-
 /// How hard a registry may be worked. The sensor's local policy can only lower it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
@@ -319,43 +254,12 @@ mod tests {
         assert!(read("https://").is_err());
     }
 
-    #[test]
-    fn credential_references_never_repeat_a_mistyped_secret() {
-        let secret = "reader:glpat-AAAAAAAAAAAAAAAAAAAA";
-        assert!(
-            !secret
-                .parse::<CredentialReference>()
-                .unwrap_err()
-                .contains("glpat")
-        );
-        for good in [
-            "file:/etc/portolan/gitlab",
-            "env:GITLAB",
-            "docker-config",
-            "docker-config:/root/.docker/config.json",
-        ] {
-            assert_eq!(good.parse::<CredentialReference>().unwrap().to_string(), good);
-        }
-        for bad in [
-            "file:relative",
-            "env:",
-            "env:1A",
-            "env:A B",
-            "vault:x",
-            "",
-            "docker-config:x",
-        ] {
-            assert!(bad.parse::<CredentialReference>().is_err(), "{bad:?}");
-        }
-    }
-
     proptest! {
         #[test]
         fn no_input_panics(text in "\\PC{0,80}") {
             if let Ok(url) = text.parse::<RegistryUrl>() {
                 prop_assert_eq!(url.to_string().parse::<RegistryUrl>().unwrap(), url);
             }
-            let _ = text.parse::<CredentialReference>();
         }
 
         #[test]

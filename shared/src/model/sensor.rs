@@ -11,8 +11,25 @@ words! {
         Provisional = "provisional",
         /// In use.
         Active = "active",
+        /// Shut out by a person, who may resume it.
+        Suspended = "suspended",
+        /// Shut out because its identity was seen twice, until a person has looked.
+        Quarantined = "quarantined",
         /// Shut out for good.
         Revoked = "revoked",
+    }
+}
+
+impl SensorState {
+    /// Why a sensor in this state is shut out; none if it is not.
+    #[must_use]
+    pub const fn shut_out(self) -> Option<Reason> {
+        match self {
+            Self::Provisional | Self::Active => None,
+            Self::Suspended => Some(Reason::SensorSuspended),
+            Self::Quarantined => Some(Reason::SensorQuarantined),
+            Self::Revoked => Some(Reason::SensorRevoked),
+        }
     }
 }
 
@@ -57,6 +74,16 @@ words! {
         Cancelled = "cancelled",
         /// Something failed that the other side can do nothing about.
         Internal = "internal",
+        /// The sensor was suspended by a person, who may resume it.
+        SensorSuspended = "sensor_suspended",
+        /// The sensor is shut out until a person has looked: its identity was seen twice.
+        SensorQuarantined = "sensor_quarantined",
+        /// Just now this identity was seen twice: two copies run, or this one is older than its last session.
+        IdentityConflict = "identity_conflict",
+        /// A new certificate needs a person's approval: it was away for too long, or came back too often.
+        NeedsApproval = "needs_approval",
+        /// A sealed credential does not belong to this sensor, this registry, or is older than one that was seen.
+        CredentialRefused = "credential_refused",
     }
 }
 

@@ -61,13 +61,19 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), FileError> {
 
 /// Reads `path` if it has at most `bound` bytes; `None` if there is no such file.
 pub fn read_bounded(path: &Path, bound: u64) -> Result<Option<Vec<u8>>, FileError> {
+    Ok(open_bounded(path, bound)?.map(|(_, content)| content))
+}
+
+/// The same, with the file that was read: what is asked of it is not answered by another one that has taken its name since.
+pub fn open_bounded(path: &Path, bound: u64) -> Result<Option<(File, Vec<u8>)>, FileError> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed("open", path)(error)),
     };
     let mut content = Vec::new();
-    file.take(bound + 1)
+    (&file)
+        .take(bound + 1)
         .read_to_end(&mut content)
         .map_err(failed("read", path))?;
     if content.len() as u64 > bound {
@@ -76,7 +82,7 @@ pub fn read_bounded(path: &Path, bound: u64) -> Result<Option<Vec<u8>>, FileErro
             bound,
         });
     }
-    Ok(Some(content))
+    Ok(Some((file, content)))
 }
 
 /// Makes `path` and its parents, readable by their owner alone; nothing happens if it exists.

@@ -11,7 +11,7 @@ mod tasks;
 mod telemetry;
 
 pub use clock::{Clock, ManualClock, SystemClock, Uptime};
-pub use files::{FileError, create_private_dir, read_bounded, write_atomically};
+pub use files::{FileError, create_private_dir, open_bounded, read_bounded, write_atomically};
 pub use proxy::{ProxyExceptions, ProxyRules, ProxyRulesError, ProxyUrl, ProxyUrlError};
 pub use retry::{Retry, RetryPolicy};
 pub use rng::{Rng, SeededRng, SystemRng};

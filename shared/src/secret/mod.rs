@@ -1,7 +1,8 @@
-//! Values that cannot be printed, logged or serialised, URLs that can, and the enrolment token.
+//! Values that cannot be printed, logged or serialised, URLs that can, the enrolment token, and credentials sealed to sensors.
 
 mod enrolment_token;
 mod redacted_url;
+pub mod sealed;
 mod value;
 
 pub use enrolment_token::{EnrolmentToken, EnrolmentTokenError};

@@ -12,6 +12,7 @@ use crate::process::{Finished, Process, command, run};
 pub struct Agent {
     folder: TempDir,
     environment: Vec<(String, String)>,
+    log_filter: String,
     process: Option<Process>,
 }
 
@@ -21,8 +22,24 @@ impl Agent {
         Ok(Self {
             folder: TempDir::new()?,
             environment: Vec::new(),
+            log_filter: "info".to_owned(),
             process: None,
         })
+    }
+
+    /// Another machine with a copy of this one's data directory as it is now.
+    pub fn copied(&self) -> anyhow::Result<Self> {
+        let copy = Self {
+            environment: self.environment.clone(),
+            ..Self::new()?
+        };
+        copy_folder(&self.data_dir(), &copy.data_dir())?;
+        Ok(copy)
+    }
+
+    /// What it logs, from its next start on: a level, or `target=level` pairs.
+    pub fn set_log_filter(&mut self, filter: &str) {
+        filter.clone_into(&mut self.log_filter);
     }
 
     /// Gives it an environment variable, from its next start on.
@@ -78,7 +95,7 @@ impl Agent {
         run.arg("run")
             .arg("--data-dir")
             .arg(self.data_dir())
-            .args(["--log-filter", "info"]);
+            .args(["--log-filter", &self.log_filter]);
         run.envs(self.environment.iter().map(|(name, value)| (name, value)));
         self.process = Some(Process::start(run, &self.folder.path().join("agent.log"))?);
         Ok(())
@@ -101,4 +118,21 @@ impl Agent {
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("agent.log")).unwrap_or_default()
     }
+}
+
+/// Copies plain files, with their permissions; sockets stay where they are.
+fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
+    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else if kind.is_file() {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }

@@ -20,6 +20,7 @@ pub struct ControlPlane {
     people: SocketAddr,
     metrics: SocketAddr,
     sensor_url: String,
+    log_filter: String,
     process: Option<Process>,
 }
 
@@ -52,10 +53,16 @@ impl ControlPlane {
             people: free_port()?,
             metrics: free_port()?,
             sensor_url: format!("https://{}", door.unwrap_or(sensors)),
+            log_filter: "info".to_owned(),
             process: None,
         };
         control_plane.restart().await?;
         Ok(control_plane)
+    }
+
+    /// What it logs, from its next start on: a level, or `target=level` pairs.
+    pub fn set_log_filter(&mut self, filter: &str) {
+        filter.clone_into(&mut self.log_filter);
     }
 
     /// Starts it (again) and waits until it is ready.
@@ -75,7 +82,7 @@ impl ControlPlane {
             "--sensor-url",
             &self.sensor_url,
         ]);
-        server.args(["--log-filter", "info"]);
+        server.args(["--log-filter", &self.log_filter]);
         let process = self.process.insert(Process::start(
             server,
             &self.folder.path().join("control-plane.log"),

@@ -2,7 +2,7 @@
 
 use portolan_shared::model::{ApiTokenId, RegistryId, SensorId};
 use portolan_shared::process::SystemRng;
-use portolan_store::{NewApiToken, RegistryChange, Role, Store, TokenHash};
+use portolan_store::{NewApiToken, RegistryChange, Role, StandingChange, Store, TokenHash};
 
 use crate::site::{Site, at, bytes, certificate, claim, entries, invitation, note, noted, registry, tenant};
 
@@ -120,7 +120,7 @@ pub async fn a_change_brings_its_entry_and_what_changes_nothing_brings_none(stor
     for (grown, what) in [(1, "shut out"), (0, "shut out before")] {
         let now = at(6);
         store
-            .revoke_sensor(site.tenant, site.sensor, now, &note())
+            .change_standing(site.tenant, site.sensor, StandingChange::Revoke, now, &note())
             .await
             .unwrap();
         log.grew(grown, what).await;

@@ -5,7 +5,7 @@ use portolan_shared::model::{
 };
 use portolan_store::{PageRequest, RunClosing, Store, StoreError};
 
-use crate::site::{Site, at, commit_listed as commit, name, present, whole};
+use crate::site::{Site, at, commit_listed as commit, name, present, requeue_expired, whole};
 
 fn entry(repository: &str, outcome: RepositoryOutcome) -> CoverageEntry {
     let finding = Some(Finding::new(FindingCode::Denied, repository));
@@ -85,7 +85,7 @@ pub async fn coverage_counts_all_attempts(store: &dyn Store) {
         entry("e", RepositoryOutcome::Refused),
     ];
     store.report_coverage(&fence, &reports, at(11)).await.unwrap();
-    let lost = store.requeue_expired(at(200)).await.unwrap();
+    let lost = requeue_expired(store, 200).await;
     assert!(lost.iter().any(|lost| lost.attempt == fence.attempt));
     let next = site.lease(store, fence.attempt.run, 201).await;
     let running = store.run(site.tenant, fence.attempt.run).await.unwrap().unwrap();
@@ -114,7 +114,10 @@ pub async fn coverage_counts_all_attempts(store: &dyn Store) {
         limit: 2,
     };
     loop {
-        let found = store.run_coverage(site.tenant, run.id, &page).await.unwrap();
+        let found = store
+            .run_coverage(site.tenant, run.id, None, &page)
+            .await
+            .unwrap();
         names.extend(
             found
                 .items

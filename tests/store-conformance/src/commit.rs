@@ -171,7 +171,7 @@ pub async fn a_truncated_listing_removes_nothing(store: &dyn Store) {
         (at(20), Some(at(10)))
     );
     let coverage = store
-        .run_coverage(site.tenant, fence.attempt.run, &PageRequest::first())
+        .run_coverage(site.tenant, fence.attempt.run, None, &PageRequest::first())
         .await
         .unwrap();
     assert_eq!(coverage.items.len(), 1);

@@ -1,12 +1,12 @@
 //! Invitations and claims.
 
-use portolan_shared::model::{InvitationId, SensorState};
+use portolan_shared::model::{InvitationId, SensorId, SensorState, TenantId};
 use portolan_shared::process::SystemRng;
 use portolan_store::{
     EnrolmentClaim, EnrolmentOutcome, InvitationState, PageRequest, Store, StoreError, TokenHash,
 };
 
-use crate::site::{at, bytes, certificate, claim, invitation, note, noted, tenant};
+use crate::site::{at, bytes, certificate, claim, invitation, note, noted, revoke, tenant};
 
 fn is_invalid(outcome: &EnrolmentOutcome) -> bool {
     matches!(outcome, EnrolmentOutcome::Invalid { .. })
@@ -90,6 +90,22 @@ pub async fn the_same_keys_may_claim_again_for_ten_minutes(store: &dyn Store) {
         ..again
     };
     assert!(is_invalid(&store.enrol(&late, &noted).await.unwrap()));
+}
+
+/// A sensor whose token was shown by somebody else too.
+pub(crate) async fn contested(store: &dyn Store) -> (TenantId, SensorId) {
+    let tenant = tenant(store).await;
+    let invitation = invitation(tenant, "edge");
+    store.add_invitation(&invitation, &note()).await.unwrap();
+    let first = claim(&invitation);
+    store.enrol(&first, &noted).await.unwrap();
+    let second = EnrolmentClaim {
+        now: at(5_000),
+        ..claim(&invitation)
+    };
+    let outcome = store.enrol(&second, &noted).await.unwrap();
+    assert!(matches!(outcome, EnrolmentOutcome::AlreadyBound { .. }));
+    (tenant, first.new_sensor)
 }
 
 /// Somebody else has the token: its owner must hear of it.
@@ -202,10 +218,7 @@ pub async fn names_of_sensors_and_open_invitations_are_taken(store: &dyn Store) 
     assert!(taken(
         store.add_invitation(&invitation(tenant, "edge"), &note()).await
     ));
-    store
-        .revoke_sensor(tenant, late.new_sensor, at(4_001), &note())
-        .await
-        .unwrap();
+    revoke(store, tenant, late.new_sensor, 4_001).await;
     assert!(taken(
         store.add_invitation(&invitation(tenant, "edge"), &note()).await
     ));

@@ -25,6 +25,7 @@ fn facts() -> RegistryFacts {
             subject: "CN=registry.example.com".to_owned(),
             expires_at: at(10 * 86_400),
         }],
+        ..RegistryFacts::default()
     }
 }
 
@@ -154,7 +155,7 @@ pub async fn findings_keep_their_further_lines_up_to_a_bound(store: &dyn Store) 
     let mut stored = Vec::new();
     loop {
         let found = store
-            .run_coverage(site.tenant, fence.attempt.run, &page)
+            .run_coverage(site.tenant, fence.attempt.run, None, &page)
             .await
             .unwrap();
         stored.extend(found.items);

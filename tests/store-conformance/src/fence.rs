@@ -9,7 +9,7 @@ use portolan_store::{
     StoreError,
 };
 
-use crate::site::{Site, at, commit_of, digest, image_of, name, note, put};
+use crate::site::{Site, at, commit_of, digest, image_of, name, put, revoke};
 
 /// Tries every effect and says what each was refused as.
 async fn refusals(store: &dyn Store, fence: &Fence) -> Vec<(&'static str, Option<StaleFence>)> {
@@ -141,10 +141,7 @@ pub async fn t30_every_effect_of_an_attempt_that_is_over_is_stale(store: &dyn St
 pub async fn t30_every_effect_of_a_revoked_sensor_is_stale(store: &dyn Store) {
     let site = Site::new(store).await;
     let fence = site.start(store, 10).await;
-    store
-        .revoke_sensor(site.tenant, site.sensor, at(20), &note())
-        .await
-        .unwrap();
+    revoke(store, site.tenant, site.sensor, 20).await;
     assert_stale(store, &site, &fence, StaleFence::Attempt).await;
 }
 

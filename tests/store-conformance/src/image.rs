@@ -372,7 +372,7 @@ pub async fn another_tenant_sees_nothing(store: &dyn Store) {
     assert!(store.run(stranger, fence.attempt.run).await.unwrap().is_none());
     assert!(
         store
-            .run_coverage(stranger, fence.attempt.run, &page)
+            .run_coverage(stranger, fence.attempt.run, None, &page)
             .await
             .unwrap()
             .items

@@ -6,7 +6,7 @@ use portolan_shared::model::{
 };
 use portolan_store::{Fence, HeldAttempt, LostLease, StaleFence, Store, StoreError, WithdrawnLease};
 
-use crate::site::{Site, at, commit_of, name, note, sensor, session, whole};
+use crate::site::{Site, at, commit_of, name, note, requeue_expired, sensor, session, whole};
 
 async fn state(store: &dyn Store, fence: &Fence) -> RunState {
     store
@@ -18,7 +18,7 @@ async fn state(store: &dyn Store, fence: &Fence) -> RunState {
 }
 
 async fn lost(store: &dyn Store, site: &Site, seconds: i64) -> Vec<LostLease> {
-    let lost = store.requeue_expired(at(seconds)).await.unwrap();
+    let lost = requeue_expired(store, seconds).await;
     lost.into_iter()
         .filter(|lost| lost.tenant == site.tenant)
         .collect()

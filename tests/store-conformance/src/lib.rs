@@ -6,14 +6,18 @@
 )]
 
 pub mod access;
+pub mod approval;
 pub mod audit;
+pub mod audit_chain;
 pub mod budget;
 pub mod close;
 pub mod commit;
 pub mod content;
+pub mod credential;
 pub mod enrolment;
 pub mod facts;
 pub mod fence;
+pub mod filtered;
 pub mod image;
 pub mod lease;
 pub mod left_out;
@@ -22,14 +26,19 @@ pub mod offer;
 pub mod probe;
 pub mod queue;
 pub mod registry;
+pub mod sealing;
 pub mod sensor;
 mod site;
+pub mod standing;
 pub mod tag_sets;
 pub mod unused;
 mod values;
 pub mod vanish;
+mod vault;
 
-pub use site::{Site, at, commit_of, digest, image_of, note, noted, observation, state_hash};
+pub use site::{
+    Site, at, commit_of, digest, image_of, note, noted, observation, requeue_expired, state_hash,
+};
 
 /// Makes a `#[tokio::test]` of every case. The argument is a future of the store and of something to keep alive with it.
 #[macro_export]
@@ -49,6 +58,11 @@ macro_rules! suite {
                 enrolment_and_renewal_bring_their_entries,
                 queueing_and_cancelling_bring_their_entries,
             }
+            audit_chain {
+                the_log_is_a_chain_from_its_first_record_on,
+                checkpoints_come_newest_first_and_a_log_is_due_until_it_has_one,
+                a_sensor_whose_log_does_not_go_on_is_noted_each_time,
+            }
             enrolment {
                 of_many_concurrent_claims_one_enrols,
                 the_same_keys_may_claim_again_for_ten_minutes,
@@ -65,6 +79,27 @@ macro_rules! suite {
                 revocation_denies_returns_leases_and_keeps_the_name,
                 last_seen_never_goes_back,
                 sensors_of_another_tenant_are_unknown,
+            }
+            standing {
+                a_suspended_sensor_gets_nothing_until_it_is_resumed,
+                a_provisional_sensor_stays_provisional,
+                t13_a_token_from_before_the_last_session_is_stale,
+                t14_after_an_approval_exactly_one_recovery_goes_without_questions,
+                t15_a_recovery_that_was_overtaken_is_late_and_no_conflict,
+                t11_recoveries_are_counted_and_absence_is_noticed,
+                a_recovery_whose_answer_was_lost_is_repeated,
+                a_deleted_sensor_leaves_its_name_and_not_its_key,
+                standing_is_the_tenants_own_affair,
+            }
+            approval {
+                t14_an_approval_that_is_not_used_leaves_the_quarantine,
+                t14_an_approval_does_not_outlive_the_next_conflict,
+                t14_an_approval_for_one_machine_lets_in_that_one_alone,
+                a_refused_recovery_is_noted_once_an_hour_with_a_count,
+                t12_a_suspended_sensor_is_quarantined_and_not_resumed,
+                t08_an_approval_settles_a_contest_and_approves,
+                conflicts_are_counted_by_tenant,
+                what_is_forgotten_leaves_nothing_behind,
             }
             unused {
                 a_sensor_that_does_not_connect_is_marked_once,
@@ -158,6 +193,11 @@ macro_rules! suite {
                 a_found_repository_that_came_to_nothing_is_not_passed_over,
                 the_last_report_on_a_repository_stands,
             }
+            filtered {
+                what_was_left_out_is_named_and_touches_nothing,
+                names_of_what_was_left_out_have_a_bound,
+                what_was_left_out_is_counted_once_over_all_attempts,
+            }
             vanish {
                 repositories_vanish_only_after_a_complete_listing_of_the_whole_registry,
                 repositories_outside_the_patterns_do_not_vanish,
@@ -179,11 +219,24 @@ macro_rules! suite {
                 a_probe_comes_back_with_its_report,
                 a_report_tells_of_its_registry_unless_that_was_changed,
                 only_the_first_report_of_a_current_session_in_time_counts,
+                requests_of_probes_count_with_those_of_runs,
                 probes_wait_for_the_preferred_sensor_that_is_connected,
                 a_tenant_has_so_many_waiting_probes_and_no_more,
                 no_tenant_stands_in_the_way_of_another,
                 of_probes_that_have_ended_so_many_are_kept,
                 probes_are_forgotten,
+            }
+            credential {
+                of_many_puts_of_one_version_one_is_taken,
+                the_version_before_is_kept_until_the_next_has_worked,
+                a_version_has_worked_when_something_was_read_with_it,
+                what_is_taken_away_leaves_nothing_to_open,
+                credentials_are_listed_by_registry_for_their_tenant_alone,
+            }
+            sealing {
+                the_key_that_was_said_last_is_the_latest,
+                t34_a_credential_is_handed_to_its_recipients_for_its_registry_alone,
+                a_wrap_is_replaced_if_it_is_still_the_one,
             }
             model {
                 random_commits_agree_with_a_model,

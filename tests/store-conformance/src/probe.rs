@@ -1,12 +1,15 @@
 //! Probes: asked for, carried out once, forgotten.
 
+use std::num::NonZeroU32;
+
 use portolan_shared::model::{
-    Confidence, Detection, Diagnosis, Finding, FindingCode, Flavour, NamePatterns, ProbeId, RegistryTarget,
-    Stage, StageReport, TagFilter,
+    Budget, Confidence, Detection, Diagnosis, Finding, FindingCode, Flavour, NamePatterns, ProbeId,
+    RegistryTarget, Stage, StageReport, TagFilter,
 };
 use portolan_shared::process::SystemRng;
 use portolan_store::{
-    KEPT_PROBES, NewProbe, ProbeOutcome, ProbeRecord, ProbeReport, Store, WAITING_PROBES, WaitingProbe,
+    KEPT_PROBES, NewProbe, ProbeOutcome, ProbeRecord, ProbeReport, RegistryChange, Store, WAITING_PROBES,
+    WaitingProbe,
 };
 
 use crate::site::{Site, at, entries, name, note, registry, sensor, session, tenant};
@@ -32,6 +35,7 @@ fn probe(site: &Site, seconds: i64) -> NewProbe {
         },
         repository: Some(name("acme/shop")),
         sensors: vec![site.sensor],
+        trial: None,
         asked_by: "operator".to_owned(),
         asked_at: at(seconds),
         expires_at: at(seconds + 120),
@@ -127,6 +131,55 @@ pub async fn a_report_tells_of_its_registry_unless_that_was_changed(store: &dyn 
         let seen = registry.facts.detection.map(|seen| (seen.fact, seen.at));
         assert_eq!(seen, known.then(|| (detection.clone(), at(5))));
     }
+}
+
+/// With what is left of a day for runs: of the report that counts, for a saved registry, at the address where that is.
+pub async fn requests_of_probes_count_with_those_of_runs(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let budget = Budget {
+        per_day: NonZeroU32::new(100),
+        ..Budget::default()
+    };
+    let change = RegistryChange {
+        budget: Some(budget),
+        ..RegistryChange::default()
+    };
+    site.set(store, change).await;
+    let saved = store
+        .registry(site.tenant, site.registry)
+        .await
+        .unwrap()
+        .unwrap()
+        .registry;
+    let unsaved = probe(&site, 0);
+    let mut of_saved = NewProbe {
+        id: ProbeId::random(&SystemRng),
+        registry: Some(site.registry),
+        ..unsaved.clone()
+    };
+    of_saved.target.url = saved.url.clone();
+    // As somebody who tries another credential would.
+    of_saved.target.credential = None;
+    let elsewhere = NewProbe {
+        id: ProbeId::random(&SystemRng),
+        target: RegistryTarget {
+            url: "https://elsewhere.example.com".parse().unwrap(),
+            ..of_saved.target.clone()
+        },
+        ..of_saved.clone()
+    };
+    for probe in [unsaved, elsewhere, of_saved] {
+        add(store, &probe).await;
+        let mut report = report(&site, 5);
+        report.diagnosis.requests = 41;
+        for stored in [true, false] {
+            let done = store.report_probe(site.tenant, probe.id, site.epoch, &report);
+            assert_eq!(done.await.unwrap(), stored, "counted once");
+        }
+    }
+    let run = site.queue(store, 10).await;
+    let lease = store.lease_run(site.tenant, run, site.sensor, site.epoch, at(10));
+    assert_eq!(lease.await.unwrap().unwrap().target.requests_left, Some(59));
 }
 
 /// The first one in time counts, of a sensor that was asked, in its current session.

@@ -7,7 +7,7 @@ use portolan_store::{
     StoreError,
 };
 
-use crate::site::{Site, at, name, note, registry, sensor};
+use crate::site::{Site, at, name, note, registry, revoke, sensor};
 
 /// A second wish for the same is the same run; its order of repositories does not matter.
 pub async fn the_same_registry_and_scope_join(store: &dyn Store) {
@@ -59,10 +59,7 @@ pub async fn runs_wait_in_order_with_preferred_sensors_first(store: &dyn Store) 
         },
     )
     .await;
-    store
-        .revoke_sensor(site.tenant, gone, at(5), &note())
-        .await
-        .unwrap();
+    revoke(store, site.tenant, gone, 5).await;
     let later = site.queue_scope(store, &["a"], 20).await;
     let sooner = site.queue(store, 10).await;
     let asking = [site.sensor, gone, second];

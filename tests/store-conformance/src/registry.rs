@@ -11,7 +11,7 @@ use portolan_store::{
     StoreError,
 };
 
-use crate::site::{Site, at, digest, name, note, noted, registry, sensor};
+use crate::site::{Site, at, digest, name, note, noted, registry, revoke, sensor};
 
 /// Every field.
 pub async fn registries_come_back_as_they_were_given(store: &dyn Store) {
@@ -101,10 +101,7 @@ pub async fn names_are_unique_and_sensors_must_exist(store: &dyn Store) {
             matches!(refused, Err(StoreError::Unknown { what: "sensor", name }) if name == sensor.to_string())
         );
     }
-    store
-        .revoke_sensor(site.tenant, site.sensor, at(4), &note())
-        .await
-        .unwrap();
+    revoke(store, site.tenant, site.sensor, 4).await;
     let refused = store
         .add_registry(&registry(site.tenant, "a", &[site.sensor]), at(5), &note())
         .await;

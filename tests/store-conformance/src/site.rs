@@ -6,13 +6,19 @@ use portolan_shared::model::{
 };
 use portolan_shared::process::SystemRng;
 use portolan_store::{
-    AuditEntry, AuditSeverity, Certificate, EnrolmentClaim, EnrolmentOutcome, Fence, NewInvitation,
-    NewRegistry, NewRun, PageRequest, QueueOutcome, RegistryChange, RepositoryFilter, RunClosing,
-    SessionOpening, SessionOutcome, Store, Tenant, TokenHash,
+    AuditEntry, AuditSeverity, Certificate, ContinuityHash, EnrolmentClaim, EnrolmentOutcome, Fence,
+    LostLease, MachineFacts, NewInvitation, NewRegistry, NewRun, PageRequest, QueueOutcome, RegistryChange,
+    RepositoryFilter, RunClosing, SessionOpening, SessionOutcome, StandingChange, Store, Tenant, TokenHash,
 };
 
 pub use crate::values::{at, commit_of, digest, image_of, observation, state_hash};
 pub(crate) use crate::values::{bytes, index_of, name, put};
+
+/// Takes away whatever leases have run out by this second.
+pub async fn requeue_expired(store: &dyn Store, seconds: i64) -> Vec<LostLease> {
+    let expired = store.expired_leases(at(seconds)).await.unwrap();
+    store.requeue_expired(at(seconds), &expired).await.unwrap()
+}
 
 /// A tenant with one sensor in session and one registry, which no other case knows.
 #[derive(Debug, Clone)]
@@ -98,6 +104,7 @@ pub(crate) fn claim(invitation: &NewInvitation) -> EnrolmentClaim {
             hostname: "edge-1".to_owned(),
             ..HostFacts::default()
         },
+        sent: token(),
         source: "192.0.2.7".to_owned(),
         now: at(1),
     }
@@ -126,8 +133,24 @@ pub(crate) fn opening(tenant: TenantId, sensor: SensorId, serial: [u8; 16]) -> S
         policy_hash: Some([4; 32]),
         policy_summary: "1 registry".to_owned(),
         clock_skew_ms: -12,
+        machine: MachineFacts::default(),
+        shown: Some(token()),
+        sent: token(),
         now: at(2),
     }
+}
+
+/// The continuity token of sensors to whom continuity does not matter.
+pub(crate) fn token() -> ContinuityHash {
+    ContinuityHash([9; 32])
+}
+
+/// Revokes a sensor.
+pub(crate) async fn revoke(store: &dyn Store, tenant: TenantId, sensor: SensorId, seconds: i64) -> bool {
+    store
+        .change_standing(tenant, sensor, StandingChange::Revoke, at(seconds), &note())
+        .await
+        .unwrap()
 }
 
 pub(crate) async fn session(store: &dyn Store, tenant: TenantId, sensor: SensorId, serial: [u8; 16]) -> u64 {
@@ -137,7 +160,7 @@ pub(crate) async fn session(store: &dyn Store, tenant: TenantId, sensor: SensorI
         .unwrap()
     {
         SessionOutcome::Opened(opened) => opened.epoch,
-        SessionOutcome::Refused(reason) => panic!("{reason}"),
+        refused => panic!("{refused:?}"),
     }
 }
 

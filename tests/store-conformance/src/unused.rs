@@ -6,7 +6,7 @@ use portolan_store::{
 };
 
 use crate::site::{
-    Site, at, bytes, certificate, claim, entries, invitation, note, noted, sensor, session, tenant,
+    Site, at, bytes, certificate, claim, entries, invitation, note, noted, revoke, sensor, session, tenant,
 };
 
 /// The ids among these that a case made itself: others may share the database.
@@ -22,10 +22,7 @@ pub async fn a_sensor_that_does_not_connect_is_marked_once(store: &dyn Store) {
     let (active, serial) = sensor(store, tenant, "active").await;
     session(store, tenant, active, serial).await;
     let (revoked, _) = sensor(store, tenant, "revoked").await;
-    store
-        .revoke_sensor(tenant, revoked, at(2), &note())
-        .await
-        .unwrap();
+    revoke(store, tenant, revoked, 2).await;
     let own = [stuck, active, revoked];
     let before = entries(store, tenant).await;
     let early = store.mark_stuck_sensors(at(0), at(900), &noted).await.unwrap();

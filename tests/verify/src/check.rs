@@ -51,6 +51,15 @@ const SKOPEO: Need = Need::Program {
     package: "skopeo",
 };
 
+const SYSTEMD_ANALYZE: Need = Need::Program {
+    program: "systemd-analyze",
+    package: "systemd",
+};
+const NFT: Need = Need::Program {
+    program: "nft",
+    package: "nftables",
+};
+
 /// All checks, quick ones first. `build` and `test` choose the same targets of the same packages, so that nothing is compiled twice.
 pub(crate) const CHECKS: &[Check] = &[
     Check {
@@ -100,7 +109,7 @@ pub(crate) const CHECKS: &[Check] = &[
         arguments: &["test", "--workspace", "--no-fail-fast"],
         environment: &[],
         proves: "unit, property, conformance, end-to-end, structure and doc tests",
-        needs: &[REGISTRY, SKOPEO],
+        needs: &[REGISTRY, SKOPEO, SYSTEMD_ANALYZE, NFT],
     },
     Check {
         name: "demo",

@@ -9,7 +9,7 @@ use portolan_shared::model::{Finding, FindingCode};
 use super::link::{next_elsewhere, next_query};
 use super::listing::Collector;
 use super::pager::{Pager, Refused, Seen, WalkEnd};
-use super::problem::{fault_of, from_elsewhere, unexpected};
+use super::problem::{fault_of, unexpected};
 use crate::auth::Scope;
 use crate::client::{RegistryClient, Request};
 use crate::error::{Fault, RegistryError, Subject};
@@ -84,12 +84,16 @@ impl<T: FromStr> Walk<T> {
                 ..Request::get(&self.listing.path, JSON, &self.listing.scope, bound)
             };
             let reply = self.client.send(request).await;
-            // A storage host's JSON is not the registry's list.
-            if let Some(fault) = reply.as_ref().ok().and_then(from_elsewhere) {
-                return Err(fault);
-            }
             let reply = match reply {
                 Ok(reply) if reply.status.is_success() => reply,
+                // Registries may keep their lists on another host (registry.k8s.io). What it refuses, or says is not there, is not the
+                // registry's word.
+                Ok(reply) if reply.elsewhere => {
+                    return Err(Fault::Redirect {
+                        to: reply.url.host_str().map(str::to_owned),
+                        why: "to another host, which does not give the list",
+                    });
+                }
                 Ok(reply) => {
                     let fault = fault_of(&reply);
                     // No right to it, or no such list: a smaller page would not help.
@@ -110,7 +114,8 @@ impl<T: FromStr> Walk<T> {
             if !self.collector.read(&reply.body, self.listing.member) {
                 return Err(unexpected(&reply, "the answer is not a listing"));
             }
-            if self.foreign.is_none() {
+            // Of a link, only the query is used: the next page is asked for at the registry again, wherever this one came from.
+            if self.foreign.is_none() && !reply.elsewhere {
                 self.foreign = next_elsewhere(&reply.headers, &reply.url);
             }
             self.pager.page(Seen {

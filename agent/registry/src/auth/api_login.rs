@@ -58,8 +58,8 @@ impl Authenticator {
         form: ApiForm,
     ) -> Result<Option<ApiAuthorization>, Fault> {
         let login = match form {
-            ApiForm::Basic | ApiForm::Secret | ApiForm::Members(..) => self.login(transport).await?,
-            ApiForm::SecretToExplain => self.login_to_explain(transport).await?,
+            ApiForm::Basic | ApiForm::Secret | ApiForm::Members(..) => self.login(transport, None).await?,
+            ApiForm::SecretToExplain => self.login_to_explain(transport, None).await?,
         };
         let Some(login) = login else {
             return Ok(None);
@@ -68,12 +68,14 @@ impl Authenticator {
             realm::may_have_login(transport.registry(), url, transport.guard())?;
         }
         let host = authority(url);
-        let refusal = self.refused.refusal(&self.registry, Place::Api(&host), &login);
-        if refusal.is_some() {
-            return Err(Fault::Denied {
-                status: StatusCode::UNAUTHORIZED,
-                code: None,
-            });
+        let (program, now) = (self.credentials.program(), transport.clock().uptime());
+        let place = Place::Api(&host);
+        match self
+            .refused
+            .check(&self.registry, place, &login, program.as_deref(), now)
+        {
+            Err(Fault::LoginRefused { status, .. }) => return Err(Fault::Denied { status, code: None }),
+            other => other?,
         }
         let presented = match form {
             ApiForm::Basic => basic(&login).map(Presented::Header),
@@ -87,7 +89,7 @@ impl Authenticator {
     }
 
     /// Remembers that the API at `url` refused this login.
-    pub(crate) fn refused_by_api(&self, url: &Url, sent: &ApiAuthorization) {
+    pub(crate) fn refused_by_api(&self, transport: &Transport, url: &Url, sent: &ApiAuthorization) {
         let host = authority(url);
         let refusal = Refusal {
             host: host.clone(),
@@ -95,8 +97,23 @@ impl Authenticator {
             code: None,
             json: false,
         };
+        let (program, now) = (self.credentials.program(), transport.clock().uptime());
+        let place = Place::Api(&host);
+        self.refused.remember(
+            &self.registry,
+            place,
+            &sent.login,
+            program.as_deref(),
+            refusal,
+            now,
+        );
+    }
+
+    /// Remembers that the API at `url` accepted this login.
+    pub(crate) fn accepted_by_api(&self, url: &Url, sent: &ApiAuthorization) {
+        let (host, program) = (authority(url), self.credentials.program());
         self.refused
-            .remember(&self.registry, Place::Api(&host), &sent.login, refusal);
+            .accept(&self.registry, Place::Api(&host), &sent.login, program.as_deref());
     }
 }
 

@@ -1,6 +1,6 @@
 //! What to send along with a request, and what to do when that did not suffice.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -8,33 +8,28 @@ use portolan_shared::process::{Clock, Uptime};
 
 use super::authorization::{Authorization, Kind, as_it_is, by_login};
 use super::challenge::{Challenge, Challenges};
-use super::credential::{Credential, Credentials};
-use super::issuer::Issuer;
+use super::credential::{Credential, Credentials, LoginHolder, Logins};
+use super::issuer::{Issuer, Slot};
+use super::logins::refusal_in;
 use super::realm;
-use super::refused::{Place, Refusal, RefusedLogins};
+use super::refused::{Refusal, RefusedLogins};
 use super::scope::Scope;
-use crate::api::ErrorCode;
 use crate::client::Part;
 use crate::error::Fault;
 use crate::http::{Reply, Throttle, Transport};
 
-/// How long a login is used before its source is asked again.
-const LOGIN_KEEPS: Duration = Duration::from_secs(5);
 /// Token requests at once.
 const TOKEN_REQUESTS: usize = 8;
-/// Refusals in a row that a login which was accepted before may meet while each still counts as one of what was asked for: some registries
-/// answer so for single repositories. Then it counts as refused itself, for it may have been changed.
-const REFUSALS_IN_A_ROW: u32 = 8;
 /// Token services that are remembered: a registry has one, or each of its parts has.
 const ISSUERS: usize = 32;
 
 pub(crate) struct Authenticator {
-    credentials: Arc<dyn Credentials>,
+    pub(super) credentials: Arc<dyn Credentials>,
     throttle: Throttle,
     /// `HOST:PORT` of the registry, for the memory of refused logins.
     pub(super) registry: String,
     pub(super) refused: Arc<RefusedLogins>,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
@@ -42,11 +37,11 @@ pub(super) struct State {
     mode: Mode,
     /// The last one used first.
     issuers: Vec<Arc<Issuer>>,
-    login: Option<(Uptime, Option<Arc<Credential>>)>,
+    pub(super) logins: Option<(Uptime, Arc<Logins>)>,
     /// Life of the token that came last.
     token_life: Option<Duration>,
-    /// The login that the registry has accepted itself, and its refusals since then.
-    accepted: Option<(Arc<Credential>, u32)>,
+    /// The logins that the registry has accepted itself, and the refusals of each since then.
+    pub(super) accepted: Vec<(Arc<Credential>, u32)>,
 }
 
 impl State {
@@ -59,9 +54,22 @@ impl State {
     }
 
     /// Whether a token service has given tokens for this login: then it is good, whatever it is refused for.
-    fn has_token_for(&self, login: &Arc<Credential>) -> bool {
+    pub(super) fn has_token_for(&self, login: &Arc<Credential>) -> bool {
         let mut issuers = self.issuers.iter();
         issuers.any(|issuer| issuer.has_yielded() && same(issuer.login.as_ref(), Some(login)))
+    }
+}
+
+impl LoginHolder for Mutex<State> {
+    fn drop_logins(&self) {
+        let mut state = self.lock().unwrap_or_else(PoisonError::into_inner);
+        state.logins = None;
+        state.accepted.clear();
+        // Where tokens are given stays known: a request that is sent as nobody meanwhile might be answered with less.
+        for issuer in &mut state.issuers {
+            let (realm, service) = (issuer.realm.clone(), issuer.service.clone());
+            *issuer = Arc::new(Issuer::new(realm, service, None, issuer.part.clone()));
+        }
     }
 }
 
@@ -81,22 +89,20 @@ impl Authenticator {
         registry: String,
         refused: Arc<RefusedLogins>,
     ) -> Self {
+        let state = Arc::<Mutex<State>>::default();
+        let holder: Weak<Mutex<State>> = Arc::downgrade(&state);
+        credentials.kept_by(holder);
         Self {
             credentials,
             registry,
             refused,
             throttle: Throttle::new(TOKEN_REQUESTS, clock),
-            state: Mutex::default(),
+            state,
         }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether there is a login.
-    pub(crate) async fn has_login(&self, transport: &Transport) -> Result<bool, Fault> {
-        Ok(self.login(transport).await?.is_some())
     }
 
     /// What to send without having been asked: nothing until the registry has once said what it wants.
@@ -105,7 +111,7 @@ impl Authenticator {
         transport: &Transport,
         scope: &Scope,
     ) -> Result<Option<Authorization>, Fault> {
-        let login = self.login(transport).await?;
+        let login = self.login(transport, scope.repository()).await?;
         if let Some(sent) = login.as_ref().and_then(as_it_is) {
             return Ok(Some(sent));
         }
@@ -134,8 +140,11 @@ impl Authenticator {
 
     /// The registry let in what came with `sent`.
     pub(crate) fn accepted(&self, sent: &Authorization) {
-        if let Kind::Login(login) = &sent.kind {
-            self.state().accepted = Some((Arc::clone(login), 0));
+        let Kind::Login(login) = &sent.kind else {
+            return;
+        };
+        if self.state().accept(login) {
+            self.note_accepted(login);
         }
     }
 
@@ -148,7 +157,7 @@ impl Authenticator {
         tried: Option<&Authorization>,
     ) -> Result<Option<Authorization>, Fault> {
         let challenges = Challenges::of(&reply.headers);
-        let login = self.login(transport).await?;
+        let login = self.login(transport, scope.repository()).await?;
         let refused_login = match tried.map(|tried| &tried.kind) {
             Some(Kind::Login(login)) => Some(Arc::clone(login)),
             _ => None,
@@ -157,20 +166,15 @@ impl Authenticator {
             if self.state().has_token_for(&login) {
                 return Ok(None);
             }
-            if let Some((accepted, refusals)) = &mut self.state().accepted
-                && Arc::ptr_eq(accepted, &login)
-                && *refusals < REFUSALS_IN_A_ROW
-            {
-                *refusals += 1;
-                return Ok(None);
+            if self.state().refuses_the_rest_of(&login) {
+                // Unless it was changed, at the registry and here.
+                self.state().logins = None;
+                let successor = self.successor(transport, scope.repository(), &login).await;
+                return Ok(successor.as_ref().and_then(by_login));
             }
-            let refusal = Refusal {
-                host: transport.registry().host.clone(),
-                status: reply.status,
-                code: ErrorCode::of(&reply.body),
-                json: reply.is_json(),
-            };
-            return Err(self.refuse(&login, refusal));
+            let fault = self.refuse(transport, &login, refusal_in(transport, reply));
+            let successor = self.successor(transport, scope.repository(), &login).await;
+            return successor.as_ref().and_then(by_login).map(Some).ok_or(fault);
         }
         let mut realm_refused = None;
         if let Some(Challenge::Bearer {
@@ -225,7 +229,7 @@ impl Authenticator {
     /// (Zot). From now on the login is sent along.
     pub(crate) async fn learn(&self, transport: &Transport, reply: &Reply) {
         let challenges = Challenges::of(&reply.headers);
-        let Ok(Some(login)) = self.login(transport).await else {
+        let Ok(Some(login)) = self.login(transport, None).await else {
             return;
         };
         let bearer = challenges.bearer();
@@ -286,9 +290,41 @@ impl Authenticator {
         if let Some((ask, spent)) = correction {
             slot.correct(ask, spent);
         }
-        match issuer.token(transport, &self.throttle, &slot).await {
+        let fault = match self.token(transport, issuer, &slot).await {
+            Ok(granted) => return Ok(granted),
+            Err(fault) => fault,
+        };
+        // Refused, and found changed since: the new login is tried, once.
+        let refused = issuer
+            .login
+            .as_ref()
+            .filter(|_| matches!(fault, Fault::LoginRefused { .. }));
+        let successor = match refused {
+            Some(login) => self.successor(transport, scope.repository(), login).await,
+            None => None,
+        };
+        let Some(login) = successor else {
+            return Err(fault);
+        };
+        let (realm, service) = (issuer.realm.clone(), issuer.service.clone());
+        let issuer = self.issuer(realm, service, Some(login), scope.part());
+        let slot = issuer.slot(scope.text(), transport.clock().uptime());
+        self.token(transport, &issuer, &slot).await
+    }
+
+    /// A token of this issuer; that its login was refused is remembered.
+    async fn token(
+        &self,
+        transport: &Transport,
+        issuer: &Issuer,
+        slot: &Slot,
+    ) -> Result<Authorization, Fault> {
+        match issuer.token(transport, &self.throttle, slot).await {
             Ok(granted) => {
                 self.state().token_life = Some(granted.life);
+                if let Some(login) = issuer.login.as_ref().filter(|_| granted.fresh) {
+                    self.note_accepted(login);
+                }
                 Ok(granted.into())
             }
             Err(Fault::LoginRefused {
@@ -304,7 +340,7 @@ impl Authenticator {
                     json,
                 };
                 Err(match &issuer.login {
-                    Some(login) => self.refuse(login, refusal),
+                    Some(login) => self.refuse(transport, login, refusal),
                     None => refusal.into(),
                 })
             }
@@ -338,60 +374,13 @@ impl Authenticator {
         issuer
     }
 
-    /// Remembers that a login was refused.
-    fn refuse(&self, login: &Credential, refusal: Refusal) -> Fault {
-        self.state().login = None;
-        self.refused
-            .remember(&self.registry, Place::Registry, login, refusal.clone());
-        refusal.into()
-    }
-
     /// Life of the token that came last.
     pub(crate) fn token_life(&self) -> Option<Duration> {
         self.state().token_life
     }
-
-    /// The login that is valid now; an error if it was refused.
-    pub(super) async fn login(&self, transport: &Transport) -> Result<Option<Arc<Credential>>, Fault> {
-        let login = self.login_to_explain(transport).await?;
-        let refusal = login
-            .as_ref()
-            .and_then(|login| self.refused.refusal(&self.registry, Place::Registry, login));
-        match refusal {
-            None => Ok(login),
-            Some(refusal) => {
-                // Not kept, so that a better one is noticed at once.
-                self.state().login = None;
-                Err(refusal.into())
-            }
-        }
-    }
-
-    /// The login that is valid now, even if it was refused: only to ask why.
-    pub(super) async fn login_to_explain(
-        &self,
-        transport: &Transport,
-    ) -> Result<Option<Arc<Credential>>, Fault> {
-        let now = transport.clock().uptime();
-        if let Some((at, login)) = &self.state().login
-            && now.since(*at) < LOGIN_KEEPS
-        {
-            return Ok(login.clone());
-        }
-        let current = self.credentials.current().await?;
-        let mut state = self.state();
-        let before = state.login.take().and_then(|(_, login)| login);
-        // The same login keeps its identity, so that comparing it stays cheap.
-        let login = match (current, before) {
-            (Some(current), Some(before)) if *before == current => Some(before),
-            (current, _) => current.map(Arc::new),
-        };
-        state.login = Some((now, login.clone()));
-        Ok(login)
-    }
 }
 
-fn same(one: Option<&Arc<Credential>>, other: Option<&Arc<Credential>>) -> bool {
+pub(super) fn same(one: Option<&Arc<Credential>>, other: Option<&Arc<Credential>>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
         (None, None) => true,

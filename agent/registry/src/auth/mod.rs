@@ -8,20 +8,21 @@ mod authenticator;
 mod authorization;
 mod challenge;
 mod credential;
-mod docker_config;
-mod helper;
 mod issuer;
+mod logins;
 mod realm;
+mod reference;
 mod refused;
 mod scope;
-mod source;
 mod token;
 mod token_kind;
 
 pub use challenge::{Challenge, Challenges};
-pub use credential::{Anonymous, Credential, CredentialError, Credentials};
+pub use credential::{
+    Anonymous, Credential, CredentialError, Credentials, FiledLogin, LoginHolder, Logins, ProgramProblem,
+};
+pub use reference::{CredentialSource, Environment};
 pub use refused::RefusedLogins;
-pub use source::{CredentialSource, Environment};
 
 pub(crate) use api_login::{ApiForm, Presented};
 pub(crate) use authenticator::Authenticator;

@@ -38,6 +38,15 @@ impl Scope {
         }
     }
 
+    /// The repository that it is about.
+    pub(crate) fn repository(&self) -> Option<&RepositoryName> {
+        match self {
+            Self::Pull(repository) => Some(repository),
+            Self::Within(_, scope) => scope.repository(),
+            Self::Login | Self::Catalog => None,
+        }
+    }
+
     /// The part of a challenge's scope that may be asked for: the server knows under which name it files the repository, but not which
     /// rights we want. `None` if it names nothing of use; then our own [`Scope::text`] is asked for.
     pub(crate) fn within(&self, challenge: Option<&str>) -> Option<String> {

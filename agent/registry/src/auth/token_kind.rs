@@ -65,6 +65,15 @@ impl TokenHint {
         }
     }
 
+    /// What `read` makes of the secret. It must not keep the secret itself.
+    pub(crate) fn read_secret<T>(&self, read: impl FnOnce(&str) -> T) -> T {
+        match &*self.login {
+            Credential::Login { secret, .. }
+            | Credential::IdentityToken(secret)
+            | Credential::RegistryToken(secret) => read(secret.expose()),
+        }
+    }
+
     /// Whether it is the same login.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.login, &other.login) || self.login == other.login
@@ -111,7 +120,7 @@ impl fmt::Debug for TokenHint {
 impl Authenticator {
     /// What the login looks like that is valid now, or was refused just now; `None` without one.
     pub(crate) async fn hint(&self, transport: &Transport) -> Result<Option<TokenHint>, Fault> {
-        Ok(self.login_to_explain(transport).await?.map(TokenHint::new))
+        Ok(self.login_to_explain(transport, None).await?.map(TokenHint::new))
     }
 }
 

@@ -7,7 +7,7 @@ use portolan_shared::process::{Clock, ProxyRules, Rng, SystemClock, SystemRng};
 use portolan_shared::tls::RegistryTrust;
 
 use crate::auth::{Anonymous, Credentials, RefusedLogins};
-use crate::http::{AnyHost, Gate, Limits, Resolver, SystemResolver};
+use crate::http::{Allowance, AnyHost, Gate, Limits, Resolver, SystemResolver};
 
 /// Everything that a client is made of. [`Access::new`] fills in what suits a program on its own; change what should differ.
 #[derive(Clone)]
@@ -60,5 +60,11 @@ impl Access {
             clock: Arc::new(SystemClock),
             rng: Arc::new(SystemRng),
         }
+    }
+
+    /// A new account of requests: the budget's rate, and what is left.
+    pub(crate) fn allowance(&self) -> Arc<Allowance> {
+        let clock = Arc::clone(&self.clock);
+        Arc::new(Allowance::new(self.budget.per_second, self.requests_left, clock))
     }
 }

@@ -116,11 +116,16 @@ impl RegistryClient {
             }
         };
         let reply = inner.transport.send(&inner.throttle, &outgoing).await?;
-        if let Some(login) = login
-            && reply.status == StatusCode::UNAUTHORIZED
-            && !reply.elsewhere
-        {
-            inner.authenticator.refused_by_api(&outgoing.url, &login);
+        match login {
+            Some(login) if reply.status == StatusCode::UNAUTHORIZED && !reply.elsewhere => {
+                inner
+                    .authenticator
+                    .refused_by_api(&inner.transport, &outgoing.url, &login);
+            }
+            Some(login) if reply.status.is_success() && !reply.elsewhere => {
+                inner.authenticator.accepted_by_api(&outgoing.url, &login);
+            }
+            _ => {}
         }
         Ok(reply)
     }

@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ::http::header::WWW_AUTHENTICATE;
 use ::http::{HeaderValue, StatusCode};
 use jiff::SignedDuration;
-use portolan_shared::model::{Budget, CertificateFacts, RegistryUrl};
+use portolan_shared::model::{Budget, CertificateFacts, RegistryUrl, RepositoryName};
 
 use super::access::Access;
 use super::request::Request;
 use super::route::Routes;
 use crate::api::{Learnt, fault_of};
-use crate::auth::{Authenticator, Authorization, Scope, TokenHint};
+use crate::auth::{Authenticator, Authorization, Challenge, Challenges, Scope, TokenHint, absolute_realm};
 use crate::error::{Fault, RegistryError, Subject};
 use crate::http::{
     Allowance, Guard, Limits, Origin, Outgoing, Purpose, Reply, Throttle, Transport, TransportParts,
@@ -57,6 +58,12 @@ impl std::fmt::Debug for RegistryClient {
 impl RegistryClient {
     /// Builds a client. Nothing is sent; the trust is set up, and errors of it show here.
     pub fn new(access: Access) -> Result<Self, RegistryError> {
+        let allowance = access.allowance();
+        Self::within(access, allowance)
+    }
+
+    /// The same, working on an account of requests that others work on too: the budget's rate and what is left are those of them all.
+    pub(crate) fn within(access: Access, allowance: Arc<Allowance>) -> Result<Self, RegistryError> {
         let Access {
             url,
             trust,
@@ -65,7 +72,7 @@ impl RegistryClient {
             credentials,
             refused,
             budget,
-            requests_left,
+            requests_left: _,
             proxy,
             limits,
             clock,
@@ -87,7 +94,7 @@ impl RegistryClient {
             limits,
             keep: ceiling,
             proxies: proxy,
-            allowance: Allowance::new(budget.per_second, requests_left, Arc::clone(&clock)),
+            allowance,
             clock: Arc::clone(&clock),
             rng,
         };
@@ -148,6 +155,30 @@ impl RegistryClient {
         self.0.authenticator.token_life()
     }
 
+    /// Hosts beside the registry's own that its challenges named as token service, or that this one redirected to: as `HOST:PORT`, at most
+    /// [`limits::BOUND_HOSTS`](portolan_shared::model::limits::BOUND_HOSTS), also those that were not contacted because they may not be.
+    #[must_use]
+    pub fn realm_hosts(&self) -> Vec<String> {
+        self.0.transport.neighbours(Purpose::Realm)
+    }
+
+    /// Hosts beside the registry's own that it redirected downloads to, in the same form and number.
+    #[must_use]
+    pub fn storage_hosts(&self) -> Vec<String> {
+        self.0.transport.neighbours(Purpose::Storage)
+    }
+
+    fn note_realm(&self, reply: &Reply) {
+        if reply.elsewhere || !reply.headers.contains_key(WWW_AUTHENTICATE) {
+            return;
+        }
+        if let Some(Challenge::Bearer { realm, .. }) = Challenges::of(&reply.headers).bearer()
+            && let Ok(realm) = absolute_realm(realm, &reply.url)
+        {
+            self.0.transport.note_realm(&realm);
+        }
+    }
+
     pub(crate) fn learnt(&self) -> &Learnt {
         &self.0.learnt
     }
@@ -191,10 +222,12 @@ impl RegistryClient {
     pub(super) async fn send_scoped(&self, scope: &Scope, mut outgoing: Outgoing) -> Result<Reply, Fault> {
         let inner = &*self.0;
         let mut tried = inner.authenticator.ahead(&inner.transport, scope).await?;
-        // At most: as known, as the challenge says, and once more where the challenge for our token names another scope.
-        for _ in 0..2 {
+        // As known, as the challenge says, once more where the challenge for our token names another scope, and once more where a login that
+        // was refused has been changed meanwhile.
+        for left in (0..4).rev() {
             outgoing.authorization = tried.as_ref().map(|tried| tried.header.clone());
             let reply = inner.transport.send(&inner.throttle, &outgoing).await?;
+            self.note_realm(&reply);
             let refused = match reply.status {
                 _ if reply.elsewhere => false,
                 StatusCode::UNAUTHORIZED => true,
@@ -203,13 +236,19 @@ impl RegistryClient {
                 _ => false,
             };
             if !refused {
-                if let Some(sent) = tried.as_ref().filter(|_| reply.status.is_success()) {
+                // Whoever sends everybody elsewhere has not looked at the login.
+                let is_told = reply.status.is_success() && !reply.elsewhere;
+                if let Some(sent) = tried.as_ref().filter(|_| is_told) {
                     inner.authenticator.accepted(sent);
                 }
                 return Ok(reply);
             }
-            match inner
-                .authenticator
+            let authenticator = &inner.authenticator;
+            if left == 0 {
+                authenticator.refused_last(&inner.transport, &reply, tried.as_ref())?;
+                return Ok(reply);
+            }
+            match authenticator
                 .answer(&inner.transport, scope, &reply, tried.as_ref())
                 .await?
             {
@@ -217,15 +256,18 @@ impl RegistryClient {
                 None => return Ok(reply),
             }
         }
-        outgoing.authorization = tried.as_ref().map(|tried| tried.header.clone());
-        inner.transport.send(&inner.throttle, &outgoing).await
+        Err(Fault::Internal {
+            problem: "a request was not sent",
+        })
     }
 
     /// Sends a request without any login, and returns the answer, whatever its status.
     pub(crate) async fn send_as_stranger(&self, request: Request<'_>) -> Result<Reply, Fault> {
         let inner = &*self.0;
         let outgoing = request.outgoing(&inner.base, inner.transport.limits())?;
-        inner.transport.send(&inner.throttle, &outgoing).await
+        let reply = inner.transport.send(&inner.throttle, &outgoing).await?;
+        self.note_realm(&reply);
+        Ok(reply)
     }
 
     /// Takes in how the registry wants to be asked, from an answer that is no refusal.
@@ -236,6 +278,17 @@ impl RegistryClient {
     /// Whether there is a login at all.
     pub(crate) async fn has_login(&self) -> Result<bool, Fault> {
         self.0.authenticator.has_login(&self.0.transport).await
+    }
+
+    /// Under which name the login for a repository, or for the registry as such, was found, where its source has several.
+    pub(crate) async fn login_entry(
+        &self,
+        repository: Option<&RepositoryName>,
+    ) -> Result<Option<String>, Fault> {
+        self.0
+            .authenticator
+            .login_entry(&self.0.transport, repository)
+            .await
     }
 
     /// What the login looks like, also after it was refused; `None` without one.

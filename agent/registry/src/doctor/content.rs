@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use http::header::LINK;
 use portolan_shared::model::{
-    DiscoveryMethod, DiscoveryStep, Finding, FindingCode, Flavour, RepositoryName, Severity,
+    DiscoveryMethod, DiscoveryStep, Finding, FindingCode, RepositoryName, Severity,
 };
 use url::Url;
 
@@ -56,11 +56,16 @@ impl Examination {
         if !ended && named.is_none() {
             ended = self.sees_the_end(&mut ladder).await;
         }
-        steps(&ladder, notes);
         if let Some(name) = &named {
+            steps(&ladder, notes);
             return notes.see(format!("{name} was named: nothing has to be discovered"));
         }
+        notes.see(view(&ladder, ended));
+        steps(&ladder, notes);
         self.judge_discovery(&ladder, ended, notes);
+        for aside in ladder.passed().into_iter().flat_map(|passed| passed.asides) {
+            notes.find(aside);
+        }
     }
 
     /// Whether little enough comes behind what was read that its end can be seen, and so whether that was all.
@@ -78,7 +83,8 @@ impl Examination {
     fn consider(&mut self, names: Vec<RepositoryName>, named: bool) {
         for name in names {
             let is_wanted = named || self.question.patterns.matches(&name);
-            if is_wanted && self.candidates.len() < CANDIDATES {
+            let is_allowed = self.question.allowed.matches(&name);
+            if is_wanted && is_allowed && self.candidates.len() < CANDIDATES {
                 self.candidates.push(name);
             }
         }
@@ -87,9 +93,6 @@ impl Examination {
     fn judge_discovery(&self, ladder: &Ladder, ended: bool, notes: &mut Notes) {
         let host = self.name();
         let found: u64 = ladder.steps().iter().map(|step| step.found).sum();
-        if !ended {
-            notes.see("not walked to its end: the first repositories are enough here");
-        }
         if found == 0 && ended {
             return self.nothing_found(ladder, notes);
         }
@@ -140,10 +143,6 @@ impl Examination {
         }
     }
 
-    pub(super) fn flavour(&self) -> Option<Flavour> {
-        self.facts.detection.as_ref().map(|detection| detection.flavour)
-    }
-
     /// Whether links to further pages name another place than the one that was asked: they are followed here all the same.
     async fn wrong_links(&self, repository: &RepositoryName) -> Option<Finding> {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -159,7 +158,7 @@ impl Examination {
         let reply = client.send(request).await.ok()?;
         let link = link_of(&reply)?;
         let host = link.host_str()?;
-        if self.origin.is_of(&link) {
+        if reply.elsewhere || self.origin.is_of(&link) {
             return None;
         }
         let seen = format!("{}: its links name {}://{host}", self.name(), link.scheme());
@@ -177,6 +176,7 @@ impl Examination {
         let mut failed = 0;
         for repository in std::mem::take(&mut self.candidates) {
             let mut list = registry.tags(&repository);
+            let before = self.before_tags();
             match list.next_page().await {
                 Ok(Some(page)) => {
                     if page.malformed > 0 {
@@ -187,6 +187,9 @@ impl Examination {
                     notes.see(format!(
                         "{repository}: {count} tags on the first page, by {method}"
                     ));
+                    if let Some(finding) = self.token_life(&repository, &page.tags, before) {
+                        notes.find(finding);
+                    }
                     if count > 0 {
                         let mut tags = page.tags;
                         tags.truncate(TAGS);
@@ -241,13 +244,40 @@ fn link_of(reply: &Reply) -> Option<Url> {
     Url::parse(target).ok()
 }
 
+/// What the credential can see, by which ways, and whether that is all.
+fn view(ladder: &Ladder, ended: bool) -> String {
+    let steps = ladder.steps();
+    let found: u64 = steps.iter().map(|step| step.found).sum();
+    let by: Vec<&str> = steps
+        .iter()
+        .filter(|step| step.found > 0)
+        .map(|step| step.method.as_str())
+        .collect();
+    let by = if by.is_empty() {
+        String::new()
+    } else {
+        format!(" by {}", by.join(" and "))
+    };
+    let rest = match (ended, ladder.is_complete()) {
+        (false, _) => "not walked to its end: the first are enough here",
+        (true, true) => "all that this way shows to the credential",
+        (true, false) => "there may be more, which no way that is open to the credential shows",
+    };
+    format!("{found} repositories{by}: {rest}")
+}
+
 fn steps(ladder: &Ladder, notes: &mut Notes) {
+    let passed = ladder.passed();
     for step in ladder.steps() {
         let outcome = match &step.finding {
             Some(finding) => format!(" ({}: {})", finding.code, finding.seen),
             None => String::new(),
         };
         notes.see(format!("{}: {} repositories{outcome}", step.method, step.found));
+        let views = passed.iter().filter(|passed| passed.method == step.method);
+        for view in views.filter_map(|passed| passed.view.as_ref()) {
+            notes.see(format!("    of {view}"));
+        }
     }
 }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::{StreamExt as _, stream};
 
 use super::examination::Examination;
 use super::notes::Notes;
 use crate::auth::Anonymous;
 use crate::client::RegistryClient;
+use crate::error::Fault;
 use crate::flavour::Registry;
 use crate::http::{Origin, Purpose};
 
@@ -17,24 +18,31 @@ const PORTS: [u16; 2] = [5050, 4567];
 /// The name of a host of its own begins so.
 const OWN_HOST: &str = "registry.";
 const HTTPS: u16 = 443;
-/// Time for one of them to answer.
+/// Time for one request to one of them.
 const ANSWER: Duration = Duration::from_secs(4);
 
 impl Examination {
-    /// Names the places that are worth a try, and says which of them answer. Only those are contacted that the gate allows as registries.
+    /// Names the places that are worth a try, and says which of them answer. Only those are contacted that the gate allows as registries, and
+    /// within the registry's budget: as many at once, at its rate, and counted with what is left of it.
     pub(super) async fn suggest_elsewhere(&self, notes: &mut Notes) {
         let places = candidates(&self.origin);
-        let answers = places.iter().map(|place| async {
-            let hop = place.hop(Purpose::Registry);
-            let says = match self.guard.check_host(&hop, hop.literal()) {
-                Err(_) => "worth a try, but not contacted: the policy does not allow it",
-                Ok(()) => self.ask(place).await,
-            };
-            format!("https://{}:{} {says}", place.host, place.port)
-        });
-        for line in join_all(answers).await {
+        let at_once = usize::from(self.access.budget.concurrency.max(1));
+        let tried: Vec<_> = places.iter().map(|place| self.try_place(place)).collect();
+        let mut answers = stream::iter(tried).buffered(at_once);
+        // Each as it comes: if there is no time for all of them, those that were asked are told of.
+        while let Some(line) = answers.next().await {
             notes.see(line);
         }
+    }
+
+    /// What another place says, if it may be asked.
+    async fn try_place(&self, place: &Origin) -> String {
+        let hop = place.hop(Purpose::Registry);
+        let says = match self.guard.check_host(&hop, hop.literal()) {
+            Err(_) => "worth a try, but not contacted: the policy does not allow it",
+            Ok(()) => self.ask(place).await,
+        };
+        format!("https://{}:{} {says}", place.host, place.port)
     }
 
     /// Asks another place as a stranger.
@@ -48,15 +56,21 @@ impl Examination {
         access.credentials = Arc::new(Anonymous);
         access.limits.retry.retries = 0;
         access.limits.connect = access.limits.connect.min(ANSWER);
-        let Ok(client) = RegistryClient::new(access) else {
+        access.limits.total = access.limits.total.min(ANSWER);
+        // One at a time, so that as many are in flight as places are asked.
+        access.budget.concurrency = 1;
+        let Ok(client) = RegistryClient::within(access, Arc::clone(&self.allowance)) else {
             return NOTHING;
         };
-        match tokio::time::timeout(ANSWER, Registry::recognise(client)).await {
-            Ok(Ok(_)) => "answers as a registry: give this URL",
-            Ok(Err(error)) if error.fault().chain().is_some() => {
+        match Registry::recognise(client).await {
+            Ok(_) => "answers as a registry: give this URL",
+            Err(error) if error.fault().chain().is_some() => {
                 "answers, with a certificate that is not trusted: examine this URL"
             }
-            _ => NOTHING,
+            Err(error) if matches!(error.fault(), Fault::BudgetSpent) => {
+                "worth a try, but not asked: the budget of requests is spent"
+            }
+            Err(_) => NOTHING,
         }
     }
 }

@@ -16,7 +16,7 @@ use super::question::Question;
 use crate::client::{Access, RegistryClient};
 use crate::error::{Fault, RegistryError, Subject};
 use crate::flavour::{ListedTag, Registry};
-use crate::http::{Guard, Limits, Origin, Purpose};
+use crate::http::{Allowance, Guard, Limits, Origin, Purpose};
 
 /// Time for one stage: what has been seen by then is reported, and the stage has failed.
 const STAGE: Duration = Duration::from_secs(30);
@@ -24,6 +24,8 @@ const STAGE: Duration = Duration::from_secs(30);
 /// One examination: what it is made of, and what it has learnt.
 pub(super) struct Examination {
     pub(super) access: Access,
+    /// The account of requests that everything asked here is on.
+    pub(super) allowance: Arc<Allowance>,
     pub(super) origin: Origin,
     pub(super) guard: Guard,
     pub(super) question: Question,
@@ -82,8 +84,13 @@ pub async fn diagnose(
         watch(&report);
         stages.push(report);
     }
+    if let Some(client) = &examination.client {
+        examination.facts.realm_hosts = client.realm_hosts();
+        examination.facts.storage_hosts = client.storage_hosts();
+    }
     Diagnosis {
         stages,
+        requests: examination.allowance.begun(),
         facts: examination.facts,
     }
 }
@@ -104,6 +111,7 @@ impl Examination {
         };
         let guard = Guard::new(Arc::clone(&access.gate), &origin.hop(Purpose::Registry));
         Self {
+            allowance: access.allowance(),
             access,
             origin,
             guard,

@@ -1,6 +1,7 @@
 //! The token, and what it grants.
 
-use portolan_shared::model::{CredentialFacts, Finding, FindingCode, Flavour, limits};
+use http::StatusCode;
+use portolan_shared::model::{CredentialFacts, Finding, FindingCode, RepositoryName, limits};
 
 use super::chain::days_left;
 use super::claims::Claims;
@@ -10,12 +11,10 @@ use super::root::named;
 use crate::api::Login;
 use crate::auth::Scope;
 use crate::client::RegistryClient;
-use crate::error::Subject;
+use crate::error::{Fault, Subject};
 
 /// Clocks that are further apart than so many seconds are worth a word: tokens are accepted for no longer beyond their end.
 const SKEW: u64 = 60;
-/// A token that lives no longer than so many seconds is renewed during any walk that is worth the name.
-const SHORT_LIFE: i64 = 300;
 
 impl Examination {
     /// Shows the login, once, and asks the product what it thinks of it.
@@ -54,6 +53,7 @@ impl Examination {
                 notes.fail();
             }
         }
+        self.entries(&client, notes).await;
         self.ending_certificates(notes);
         if !notes.has_error() {
             match registry.credential().await {
@@ -65,6 +65,23 @@ impl Examination {
             }
         }
         self.registry = Some(registry);
+    }
+
+    /// Says under which names the logins were found, where their source has several: that for the registry as such, and that for the
+    /// repository that was asked about.
+    async fn entries(&self, client: &RegistryClient, notes: &mut Notes) {
+        let whole = client.login_entry(None).await.ok().flatten();
+        if let Some(entry) = &whole {
+            notes.see(format!("the login is that of the entry {entry}"));
+        }
+        if let Some(repository) = &self.question.repository
+            && let Ok(Some(entry)) = client.login_entry(Some(repository)).await
+            && Some(&entry) != whole.as_ref()
+        {
+            notes.see(format!(
+                "{repository} has a login of its own, that of the entry {entry}"
+            ));
+        }
     }
 
     fn describe(&mut self, facts: Option<CredentialFacts>, notes: &mut Notes) {
@@ -107,19 +124,29 @@ impl Examination {
             let name = repository.as_str();
             notes.see(format!("{name}: {}", claims.actions_on("repository", name)));
             if !claims.grants("repository", name, "pull") {
-                let code = match self.flavour() {
-                    Some(Flavour::GitLab) => FindingCode::GitLabProjectNotVisible,
-                    _ => FindingCode::Denied,
-                };
-                let seen = format!("{}: the token grants nothing on {name}", self.name());
-                notes.find(Finding::new(code, &seen));
+                notes.find(self.not_granted(&client, &repository).await);
             }
-            return self.lifetime(&claims, notes);
+            return issued(&claims, notes);
         }
         if let Some(claims) = self.claims(&client, &Scope::Catalog, notes).await {
             notes.see(format!("catalog: {}", claims.actions_on("registry", "catalog")));
-            self.lifetime(&claims, notes);
+            issued(&claims, notes);
         }
+    }
+
+    /// What it means that a token grants nothing on a repository, in the product's terms where there are any.
+    async fn not_granted(&self, client: &RegistryClient, repository: &RepositoryName) -> Finding {
+        let fault = Fault::Denied {
+            status: StatusCode::UNAUTHORIZED,
+            code: None,
+        };
+        let error = client.error(Subject::Tags(repository.clone()), fault);
+        let finding = self.explained(&error).await;
+        if finding.code != FindingCode::Denied {
+            return finding;
+        }
+        let seen = format!("{}: the token grants nothing on {repository}", self.name());
+        Finding::new(FindingCode::Denied, &seen)
     }
 
     /// What a token for this says of itself; what there is to say instead goes to the notes.
@@ -148,21 +175,6 @@ impl Examination {
         }
     }
 
-    fn lifetime(&self, claims: &Claims, notes: &mut Notes) {
-        let whose = claims.subject.as_deref().unwrap_or("nobody by name");
-        let kind = claims
-            .auth_type
-            .as_ref()
-            .map_or_else(String::new, |kind| format!(" ({kind})"));
-        notes.see(format!("issued to {whose}{kind}"));
-        let Some(life) = claims.life else { return };
-        notes.see(format!("lives {life} s"));
-        if life <= SHORT_LIFE {
-            let seen = format!("{}: tokens live {life} s", self.name());
-            notes.find(Finding::new(FindingCode::TokenLifetime, &seen));
-        }
-    }
-
     /// How far the registry's clock is from ours, and what that is worth if it is too far.
     pub(super) fn skew(&self) -> Option<(String, Finding)> {
         let seconds = self.client.as_ref()?.clock_skew()?.as_secs();
@@ -173,5 +185,18 @@ impl Examination {
         let seen = format!("its clock is {} s {side} this machine's", seconds.unsigned_abs());
         let finding = Finding::new(FindingCode::ClockSkew, &format!("{}: {seen}", self.name()));
         Some((seen, finding))
+    }
+}
+
+/// To whom a token was issued, and for how long.
+fn issued(claims: &Claims, notes: &mut Notes) {
+    let whose = claims.subject.as_deref().unwrap_or("nobody by name");
+    let kind = claims
+        .auth_type
+        .as_ref()
+        .map_or_else(String::new, |kind| format!(" ({kind})"));
+    notes.see(format!("issued to {whose}{kind}"));
+    if let Some(life) = claims.life {
+        notes.see(format!("lives {life} s"));
     }
 }

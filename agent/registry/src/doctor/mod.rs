@@ -8,7 +8,7 @@
 //! - `notes`: what one stage has seen and found
 //! - `way` and `proxy`: policy, name resolution, route, TCP; `tls` and `chain`: the handshake and the certificates that were served
 //! - `root`: the API's root, the product, the challenge; `elsewhere`: other addresses where a registry may be instead
-//! - `login` and `claims`: the token, and what it grants
+//! - `login` and `claims`: the token, and what it grants; `lifetime`: whether it lives long enough
 //! - `content` and `image`: repositories, tags, a manifest, a config
 
 mod chain;
@@ -17,6 +17,7 @@ mod content;
 mod elsewhere;
 mod examination;
 mod image;
+mod lifetime;
 mod login;
 mod notes;
 mod proxy;

@@ -11,6 +11,8 @@ pub struct Question {
     pub repository: Option<RepositoryName>,
     /// What the registry's definition wants of it.
     pub patterns: RepositoryPatterns,
+    /// What the local policy allows of it, beside that.
+    pub allowed: RepositoryPatterns,
     /// What whoever asks knows of the local policy, beside the answers of the gate.
     pub policy: LocalPolicy,
     /// Time for everything: what has not been examined by then is skipped. At most [`limits::PROBE_SECONDS`].
@@ -31,6 +33,7 @@ impl Default for Question {
         Self {
             repository: None,
             patterns: RepositoryPatterns::all(),
+            allowed: RepositoryPatterns::all(),
             policy: LocalPolicy::default(),
             time: Duration::from_secs(limits::PROBE_SECONDS),
         }

@@ -1,5 +1,7 @@
 //! The API's root as a stranger meets it, the product behind it, and how it wants to be asked.
 
+use std::sync::Arc;
+
 use portolan_shared::model::{Detection, FindingCode};
 use url::Url;
 
@@ -18,7 +20,7 @@ const USUAL: &str = "registry/2.0";
 impl Examination {
     /// `GET /v2/` as a stranger.
     pub(super) async fn api(&mut self, notes: &mut Notes) {
-        let client = match RegistryClient::new(self.access.clone()) {
+        let client = match RegistryClient::within(self.access.clone(), Arc::clone(&self.allowance)) {
             Ok(client) => client,
             Err(error) => {
                 notes.fail();

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use super::examination::Examination;
 use super::notes::Notes;
 use crate::error::Fault;
-use crate::http::{Purpose, Refused};
+use crate::http::{Pass, Purpose, Refused};
 
 /// Addresses of one name that are tried; further ones are only shown.
 const ADDRESSES: usize = 8;
@@ -82,6 +82,14 @@ impl Examination {
         self.addresses = allowed;
     }
 
+    /// Waits as a request does, and has the connection counted as one. What is returned is its place in flight.
+    async fn admitted(&self) -> Pass {
+        let pass = self.guard.place().await;
+        self.guard.ready().await;
+        self.guard.contacted(&self.origin.hop(Purpose::Registry));
+        pass
+    }
+
     /// Says which way requests take.
     pub(super) fn route(&self, notes: &mut Notes) {
         notes.see(match self.proxy() {
@@ -93,9 +101,11 @@ impl Examination {
     /// Connects to every address; the first that answers is used for the next stage.
     pub(super) async fn tcp(&mut self, notes: &mut Notes) {
         if let Some(proxy) = self.proxy().cloned() {
+            let _pass = self.admitted().await;
             return self.tcp_by_proxy(&proxy, notes).await;
         }
         let port = self.origin.port;
+        let this = &*self;
         let tried = self.addresses.iter().take(ADDRESSES).map(|address| {
             let address = SocketAddr::new(*address, port);
             async move { (address, TcpStream::connect(address)) }
@@ -103,6 +113,7 @@ impl Examination {
         let within = self.access.limits.connect;
         let clock = &*self.access.clock;
         let attempts = tried.map(|attempt| async move {
+            let _pass = this.admitted().await;
             let begun = clock.uptime();
             let (address, connecting) = attempt.await;
             let outcome = tokio::time::timeout(within, connecting).await;

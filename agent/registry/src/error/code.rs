@@ -5,12 +5,17 @@ use portolan_shared::tls::{ChainProblem, ChainRefused, MissingTrust};
 
 use super::fault::Fault;
 use super::subject::Subject;
+use crate::auth::CredentialError;
 use crate::http::Purpose;
 
+/// What the ids of rules begin with that are not the local policy's, but those of the credential in use: the hosts that it is bound to.
+pub(super) const CREDENTIAL_RULES: &str = "credential:";
+
 impl Fault {
-    /// The code of the finding that this makes, met while reading `subject`.
-    pub(super) fn code(&self, subject: &Subject) -> FindingCode {
+    /// The code of the finding that this makes, met at `host`, a name with or without a port, while reading `subject`.
+    pub(super) fn code(&self, host: &str, subject: &Subject) -> FindingCode {
         match self {
+            Self::Policy { rule, .. } if rule.starts_with(CREDENTIAL_RULES) => FindingCode::CredentialUnbound,
             Self::Policy {
                 purpose: Purpose::Storage,
                 ..
@@ -19,6 +24,7 @@ impl Fault {
             Self::Policy { .. } => FindingCode::PolicyRefused,
             Self::Address { .. } => FindingCode::AddressRefused,
             Self::BudgetSpent => FindingCode::BudgetSpent,
+            Self::Unresolved if is_single_label(host) => FindingCode::NameSingleLabel,
             Self::Unresolved => FindingCode::NameResolution,
             Self::PortClosed => FindingCode::PortClosed,
             Self::ConnectTimedOut => FindingCode::ConnectTimedOut,
@@ -39,9 +45,11 @@ impl Fault {
                 purpose: Purpose::Storage,
                 ..
             } => FindingCode::StorageUnreachable,
-            Self::Elsewhere { fault, .. } => fault.code(subject),
+            Self::Elsewhere { host, fault, .. } => fault.code(host, subject),
+            Self::Credential(CredentialError::Sealed(_)) => FindingCode::CredentialRefused,
             Self::Credential(_) => FindingCode::CredentialUnavailable,
             Self::LoginRefused { .. } => FindingCode::AuthenticationFailed,
+            Self::LoginHeldBack => FindingCode::CredentialHeldBack,
             Self::Unfit {
                 kind: CredentialKind::CiJobToken,
             } => FindingCode::CredentialOfJob,
@@ -77,7 +85,9 @@ impl Fault {
             Self::Schema1 => FindingCode::ManifestSchema1,
             Self::WebPage => FindingCode::WebPage,
             Self::Protocol { .. } => FindingCode::Protocol,
-            Self::RateLimited { .. } | Self::TurnedAway => FindingCode::RateLimited,
+            Self::RateLimited { .. } | Self::QuotaUsedUp { .. } | Self::TurnedAway => {
+                FindingCode::RateLimited
+            }
             Self::Unavailable { .. } => FindingCode::Unavailable,
             Self::TooLarge { .. } if matches!(subject, Subject::Manifest(..)) => {
                 FindingCode::ManifestTooLarge
@@ -87,6 +97,12 @@ impl Fault {
             Self::Internal { .. } => FindingCode::Internal,
         }
     }
+}
+
+/// Whether a name is none of the public DNS, but one that some network gives to what is in it.
+fn is_single_label(host: &str) -> bool {
+    let name = host.split_once(':').map_or(host, |(name, _)| name);
+    !name.contains(['.', '[']) && !name.eq_ignore_ascii_case("localhost")
 }
 
 fn of_missing(subject: &Subject) -> FindingCode {

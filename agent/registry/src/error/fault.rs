@@ -145,6 +145,9 @@ pub enum Fault {
         /// Where it usually is, if the product does not say. Nobody has asked there.
         candidates: Vec<String>,
     },
+    /// So many credentials were refused within a day, or so many of one program in a row, that one which may be refused too is not sent.
+    #[error("the credential was not sent: so many were refused within a day that no unknown one is risked")]
+    LoginHeldBack,
     /// It is known beforehand that the answer would be no.
     #[error("not asked: {why}")]
     NotAsked {
@@ -194,6 +197,14 @@ pub enum Fault {
     RateLimited {
         /// With which status.
         status: StatusCode,
+    },
+    /// Nothing is left of the server's quota, and for that it has been waited as long as is borne: nothing is sent.
+    #[error("nothing is left of the quota at {host}, after {} s of waiting for it", waited.as_secs())]
+    QuotaUsedUp {
+        /// `HOST:PORT` whose quota it is.
+        host: String,
+        /// How long was waited for it, over all requests.
+        waited: Duration,
     },
     /// The server kept failing.
     #[error("the server kept failing ({})", status.as_u16())]
@@ -272,6 +283,7 @@ impl Fault {
             | Self::TurnedAway
             | Self::TimedOut { .. }
             | Self::RateLimited { .. }
+            | Self::QuotaUsedUp { .. }
             | Self::Unavailable { .. } => true,
             _ => false,
         }

@@ -4,8 +4,10 @@ use std::fmt;
 
 use portolan_shared::model::Finding;
 
+use super::code::CREDENTIAL_RULES;
 use super::fault::Fault;
 use super::subject::Subject;
+use crate::auth::CredentialError;
 use crate::http::Purpose;
 
 /// Reading something from a registry failed. [`std::error::Error::source`] is the [`Fault`].
@@ -100,7 +102,7 @@ impl RegistryError {
     pub(crate) fn concerns_credential(&self) -> bool {
         matches!(
             self.0.fault,
-            Fault::Credential(_) | Fault::LoginRefused { .. } | Fault::Unfit { .. }
+            Fault::Credential(_) | Fault::LoginRefused { .. } | Fault::LoginHeldBack | Fault::Unfit { .. }
         )
     }
 
@@ -139,6 +141,7 @@ impl RegistryError {
                 | Fault::Tls { .. }
                 | Fault::Credential(_)
                 | Fault::LoginRefused { .. }
+                | Fault::LoginHeldBack
                 | Fault::Unfit { .. }
                 | Fault::WebAddress { .. }
                 | Fault::Realm { .. }
@@ -162,6 +165,20 @@ impl RegistryError {
         let seen = match (fault, chain) {
             (Fault::Elsewhere { host, .. }, Some(refused)) => format!("{host}: {}", refused.reason),
             (_, Some(refused)) => format!("{registry}: {}", refused.reason),
+            (
+                Fault::Policy {
+                    host,
+                    port,
+                    purpose,
+                    rule,
+                },
+                None,
+            ) if rule.starts_with(CREDENTIAL_RULES) => {
+                format!(
+                    "{registry}: {host}:{port} is no {purpose} that the sealed credential is bound to (rule {rule})"
+                )
+            }
+            (Fault::Credential(error @ CredentialError::Sealed(_)), None) => format!("{registry}: {error}"),
             // Neither whether a file is there nor what is in it: whoever names references must not learn that. The local log says it.
             (Fault::Credential(_), None) => {
                 format!("{registry}: the credential could not be read; the agent's log says why")
@@ -182,7 +199,7 @@ impl RegistryError {
             }
             (_, None) => format!("{registry}: {fault}, reading {subject}"),
         };
-        let finding = Finding::new(fault.code(subject), &seen);
+        let finding = Finding::new(fault.code(registry, subject), &seen);
         match chain {
             // Whoever has to find the right CA needs the whole of what was presented.
             Some(refused) => finding.with_detail(&refused.chain.to_string()),

@@ -1,17 +1,15 @@
 //! What can be told of a credential by its form alone, when the product says nothing of it.
 //!
 //! The kind is told by the user name. When it ends, a secret says itself that is a JWT (RFC 7519, `exp`), as access tokens of Artifactory and
-//! of clouds are. It is read where the registry is sent the secret itself, by Basic or as a token; where a token service is asked, what the
-//! registry is sent is that service's token and says nothing of the login. Nothing else is read of a secret, and nothing of it is ever shown.
+//! of clouds are. It is read here and nowhere sent: whether the registry asks for the secret itself or has a token service makes no
+//! difference. Nothing else is read of a secret, and nothing of it is ever shown.
 
-use data_encoding::{BASE64, BASE64URL_NOPAD};
-use http::HeaderValue;
+use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
 use portolan_shared::model::{CredentialFacts, CredentialKind};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::auth::Scope;
 use crate::client::RegistryClient;
 use crate::error::Fault;
 
@@ -37,12 +35,9 @@ pub(super) async fn by_form(
         None if hint.kind == CredentialKind::OauthToken => CredentialFacts::of_kind(hint.kind),
         None => CredentialFacts::of_kind(CredentialKind::Unknown),
     };
-    // An identity token is for the token service alone.
+    // An identity token is renewed by whoever keeps it: its end is not that of the login.
     if facts.kind != CredentialKind::OauthToken || hint.username().is_some() {
-        // That no token is given now is said where it matters.
-        let sent = client.authorization(&Scope::Login).await.unwrap_or_default();
-        let secret = sent.and_then(|sent| secret_of(&sent, hint.username().is_some()));
-        facts.expires_at = secret.and_then(|secret| end_of(&secret));
+        facts.expires_at = hint.read_secret(end_of);
     }
     Ok(Some(facts))
 }
@@ -64,20 +59,11 @@ fn is_like_a_secret(name: &str) -> bool {
     (is_plain && name.len() >= TOKEN_BYTES) || payload(name).is_some()
 }
 
-/// The secret in what is sent to the registry: the password of Basic, or a token that was given to be sent as it is.
-fn secret_of(sent: &HeaderValue, with_name: bool) -> Option<Zeroizing<String>> {
-    let sent = sent.to_str().ok().filter(|sent| sent.len() <= SECRET_BYTES)?;
-    if !with_name {
-        return Some(Zeroizing::new(sent.strip_prefix("Bearer ")?.to_owned()));
-    }
-    let pair = BASE64.decode(sent.strip_prefix("Basic ")?.as_bytes()).ok()?;
-    let pair = Zeroizing::new(pair);
-    let (_, secret) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
-    Some(Zeroizing::new(secret.to_owned()))
-}
-
 /// The second part of three, if the first two are base64url.
 fn payload(secret: &str) -> Option<Zeroizing<Vec<u8>>> {
+    if secret.len() > SECRET_BYTES {
+        return None;
+    }
     let mut parts = secret.split('.');
     let (header, claims, _) = (parts.next()?, parts.next()?, parts.next()?);
     if parts.next().is_some() || !header.starts_with("eyJ") {
@@ -135,21 +121,8 @@ mod tests {
         for other in ["password", "a.b.c", "", &format!("{jwt}.x"), &format!("x{jwt}")] {
             assert_eq!(end_of(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn the_secret_is_found_in_what_the_registry_is_sent_and_not_in_what_a_token_service_gave() {
-        let of = |sent: &str, with_name| {
-            let header = HeaderValue::from_str(sent).unwrap();
-            secret_of(&header, with_name).map(|secret| secret.to_string())
-        };
-        let basic = format!("Basic {}", BASE64.encode(b"jane:pass:word"));
-        assert_eq!(of(&basic, true).as_deref(), Some("pass:word"));
-        assert_eq!(of("Bearer token", false).as_deref(), Some("token"));
-        assert_eq!(of("Bearer of-the-service", true), None);
-        for none in ["Basic !", "Basic", "Basic amFuZQ=="] {
-            assert_eq!(of(none, true), None, "{none}");
-        }
+        let long = format!(r#"{{"exp":1800000000,"pad":"{}"}}"#, "x".repeat(SECRET_BYTES));
+        assert_eq!(end_of(&self::jwt(&long)), None, "longer than is looked at");
     }
 
     #[test]

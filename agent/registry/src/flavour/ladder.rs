@@ -38,12 +38,35 @@ impl Wanted {
 pub struct Ladder {
     rungs: VecDeque<Rung>,
     steps: Vec<DiscoveryStep>,
+    /// What the methods that are behind us looked at.
+    passed: Vec<Passed>,
     /// Of every name so far a keyed hash.
     seen: HashSet<u128>,
     hashers: [RandomState; 2],
     /// Names that are given, beside those that the operator named.
     bound: usize,
     complete: bool,
+}
+
+/// What one method looked at.
+#[derive(Clone)]
+pub(crate) struct Passed {
+    /// Which.
+    pub(crate) method: DiscoveryMethod,
+    /// Where its names come from, if there is more to say than how many.
+    pub(crate) view: Option<String>,
+    /// What is worth knowing of what it passed on the way.
+    pub(crate) asides: Vec<Finding>,
+}
+
+impl Passed {
+    fn of(rung: &Rung) -> Self {
+        Self {
+            method: rung.method,
+            view: rung.pages.view(),
+            asides: rung.pages.asides(),
+        }
+    }
 }
 
 impl Ladder {
@@ -69,6 +92,7 @@ impl Ladder {
         Self {
             rungs,
             steps: Vec::new(),
+            passed: Vec::new(),
             seen: HashSet::new(),
             hashers: [RandomState::new(), RandomState::new()],
             bound: client.limits().repositories,
@@ -130,6 +154,7 @@ impl Ladder {
                     };
                     step.finding = shortfall.or_else(unreadable).or(remark);
                     let ends = rung.shows_all && step.complete;
+                    self.passed.push(Passed::of(rung));
                     self.rungs.pop_front();
                     if ends {
                         self.complete = true;
@@ -138,6 +163,7 @@ impl Ladder {
                 }
                 Err(error) => {
                     step.finding = Some(error.finding());
+                    self.passed.push(Passed::of(rung));
                     self.rungs.pop_front();
                     if error.concerns_whole_registry() {
                         self.rungs.clear();
@@ -187,6 +213,12 @@ impl Ladder {
     #[must_use]
     pub fn steps(&self) -> &[DiscoveryStep] {
         &self.steps
+    }
+
+    /// What the methods that were tried looked at so far, the one that is not at its end among them.
+    pub(crate) fn passed(&self) -> Vec<Passed> {
+        let current = self.rungs.front().map(Passed::of);
+        self.passed.iter().cloned().chain(current).collect()
     }
 
     /// Whether, at the end, everything was listed that this credential can see.

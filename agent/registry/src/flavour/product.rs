@@ -25,6 +25,16 @@ pub(crate) trait RepositoryPages: Send {
         0
     }
 
+    /// So far: where the names come from, such as from how many projects, for people; `None` if there is no more to say than how many.
+    fn view(&self) -> Option<String> {
+        None
+    }
+
+    /// So far: what is worth knowing of what was passed on the way, though it takes nothing from the list.
+    fn asides(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
     /// Once the end was reached: why this is not everything that the method could have shown.
     fn shortfall(&self) -> Option<Finding> {
         None
@@ -94,6 +104,17 @@ pub(crate) trait Product: Send + Sync {
 
     /// The product's own way to list tags with what they point to.
     fn tags(
+        &self,
+        client: &RegistryClient,
+        repository: &RepositoryName,
+    ) -> Option<(ListingMethod, Box<dyn TagPages>)> {
+        let _ = (client, repository);
+        None
+    }
+
+    /// A way to list tags where the product's own and everybody's have both failed. Nothing but the names is taken on trust: what they point
+    /// to is asked of the registry.
+    fn last_tags(
         &self,
         client: &RegistryClient,
         repository: &RepositoryName,

@@ -164,6 +164,7 @@ impl Registry {
             native,
             Arc::clone(&self.listings),
         )
+        .or_at_last(self.product.last_tags(&self.client, repository))
     }
 
     /// How tags were listed so far, in order of preference.
@@ -200,6 +201,7 @@ impl Registry {
             detection: Some(self.detection().clone()),
             credential,
             certificates: self.client.certificates(),
+            ..RegistryFacts::default()
         }
     }
 

@@ -9,9 +9,11 @@ use portolan_shared::process::{Clock, Uptime};
 
 use crate::error::Fault;
 
-/// Counts every request begun: repeated ones, redirects and token requests are no exception.
+/// Counts every request begun: repeated ones, redirects and token requests are no exception. Shared by all clients that work on one registry's
+/// account.
 pub(crate) struct Allowance {
     left: Option<AtomicU64>,
+    begun: AtomicU64,
     pace: Option<Pace>,
     clock: Arc<dyn Clock>,
 }
@@ -49,6 +51,7 @@ impl Allowance {
     pub(crate) fn new(per_second: Option<NonZeroU16>, left: Option<u64>, clock: Arc<dyn Clock>) -> Self {
         Self {
             left: left.map(AtomicU64::new),
+            begun: AtomicU64::new(0),
             pace: per_second.map(Pace::new),
             clock,
         }
@@ -66,7 +69,13 @@ impl Allowance {
                 tokio::time::sleep(wait).await;
             }
         }
+        self.begun.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Requests begun so far.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
     }
 }
 
@@ -125,5 +134,6 @@ mod tests {
         let begun = tokio::time::Instant::now();
         assert!(matches!(allowance.turn().await, Err(Fault::BudgetSpent)));
         assert!(begun.elapsed().is_zero(), "nobody waits for nothing");
+        assert_eq!(allowance.begun(), 3, "what is refused is not begun");
     }
 }

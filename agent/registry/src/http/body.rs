@@ -12,13 +12,13 @@ use crate::error::Fault;
 const AHEAD: usize = 64 * 1024;
 
 /// Reads the whole body; more than `bound` bytes is an error, and so is a pause longer than `idle`. A declared length decides nothing:
-/// too large is what has been seen to be.
+/// too large is what has been seen to be. What `received` says no to is not read on.
 pub(super) async fn read_whole(
     response: Response,
     bound: usize,
     idle: Duration,
     way: Way<'_>,
-    received: impl Fn(usize),
+    received: impl Fn(usize) -> Result<(), Fault>,
 ) -> Result<Bytes, Fault> {
     read(response, bound, idle, way, received)
         .await
@@ -37,7 +37,7 @@ pub(super) async fn read_start(
     bound: usize,
     idle: Duration,
     way: Way<'_>,
-    received: impl Fn(usize),
+    received: impl Fn(usize) -> Result<(), Fault>,
 ) -> Result<Bytes, Fault> {
     read(response, bound, idle, way, received)
         .await
@@ -49,7 +49,7 @@ async fn read(
     bound: usize,
     idle: Duration,
     way: Way<'_>,
-    received: impl Fn(usize),
+    received: impl Fn(usize) -> Result<(), Fault>,
 ) -> Result<(Bytes, bool), Fault> {
     // Most bodies come in one piece, which is then passed on as it is.
     let mut first = Bytes::new();
@@ -64,7 +64,7 @@ async fn read(
             Ok(None) => return Ok((rest.freeze(), true)),
             Err(error) => return Err(fault_of(&error, way)),
         };
-        received(chunk.len());
+        received(chunk.len())?;
         let so_far = first.len().max(rest.len());
         if so_far + chunk.len() > bound {
             return Ok((if rest.is_empty() { first } else { rest.freeze() }, false));

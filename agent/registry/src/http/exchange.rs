@@ -18,8 +18,10 @@ use super::endpoint::{Builder, Endpoint, Endpoints, Origin};
 use super::failure::{PROXY_WANTS_LOGIN, fault_of};
 use super::guard::{Guard, Purpose};
 use super::limits::Limits;
+use super::neighbours::Neighbours;
 use super::pauses::Pauses;
 use super::resolve::Resolver;
+use super::waits::Waits;
 use super::{body, redirect};
 use crate::error::Fault;
 
@@ -32,7 +34,7 @@ pub(crate) struct TransportParts {
     pub(crate) limits: Limits,
     pub(crate) keep: usize,
     pub(crate) proxies: ProxyRules,
-    pub(crate) allowance: Allowance,
+    pub(crate) allowance: Arc<Allowance>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
 }
@@ -42,10 +44,12 @@ pub(crate) struct Transport {
     pub(super) endpoints: Endpoints,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) rng: Arc<dyn Rng>,
-    pub(super) allowance: Allowance,
+    pub(super) allowance: Arc<Allowance>,
     pub(super) pauses: Pauses,
+    pub(super) waits: Waits,
     /// The registry's last `Date`, and when it came.
     date: Mutex<Option<(HeaderValue, Timestamp)>>,
+    neighbours: Neighbours,
     pub(crate) counters: Counters,
 }
 
@@ -112,7 +116,9 @@ impl Transport {
             rng: parts.rng,
             allowance: parts.allowance,
             pauses: Pauses::default(),
+            waits: Waits::default(),
             date: Mutex::default(),
+            neighbours: Neighbours::default(),
             counters: Counters::default(),
         })
     }
@@ -144,69 +150,119 @@ impl Transport {
         Some(said.timestamp().duration_since(now))
     }
 
+    /// Notes a host that the registry named as its token service.
+    pub(crate) fn note_realm(&self, realm: &Url) {
+        self.neighbours.note(self.registry(), Purpose::Realm, realm);
+    }
+
+    /// Hosts beside the registry's own that it named, or redirected to, for this purpose: as `HOST:PORT`, also those that were refused.
+    pub(crate) fn neighbours(&self, purpose: Purpose) -> Vec<String> {
+        self.neighbours.hosts(purpose)
+    }
+
     /// The certificates that were served and trusted so far.
     pub(crate) fn certificates(&self) -> Vec<CertificateFacts> {
         self.endpoints.certificates()
     }
 
-    /// One attempt, within its time.
+    /// One attempt, within its time. Waiting for permission between redirects is not the server's doing, and counts for nothing.
     pub(super) async fn attempt(&self, outgoing: &Outgoing) -> Result<Reply, Fault> {
-        tokio::time::timeout(outgoing.total, self.follow(outgoing))
-            .await
-            .unwrap_or(Err(Fault::TimedOut {
-                after: outgoing.total,
-            }))
-    }
-
-    async fn follow(&self, outgoing: &Outgoing) -> Result<Reply, Fault> {
-        let mut url = outgoing.url.clone();
-        let mut purpose = outgoing.purpose;
-        let mut authorization = outgoing.authorization.as_ref();
-        let mut elsewhere = false;
+        let mut left = outgoing.total;
+        let mut leg = Leg {
+            url: outgoing.url.clone(),
+            purpose: outgoing.purpose,
+            authorization: outgoing.authorization.as_ref(),
+            elsewhere: false,
+        };
         for hop in 0..=self.limits().redirects {
             if hop > 0 {
-                // For the first one, somebody has waited before the time began to count.
+                // For the first one, somebody has waited before.
                 self.guard().ready().await;
                 self.allowance.turn().await?;
             }
-            let endpoint = self.endpoints.admit(&url, purpose)?;
-            let request = build(outgoing, url.clone(), authorization);
-            self.counters.requests.fetch_add(1, Ordering::Relaxed);
-            let response = endpoint.client.execute(request).await.map_err(|error| {
-                fault_of(&error, endpoint.way()).at(purpose, || endpoint.origin.authority())
-            })?;
-            if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
-                && let Some(proxy) = endpoint.way().proxy
-            {
-                return Err(Fault::ProxyRefused {
-                    proxy: proxy.to_owned(),
-                    problem: PROXY_WANTS_LOGIN,
-                });
+            let began = self.clock.uptime();
+            let arrived = tokio::time::timeout(left, self.walk(outgoing, leg)).await;
+            match arrived.unwrap_or(Err(Fault::TimedOut {
+                after: outgoing.total,
+            }))? {
+                Arrived::Answer(reply) => return Ok(reply),
+                Arrived::Onward(next) => leg = next,
             }
-            let to = if outgoing.follow {
-                redirect::target(&url, response.status(), response.headers())?
-            } else {
-                None
-            };
-            let Some(to) = to else {
-                return self.read(outgoing, &endpoint, response, url, elsewhere).await;
-            };
-            if !endpoint.origin.is_of(&to) {
-                // Whatever comes next, even a way back, is not what the login was meant for.
-                authorization = None;
-                elsewhere = true;
-                purpose = if purpose == Purpose::Realm {
-                    Purpose::Realm
-                } else {
-                    Purpose::Storage
-                };
-            }
-            url = to;
+            left = left.saturating_sub(self.clock.uptime().since(began));
         }
         Err(Fault::Redirect {
-            to: url.host_str().map(str::to_owned),
+            to: leg.url.host_str().map(str::to_owned),
             why: "more often than is followed",
         })
+    }
+
+    /// One request, and what it led to.
+    async fn walk<'o>(&self, outgoing: &Outgoing, leg: Leg<'o>) -> Result<Arrived<'o>, Fault> {
+        let Leg {
+            url,
+            purpose,
+            authorization,
+            elsewhere,
+        } = leg;
+        let endpoint = self.endpoints.admit(&url, purpose)?;
+        let request = build(outgoing, url.clone(), authorization);
+        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        self.guard().contacted(&endpoint.origin.hop(purpose));
+        let response =
+            endpoint.client.execute(request).await.map_err(|error| {
+                fault_of(&error, endpoint.way()).at(purpose, || endpoint.origin.authority())
+            })?;
+        // Before anything is made of it, so that neither redirects nor answers without a body come for nothing.
+        self.received(&endpoint, header_bytes(response.headers()))?;
+        if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            && let Some(proxy) = endpoint.way().proxy
+        {
+            return Err(Fault::ProxyRefused {
+                proxy: proxy.to_owned(),
+                problem: PROXY_WANTS_LOGIN,
+            });
+        }
+        let to = if outgoing.follow {
+            redirect::target(&url, response.status(), response.headers())?
+        } else {
+            None
+        };
+        let Some(to) = to else {
+            let reply = self.read(outgoing, &endpoint, response, url, elsewhere).await?;
+            return Ok(Arrived::Answer(reply));
+        };
+        if endpoint.origin.is_of(&to) {
+            return Ok(Arrived::Onward(Leg {
+                url: to,
+                purpose,
+                authorization,
+                elsewhere,
+            }));
+        }
+        let purpose = match purpose {
+            Purpose::Realm => Purpose::Realm,
+            Purpose::Registry | Purpose::Storage => Purpose::Storage,
+        };
+        self.neighbours.note(self.registry(), purpose, &to);
+        Ok(Arrived::Onward(Leg {
+            url: to,
+            purpose,
+            // Whatever comes next, even a way back, is not what the login was meant for.
+            authorization: None,
+            elsewhere: true,
+        }))
+    }
+
+    fn received(&self, endpoint: &Endpoint, count: usize) -> Result<(), Fault> {
+        let hop = endpoint.origin.hop(endpoint.purpose);
+        self.guard()
+            .received(&hop, count)
+            .map_err(|refusal| Fault::Policy {
+                host: endpoint.origin.host.clone(),
+                port: endpoint.origin.port,
+                purpose: endpoint.purpose,
+                rule: refusal.rule,
+            })
     }
 
     async fn read(
@@ -221,6 +277,7 @@ impl Transport {
         let headers = std::mem::take(response.headers_mut());
         let received = |count: usize| {
             self.counters.bytes.fetch_add(count as u64, Ordering::Relaxed);
+            self.received(endpoint, count)
         };
         let idle = self.limits().idle;
         let body = if outgoing.method == Method::HEAD || status == StatusCode::NOT_MODIFIED {
@@ -249,6 +306,29 @@ impl Transport {
             elsewhere,
         })
     }
+}
+
+/// Where a request goes, and what it takes along.
+struct Leg<'o> {
+    url: Url,
+    purpose: Purpose,
+    authorization: Option<&'o HeaderValue>,
+    /// Whether a redirect has left the origin that was asked.
+    elsewhere: bool,
+}
+
+/// What a request led to.
+enum Arrived<'o> {
+    Answer(Reply),
+    Onward(Leg<'o>),
+}
+
+/// Bytes of names and values: about what came, however it was packed.
+fn header_bytes(headers: &HeaderMap) -> usize {
+    let sizes = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    sizes.sum()
 }
 
 fn build(outgoing: &Outgoing, url: Url, authorization: Option<&HeaderValue>) -> reqwest::Request {

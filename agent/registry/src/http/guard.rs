@@ -70,13 +70,40 @@ impl Refusal {
     }
 }
 
+/// A place among the requests in flight: given back when dropped.
+#[derive(Default)]
+pub struct Pass(
+    #[expect(dead_code, reason = "held for what it does when it is dropped")] Option<Box<dyn Send>>,
+);
+
+impl Pass {
+    /// A place that is given back by dropping `place`.
+    #[must_use]
+    pub fn of(place: impl Send + 'static) -> Self {
+        Self(Some(Box::new(place)))
+    }
+}
+
 /// Whether and when requests may be sent: the local policy on the hosts that may be contacted, and a moment to wait for. Asked on every
 /// request, so answers must be quick and may change.
+///
+/// What a gate could forget to pass on to the one behind it without anybody noticing has no default: only questions that a forgetful gate
+/// answers with no have one.
 #[async_trait]
 pub trait Gate: Send + Sync {
     /// Returns once the next request may be sent. Waited for before every one of them: repeated ones, redirects and token requests are
     /// no exception.
-    async fn ready(&self) {}
+    async fn ready(&self);
+
+    /// Waits for a place among the requests in flight of whoever has this gate, beside the bound of the client itself. Asked once for each
+    /// attempt at a request, redirects included, before [`Gate::ready`]: a turn that was taken is used at once.
+    async fn place(&self) -> Pass;
+
+    /// A request goes to this host now, or a connection of the doctor's: everything was asked, and answered with yes.
+    fn contacted(&self, hop: &Hop<'_>);
+
+    /// So many bytes came from this host: of an answer's headers, or of its body. A refusal ends the reading of it.
+    fn received(&self, hop: &Hop<'_>, bytes: usize) -> Result<(), Refusal>;
 
     /// Whether this host may be contacted at all. Asked before any name is resolved.
     fn check_host(&self, hop: &Hop<'_>) -> Result<(), Refusal>;
@@ -101,7 +128,20 @@ pub trait Gate: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AnyHost;
 
+#[async_trait]
 impl Gate for AnyHost {
+    async fn ready(&self) {}
+
+    async fn place(&self) -> Pass {
+        Pass::default()
+    }
+
+    fn contacted(&self, _: &Hop<'_>) {}
+
+    fn received(&self, _: &Hop<'_>, _: usize) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     fn check_host(&self, _: &Hop<'_>) -> Result<(), Refusal> {
         Ok(())
     }
@@ -142,15 +182,17 @@ const FOREIGN_PORTS: [u16; 24] = [
     5432, 6379, 11211,
 ];
 
-/// Gate and address rules together.
+/// Gate and address rules together, as every request meets them.
 #[derive(Clone)]
-pub(crate) struct Guard {
+pub struct Guard {
     gate: Arc<dyn Gate>,
     rules: AddressRules,
 }
 
 impl Guard {
-    pub(crate) fn new(gate: Arc<dyn Gate>, registry: &Hop<'_>) -> Self {
+    /// For one registry.
+    #[must_use]
+    pub fn new(gate: Arc<dyn Gate>, registry: &Hop<'_>) -> Self {
         let loopback = registry.host == "localhost" || registry.literal().is_some_and(means_loopback);
         Self {
             gate,
@@ -161,7 +203,7 @@ impl Guard {
     }
 
     /// Checks the host, and its address if it is written as one: reqwest asks no resolver then.
-    pub(crate) fn check_host(&self, hop: &Hop<'_>, literal: Option<IpAddr>) -> Result<(), Refused> {
+    pub fn check_host(&self, hop: &Hop<'_>, literal: Option<IpAddr>) -> Result<(), Refused> {
         if hop.purpose != Purpose::Registry && FOREIGN_PORTS.contains(&hop.port) {
             return Err(Refused::Host(Refusal::by("port.foreign")));
         }
@@ -174,7 +216,8 @@ impl Guard {
         }
     }
 
-    pub(crate) fn check_address(&self, hop: &Hop<'_>, address: IpAddr) -> Result<(), Refusal> {
+    /// Checks an address that the host's name resolved to.
+    pub fn check_address(&self, hop: &Hop<'_>, address: IpAddr) -> Result<(), Refusal> {
         self.rules.check(address, self.gate.allows_loopback(hop))?;
         self.gate.check_address(hop, address)
     }
@@ -191,12 +234,26 @@ impl Guard {
     pub(crate) async fn ready(&self) {
         self.gate.ready().await;
     }
+
+    pub(crate) async fn place(&self) -> Pass {
+        self.gate.place().await
+    }
+
+    pub(crate) fn received(&self, hop: &Hop<'_>, bytes: usize) -> Result<(), Refusal> {
+        self.gate.received(hop, bytes)
+    }
+
+    pub(crate) fn contacted(&self, hop: &Hop<'_>) {
+        self.gate.contacted(hop);
+    }
 }
 
 /// What was refused.
 #[derive(Debug)]
-pub(crate) enum Refused {
+pub enum Refused {
+    /// The host.
     Host(Refusal),
+    /// The address that the host is written as.
     Address(IpAddr, Refusal),
 }
 

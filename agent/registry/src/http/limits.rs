@@ -36,7 +36,9 @@ pub struct Limits {
     pub referrers: usize,
     /// Longest single wait that a server may ask for with `Retry-After`; longer ones are cut to this.
     pub longest_wait: Duration,
-    /// Sum of the waits for one request while its server says that it is busy: fails as rate-limited beyond.
+    /// Sum of the waits while a server says that it is busy, or that nothing is left of its quota: rate-limited beyond. It is counted for each
+    /// request, and for each host over all requests of a client, which every good answer lowers by 10 s: at the bound nothing is waited
+    /// for any more, so that requests to that host fail at once while it lasts, and are sent without waiting afterwards.
     pub patience: Duration,
     /// How failures that may pass are tried again.
     pub retry: RetryPolicy,

@@ -5,7 +5,9 @@
 //! - `endpoint`: one connection pool a host, with that host's TLS configuration
 //! - `exchange`: one attempt: redirects, deadlines, the bounded body
 //! - `redirect`, `body`, `retry`, `quota`: what `exchange` and `patience` decide by
-//! - `throttle`, `allowance`, `pauses`: how many requests at once, a second, and altogether, and which hosts are left alone for a while
+//! - `neighbours`: which other hosts the registry speaks of
+//! - `throttle`, `allowance`, `pauses`, `waits`: how many requests at once, a second, and altogether, which hosts are left alone for a while,
+//!   and how long altogether
 //! - `patience`: what is tried again
 //! - `failure`: what went wrong, from the library's errors
 
@@ -16,21 +18,24 @@ mod exchange;
 mod failure;
 mod guard;
 mod limits;
+mod neighbours;
 mod patience;
+#[cfg(test)]
+mod patience_tests;
 mod pauses;
 mod quota;
 mod redirect;
 mod resolve;
 mod retry;
 mod throttle;
+mod waits;
 
-pub use guard::{AddressRules, AnyHost, Gate, Hop, Purpose, Refusal};
+pub use guard::{AddressRules, AnyHost, Gate, Guard, Hop, Pass, Purpose, Refusal, Refused};
 pub use limits::Limits;
 pub use resolve::{Resolver, SystemResolver};
 
 pub(crate) use allowance::Allowance;
 pub(crate) use endpoint::Origin;
 pub(crate) use exchange::{Outgoing, Reply, Transport, TransportParts};
-pub(crate) use guard::{Guard, Refused};
 pub(crate) use limits::URL_BYTES;
 pub(crate) use throttle::Throttle;

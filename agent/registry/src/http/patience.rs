@@ -18,8 +18,8 @@ use crate::error::Fault;
 impl Transport {
     /// Sends the request until there is an answer, or no sense in trying again.
     ///
-    /// A server that says it is busy is waited for, up to [`Limits::patience`](super::Limits::patience): that makes a run late, not
-    /// failed. Failures that may pass are tried again a few times.
+    /// A server that says it is busy, or that nothing is left of its quota, is waited for, up to
+    /// [`Limits::patience`](super::Limits::patience): that makes a run late, not failed. Failures that may pass are tried again a few times.
     pub(crate) async fn send(&self, throttle: &Throttle, outgoing: &Outgoing) -> Result<Reply, Fault> {
         let policy = self.limits().retry;
         let mut line = policy.start();
@@ -45,12 +45,13 @@ impl Transport {
                     let own = busy.next_delay(rng, None).unwrap_or(policy.longest);
                     let asked = asked.map(|asked| asked.min(self.limits().longest_wait));
                     let wait = asked.unwrap_or_default() + own.min(asked.unwrap_or(own).max(policy.first));
-                    if waited >= self.limits().patience {
-                        return Err(Fault::RateLimited { status });
-                    }
                     // What this host's quota makes the next try wait for is a part of it.
                     let counted = Counted::of(&outgoing.method, &outgoing.url);
-                    waited += wait.max(self.pauses.wait(counted, self.clock.uptime()));
+                    let whole = wait.max(self.pauses.wait(counted, self.clock.uptime()));
+                    if waited >= self.limits().patience || self.spend(counted, wait).is_err() {
+                        return Err(Fault::RateLimited { status });
+                    }
+                    waited += whole;
                     tracing::debug!(
                         host = outgoing.url.host_str(),
                         status = status.as_u16(),
@@ -86,12 +87,16 @@ impl Transport {
         let counted = Counted::of(&outgoing.method, &outgoing.url);
         let place = loop {
             // Nobody keeps a place from others while waiting here; what others were told meanwhile counts too.
-            self.pauses.over(counted, &*self.clock).await;
+            if let Err(fault) = self.quota_is_there(counted).await {
+                return Attempt::Answer(Err(fault));
+            }
             let place = throttle.enter().await;
             if self.pauses.wait(counted, self.clock.uptime()).is_zero() {
                 break place;
             }
         };
+        // The turn comes last: one that was taken and kept waiting for a place would let others begin faster than they may.
+        let _pass = self.guard().place().await;
         self.guard().ready().await;
         if let Err(fault) = self.allowance.turn().await {
             return Attempt::Answer(Err(fault));
@@ -124,6 +129,33 @@ impl Transport {
         }
     }
 
+    /// Returns once something is left of the quota that this request counts for. Fails at once if that was waited for long enough.
+    pub(super) async fn quota_is_there(&self, request: Counted<'_>) -> Result<(), Fault> {
+        loop {
+            let wait = self.pauses.wait(request, self.clock.uptime());
+            if wait.is_zero() {
+                return Ok(());
+            }
+            let host = request.host();
+            if let Err(waited) = self.spend(request, wait) {
+                return Err(Fault::QuotaUsedUp { host, waited });
+            }
+            tracing::debug!(
+                host,
+                wait_ms = wait.as_millis() as u64,
+                "nothing is left of the server's quota"
+            );
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Counts a wait for the request's host; fails with the sum of those before if that is all that is borne.
+    fn spend(&self, request: Counted<'_>, wait: Duration) -> Result<(), Duration> {
+        let account = (request.host(), request.is_pull());
+        self.waits
+            .spend(account, self.clock.uptime(), wait, self.limits().patience)
+    }
+
     /// What an answer says about trying again; what it says beside that is remembered.
     fn judged(&self, outgoing: &Outgoing, reply: &Reply) -> Verdict {
         let now = self.clock.now();
@@ -139,7 +171,14 @@ impl Transport {
             self.pauses
                 .note(&reply.url, exhausted, longest, self.clock.uptime());
         }
-        match verdict(reply.status, &reply.headers, now) {
+        let verdict = verdict(reply.status, &reply.headers, now);
+        if verdict == Verdict::Final && !self.waits.is_empty() {
+            let counted = Counted::of(&outgoing.method, &outgoing.url);
+            if exhausted.is_none_or(|exhausted| exhausted.pulls_only && !counted.is_pull()) {
+                self.waits.earn((&counted.host(), counted.is_pull()));
+            }
+        }
+        match verdict {
             // Without a word on when to come back, what is known of the quota holds; one of pulls is no reason to stop everything.
             Verdict::Busy(None) => Verdict::Busy(
                 exhausted

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::Method;
-use portolan_shared::process::{Clock, Uptime};
+use portolan_shared::process::Uptime;
 use url::Url;
 
 use super::quota::Exhausted;
@@ -36,6 +36,15 @@ impl<'u> Counted<'u> {
             url,
             is_pull: *method == Method::GET && url.path().contains("/manifests/"),
         }
+    }
+
+    pub(super) fn is_pull(self) -> bool {
+        self.is_pull
+    }
+
+    /// `HOST:PORT`.
+    pub(super) fn host(self) -> String {
+        host_of(self.url)
     }
 }
 
@@ -83,22 +92,6 @@ impl Pauses {
             .map(|pause| pause.until.since(now))
             .max()
             .unwrap_or_default()
-    }
-
-    /// Returns once this request may be sent.
-    pub(super) async fn over(&self, request: Counted<'_>, clock: &dyn Clock) {
-        loop {
-            let wait = self.wait(request, clock.uptime());
-            if wait.is_zero() {
-                return;
-            }
-            tracing::debug!(
-                host = request.url.host_str(),
-                wait_ms = wait.as_millis() as u64,
-                "nothing is left of the server's quota"
-            );
-            tokio::time::sleep(wait).await;
-        }
     }
 }
 

@@ -311,17 +311,32 @@ async fn a_query_that_lies_is_bounded_and_completed() {
 }
 
 #[tokio::test]
-async fn an_artifactory_that_refuses_everything_says_so() {
-    let artifactory = start(content(1)).await;
-    let client =
-        RegistryClient::new(access(&artifactory.stage().url(), Some(login("reader", "wrong")))).unwrap();
-    let registry = Registry::open(client).await.unwrap();
-    let mut ladder = registry.repositories(&wanted(&[]));
-    while ladder.next_page().await.unwrap().is_some() {}
-    let step = &ladder.steps()[0];
-    assert_eq!(
-        (step.found, step.complete, ladder.is_complete()),
-        (0, false, false)
-    );
-    assert_eq!(step.finding.as_ref().unwrap().code, FindingCode::NativeApiRefused);
+async fn a_login_that_is_not_known_and_one_that_may_not_list_are_told_apart() {
+    for (secret, status, code) in [
+        ("wrong", None, FindingCode::AuthenticationFailed),
+        ("jfrog-secret", Some(403), FindingCode::NativeApiRefused),
+        ("jfrog-secret", Some(404), FindingCode::NativeApiRefused),
+    ] {
+        let artifactory = start(content(1)).await;
+        if let Some(status) = status {
+            let refused = Fault::Answer {
+                status,
+                code: "DENIED",
+                retry_after: None,
+            };
+            let list = Rule::on("/artifactory/api/repositories");
+            artifactory.stage().faults().add(list, refused);
+        }
+        let login = Some(login("reader", secret));
+        let client = RegistryClient::new(access(&artifactory.stage().url(), login)).unwrap();
+        let registry = Registry::open(client).await.unwrap();
+        let mut ladder = registry.repositories(&wanted(&[]));
+        while ladder.next_page().await.unwrap().is_some() {}
+        let step = &ladder.steps()[0];
+        assert_eq!(
+            (step.found, step.complete, ladder.is_complete()),
+            (0, false, false)
+        );
+        assert_eq!(step.finding.as_ref().unwrap().code, code, "{status:?}");
+    }
 }

@@ -2,7 +2,8 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use portolan_doubles::Content;
-use portolan_doubles::products::{NexusDouble, NexusKind};
+use portolan_doubles::products::{ArtifactoryDouble, ArtifactoryKind, NexusDouble, NexusKind};
+use portolan_registry::Login;
 use portolan_shared::model::CredentialKind;
 
 use super::harbor::start;
@@ -69,6 +70,32 @@ async fn a_secret_that_says_when_it_ends_is_taken_at_its_word() {
             (facts.kind, facts.owner.as_deref()),
             (CredentialKind::Password, Some("reader"))
         );
+        assert!(!format!("{facts:?}").contains(secret));
+    }
+}
+
+#[tokio::test]
+async fn it_says_so_behind_a_token_service_too() {
+    let part = |text: &str| BASE64URL_NOPAD.encode(text.as_bytes());
+    let jwt = format!(
+        "{}.{}.c2lnbmVk",
+        part(r#"{"alg":"RS256"}"#),
+        part(r#"{"exp":1800000000}"#)
+    );
+    let keys = [("local", ArtifactoryKind::Local)];
+    for (secret, end) in [(jwt.as_str(), Some(1_800_000_000)), ("reference-token", None)] {
+        let artifactory = ArtifactoryDouble::start(Content::new(), &keys, ("reader", secret), None, &tasks())
+            .await
+            .unwrap();
+        let url = format!("{}/artifactory/api/docker/local", artifactory.stage().url());
+        let registry = open(&url, Some(login("reader", secret))).await;
+        assert!(
+            matches!(registry.login(), Login::Bearer { .. }),
+            "{:?}",
+            registry.login()
+        );
+        let facts = registry.facts().await.credential.unwrap();
+        assert_eq!(facts.expires_at.map(jiff::Timestamp::as_second), end);
         assert!(!format!("{facts:?}").contains(secret));
     }
 }

@@ -94,6 +94,39 @@ async fn a_quota_that_is_used_up_is_waited_for_before_anybody_is_refused() {
 }
 
 #[tokio::test]
+async fn a_server_that_never_has_anything_left_is_given_up() {
+    for (remaining, reset) in [
+        ("ratelimit-remaining", "ratelimit-reset"),
+        ("x-ratelimit-remaining", "x-ratelimit-reset"),
+    ] {
+        let server = Server::start(move |_| resolved().with(remaining, "0").with(reset, "3600")).await;
+        let mut access = access(&server.url());
+        access.limits.longest_wait = Duration::from_millis(40);
+        access.limits.patience = Duration::from_millis(100);
+        let client = RegistryClient::new(access).unwrap();
+        let mut answered = 0;
+        let error = loop {
+            match resolve(&client, "a").await {
+                Ok(_) => answered += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(
+            answered >= 3,
+            "{remaining}: {answered} after waiting for each but the first"
+        );
+        assert!(matches!(error.fault(), Fault::QuotaUsedUp { .. }), "{error:?}");
+        assert_eq!(error.finding().code, FindingCode::RateLimited);
+        assert!(error.is_transient() && !error.concerns_whole_registry());
+        assert_eq!(
+            server.heard().len(),
+            answered,
+            "what is not waited for is not sent"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_quota_of_pulls_lets_tags_be_resolved() {
     let server = Server::start(|_| resolved().with("ratelimit-remaining", "0;w=21600").body(BLOB)).await;
     let client = RegistryClient::new(access(&server.url())).unwrap();

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use portolan_registry::{Access, Credential, Gate, Hop, Refusal, RegistryClient, Resolver};
+use portolan_registry::{Access, Credential, Gate, Hop, Pass, Refusal, RegistryClient, Resolver};
 use portolan_shared::model::{CaTrust, RepositoryName};
 use portolan_shared::process::RetryPolicy;
 use portolan_shared::secret::Secret;
@@ -70,6 +70,16 @@ impl Gate for TestGate {
         if let Some(ready) = &self.ready {
             ready.acquire().await.unwrap().forget();
         }
+    }
+
+    async fn place(&self) -> Pass {
+        Pass::default()
+    }
+
+    fn contacted(&self, _: &Hop<'_>) {}
+
+    fn received(&self, _: &Hop<'_>, _: usize) -> Result<(), Refusal> {
+        Ok(())
     }
 
     fn check_host(&self, hop: &Hop<'_>) -> Result<(), Refusal> {

@@ -107,7 +107,20 @@ async fn t43_redirects_to_refused_addresses_are_refused() {
 /// Allows loopback for the registry and for nothing else.
 struct LoopbackRegistry;
 
+#[async_trait::async_trait]
 impl portolan_registry::Gate for LoopbackRegistry {
+    async fn ready(&self) {}
+
+    async fn place(&self) -> portolan_registry::Pass {
+        portolan_registry::Pass::default()
+    }
+
+    fn contacted(&self, _: &portolan_registry::Hop<'_>) {}
+
+    fn received(&self, _: &portolan_registry::Hop<'_>, _: usize) -> Result<(), portolan_registry::Refusal> {
+        Ok(())
+    }
+
     fn check_host(&self, _: &portolan_registry::Hop<'_>) -> Result<(), portolan_registry::Refusal> {
         Ok(())
     }

@@ -71,6 +71,9 @@ pub(crate) fn name(text: &str) -> RepositoryName {
     text.parse().unwrap()
 }
 
+/// In the place of a digest that the registry does not tell, for it serves no manifest of schema 1.
+const UNRESOLVED: &str = "schema 1";
+
 /// What is in a registry: tags and what they point to, by repository.
 type Inventory = BTreeMap<String, BTreeMap<String, String>>;
 
@@ -83,8 +86,6 @@ async fn inventory(registry: &Registry, names: &[String]) -> Inventory {
         while let Some(page) = list.next_page().await.unwrap() {
             for tag in page.tags {
                 let digest = match tag.digest {
-                    // GitLab lists manifests of schema 1, and serves none: without a list that tells, none can be resolved.
-                    _ if tag.tag.as_str() == "legacy" => continue,
                     Some(digest) => digest.to_string(),
                     None => resolved(registry, &repository, &tag.tag).await,
                 };
@@ -96,16 +97,13 @@ async fn inventory(registry: &Registry, names: &[String]) -> Inventory {
     inventory
 }
 
+/// What the tag points to; [`UNRESOLVED`] if that is in schema 1.
 async fn resolved(registry: &Registry, repository: &RepositoryName, tag: &TagName) -> String {
     let target = ReferenceTarget::Tag(tag.clone());
-    match registry
-        .client()
-        .head_manifest(repository, &target, None)
-        .await
-        .unwrap()
-    {
-        Head::Found(found) => found.digest.to_string(),
-        other => panic!("{other:?}"),
+    match registry.client().head_manifest(repository, &target, None).await {
+        Ok(Head::Found(found)) => found.digest.to_string(),
+        Err(error) if matches!(error.fault(), Fault::Schema1) => UNRESOLVED.to_owned(),
+        other => panic!("{repository}:{tag}: {other:?}"),
     }
 }
 
@@ -136,6 +134,10 @@ async fn a01_nothing_but_reading_is_ever_asked_for() {
 #[tokio::test]
 async fn a02_one_token_a_repository_however_many_ask() {
     let fixture = Fixture::start(Mode::Filesystem).await;
+    // Schema 1 is answered with 400, as a token that has ended is elsewhere: another one is asked for then.
+    fixture.registry().change(|content| {
+        content.shelf("acme/shop/api").untag("legacy");
+    });
     let registry = fixture.open(GitLab::FULL).await;
     let api = name("acme/shop/api");
     let target = ReferenceTarget::Tag("1.0.0".parse().unwrap());
@@ -344,8 +346,30 @@ async fn a09_both_modes_show_the_same() {
                 assert!(asked <= 1, "at most once in the whole registry");
             }
         }
+        legacy_is_served_in_neither(&registry).await;
         seen.push(found);
     }
+    // Schema 1: `/gitlab/v1/` lists the digest of every tag from its database (G4), while `/v2/` answers 400 MANIFEST_INVALID
+    // for the manifest, to HEAD as to GET (R14), and a HEAD is all that there is without the database. So both modes show the
+    // tag, one of them knows what it points to, and neither can read it. Nothing else differs.
+    let [database, filesystem] = &mut seen[..] else {
+        panic!("two modes")
+    };
+    let legacy = |found: &mut Inventory| found.get_mut("acme/shop/api").unwrap().remove("legacy").unwrap();
+    assert!(legacy(database).starts_with("sha256:"));
+    assert_eq!(legacy(filesystem), UNRESOLVED);
     assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0]["acme/shop/api"].len(), 4);
     assert_eq!(seen[0].keys().collect::<Vec<_>>(), ["acme/shop", "acme/shop/api"]);
+}
+
+async fn legacy_is_served_in_neither(registry: &Registry) {
+    let (repository, tag) = (name("acme/shop/api"), "legacy".parse().unwrap());
+    let target = ReferenceTarget::Tag(tag);
+    let error = registry
+        .client()
+        .get_manifest_of(&repository, &target)
+        .await
+        .unwrap_err();
+    assert!(matches!(error.fault(), Fault::Schema1), "{error:?}");
 }

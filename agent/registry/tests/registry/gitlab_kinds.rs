@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use portolan_doubles::registry::BlobServing;
 use portolan_doubles::web::{GitLab, Mode};
 use portolan_registry::Registry;
-use portolan_shared::model::{CredentialKind, DiscoveryMethod};
+use portolan_shared::model::{CredentialKind, DiscoveryMethod, FindingCode};
 
 use crate::gitlab::{climb, wanted};
 use crate::gitlab_double::{CONFIG, Fixture, name, read_all};
@@ -43,6 +43,45 @@ async fn every_kind_of_credential_finds_what_it_can_see() {
         assert_eq!(steps.last().unwrap().method, last, "{}: {steps:?}", login.0);
         if login == GitLab::DEPLOY {
             assert_eq!(fixture.asked_web("/api/"), 0);
+        }
+    }
+}
+
+/// The registry's list of what is below a path takes a token for `PATH/*`, which GitLab issues to itself alone (G11): it
+/// would give 401 whoever asks. So nothing is tried below a pattern's fixed part, in neither mode, and what to do is said instead.
+#[tokio::test]
+async fn a_deploy_token_with_a_pattern_asks_for_nothing_and_is_told_what_to_do() {
+    for mode in [Mode::Database, Mode::Filesystem] {
+        let fixture = Fixture::start(mode).await;
+        let registry = fixture.open(GitLab::DEPLOY).await;
+        let asked = fixture.registry().log().total();
+        let (found, steps, complete) = climb(registry.repositories(&wanted(&["acme/shop/*"]))).await;
+        assert_eq!((found.len(), complete), (0, false));
+        let step = |method| steps.iter().find(|step| step.method == method).unwrap();
+        let groups = step(DiscoveryMethod::GitLabGroups).finding.as_ref().unwrap();
+        assert_eq!(groups.code, FindingCode::NativeApiNotAsked);
+        for part in [
+            "below acme/shop ",
+            "name each repository in full",
+            "a token with read_api",
+        ] {
+            assert!(groups.seen.contains(part), "{groups}");
+        }
+        let last = step(DiscoveryMethod::Explicit).finding.as_ref().unwrap();
+        assert_eq!(last.code, FindingCode::NamesNeeded);
+
+        // But the catalog, which it turns out not to be for, nothing.
+        let log = fixture.registry().log();
+        let catalog = log.count(|seen| seen.path() == "/v2/_catalog");
+        assert_eq!(log.total() - asked, catalog, "{:?}", log.seen());
+        assert_eq!(fixture.asked_web("/api/"), 0);
+        assert!(fixture.gitlab.web().tokens().asked_beyond_reading().is_empty());
+
+        // Doing as it says helps.
+        for (login, patterns) in [(GitLab::DEPLOY, "acme/shop/api"), (GitLab::FULL, "acme/shop/*")] {
+            let registry = fixture.open(login).await;
+            let (found, ..) = climb(registry.repositories(&wanted(&[patterns]))).await;
+            assert!(found.contains(&"acme/shop/api".to_owned()), "{found:?}");
         }
     }
 }

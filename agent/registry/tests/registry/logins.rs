@@ -1,5 +1,7 @@
 //! Logins: refused ones, changed ones, and those that are no user name and password.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use portolan_registry::{
@@ -192,4 +194,87 @@ async fn a_refused_login_is_not_tried_by_the_next_client_either() {
     assert_eq!(tried(), 3);
     read(&client("wrong", &Arc::default())).await.unwrap_err();
     assert_eq!(tried(), 4, "another process knows nothing of it");
+}
+
+/// Another login after each refusal, up to the last one.
+#[derive(Default)]
+struct Next {
+    refusals: AtomicUsize,
+    last: usize,
+    program: Option<&'static str>,
+}
+
+#[async_trait::async_trait]
+impl Credentials for Next {
+    async fn current(&self) -> Result<Option<Credential>, CredentialError> {
+        let number = self.refusals.load(Ordering::SeqCst).min(self.last);
+        Ok(Some(Credential::Login {
+            username: "minted".into(),
+            secret: Secret::new(number.to_string()),
+        }))
+    }
+
+    fn program(&self) -> Option<String> {
+        self.program.map(str::to_owned)
+    }
+
+    fn refused(&self, _login: &Credential) {
+        self.refusals.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A registry that refuses every login, and a client of it.
+async fn refusing(credentials: Next, memory: &Arc<RefusedLogins>) -> (Server, RegistryClient) {
+    let server = Server::start(|_| Answer::status(401).with("www-authenticate", "Basic realm=\"r\"")).await;
+    let client = RegistryClient::new(Access {
+        credentials: Arc::new(credentials),
+        refused: Arc::clone(memory),
+        ..access(&server.url())
+    })
+    .unwrap();
+    (server, client)
+}
+
+fn logins_sent(server: &Server) -> Vec<String> {
+    let heard = server.heard();
+    let sent = heard.iter().filter_map(|heard| heard.header("authorization"));
+    sent.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_program_whose_logins_are_all_refused_is_believed_three_times_a_day() {
+    let memory = Arc::new(RefusedLogins::default());
+    let minting = |program| Next {
+        last: usize::MAX,
+        program: Some(program),
+        ..Next::default()
+    };
+    let (server, client) = refusing(minting("vault"), &memory).await;
+    for _ in 0..100 {
+        read(&client).await.unwrap_err();
+    }
+    let error = read(&client).await.unwrap_err();
+    assert!(matches!(error.fault(), Fault::LoginHeldBack), "{error:?}");
+    let sent = logins_sent(&server);
+    assert_eq!(sent.len(), 3, "{sent:?}");
+    assert_eq!(sent.iter().collect::<BTreeSet<_>>().len(), 3, "each another one");
+    // Somewhere else, what another program says is tried as ever.
+    let (other, client) = refusing(minting("vault"), &memory).await;
+    read(&client).await.unwrap_err();
+    assert_eq!(logins_sent(&other).len(), 3);
+}
+
+#[tokio::test]
+async fn the_refusal_of_the_last_sending_is_remembered_too() {
+    let credentials = Next {
+        last: 2,
+        ..Next::default()
+    };
+    let (server, client) = refusing(credentials, &Arc::default()).await;
+    for _ in 0..3 {
+        let error = read(&client).await.unwrap_err();
+        assert!(matches!(error.fault(), Fault::LoginRefused { .. }), "{error:?}");
+    }
+    let sent = logins_sent(&server);
+    assert_eq!(sent.len(), 3, "each of them once: {sent:?}");
 }

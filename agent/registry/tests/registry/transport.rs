@@ -243,3 +243,35 @@ async fn t28_no_retry_and_no_redirect_is_sent_before_the_gate_is_ready() {
     outcome.unwrap();
     assert_eq!(server.heard().len(), 3);
 }
+
+#[tokio::test]
+async fn waiting_for_permission_to_follow_a_redirect_costs_a_request_none_of_its_time() {
+    let server = Server::start(|heard| match heard.path.as_str() {
+        "/elsewhere" => Answer::status(200).body(BLOB),
+        _ => Answer::status(307).with("location", "/elsewhere"),
+    })
+    .await;
+    let ready = Arc::new(Semaphore::new(1));
+    let gate = Arc::new(TestGate {
+        loopback: true,
+        ready: Some(Arc::clone(&ready)),
+        ..TestGate::default()
+    });
+    let mut waits = gate.waits.subscribe();
+    let access = Access {
+        gate,
+        ..access(&server.url())
+    };
+    let longer = access.limits.total * 2;
+    let client = RegistryClient::new(access).unwrap();
+    let release = async {
+        waits.wait_for(|waits| *waits == 2).await.unwrap();
+        tokio::time::pause();
+        tokio::time::advance(longer).await;
+        tokio::time::resume();
+        ready.add_permits(1);
+    };
+    let (outcome, ()) = tokio::join!(blob(&client), release);
+    outcome.unwrap();
+    assert_eq!(server.heard().len(), 2);
+}

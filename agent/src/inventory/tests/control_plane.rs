@@ -317,7 +317,10 @@ impl Upload for ControlPlane {
         self.call("close", 0, |state| {
             state.closed = Some(closing.clone());
             let complete = closing.discovery_complete
-                && state.coverage.is_empty()
+                && state
+                    .coverage
+                    .values()
+                    .all(|(outcome, _)| *outcome == RepositoryOutcome::Filtered)
                 && state
                     .committed
                     .iter()

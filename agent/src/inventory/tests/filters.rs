@@ -1,12 +1,15 @@
-//! Tags that are not wanted.
+//! Tags and repositories that are not wanted.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use portolan_shared::model::{FindingCode, NamePatterns, RepositoryOutcome as Outcome, RunState, TagFilter};
+use portolan_shared::model::{
+    FindingCode, NamePatterns, RepositoryOutcome as Outcome, RunState, TagFilter, limits,
+};
 
 use super::registry::{MemoryRegistry, Request};
 use super::scene::{NOW, Scene};
+use crate::inventory::Failure;
 
 fn filter(names: &[&str], newest: u32, days: u32) -> TagFilter {
     TagFilter {
@@ -123,4 +126,66 @@ async fn a_repository_of_which_nothing_is_wanted_is_listed_and_empty() {
     scene.walk.tags = filter(&[], 0, 30);
     assert_eq!(scene.run().await.0, RunState::Complete);
     assert_eq!(stored(&scene), (vec![], vec!["a".into(), "b".into()]));
+}
+
+#[tokio::test]
+async fn repositories_that_the_patterns_leave_out_are_named() {
+    let mut scene = Scene::of(MemoryRegistry {
+        page: 2,
+        ..MemoryRegistry::default()
+    });
+    for name in ["in/denied", "in/open", "out/a", "out/b", "out/c"] {
+        scene.registry.image(name, "1", name);
+    }
+    let tags = Request::Tags("in/denied".into(), 0);
+    scene.registry.fail(tags, Failure::Denied, FindingCode::Denied);
+    scene.patterns(&["in/*"]);
+    let (state, log) = scene.run().await;
+    assert_eq!(state, RunState::Partial, "for the one that is denied");
+    let filtered = Some((Outcome::Filtered, None));
+    for name in ["out/a", "out/b", "out/c"] {
+        assert_eq!(scene.reported(name), filtered, "{name}");
+        assert!(!log.contains(&Request::Tags(name.into(), 0)), "{name}");
+    }
+    let denied = Some((Outcome::Denied, Some(FindingCode::Denied)));
+    assert_eq!(
+        (scene.reported("in/denied"), scene.reported("in/open")),
+        (denied, None)
+    );
+    let calls = scene.control_plane.state().calls.clone();
+    let pages = calls.iter().filter(|(name, _)| *name == "coverage");
+    assert_eq!(
+        pages.map(|(_, items)| *items).collect::<Vec<_>>(),
+        [4],
+        "together"
+    );
+    scene.registry.heal();
+    assert_eq!(scene.run().await.0, RunState::Complete);
+    // The attempt that follows one that was lost tells the same again, and counts afresh.
+    scene.walk.resumed = true;
+    assert_eq!(scene.attempt().await.unwrap().state, RunState::Complete);
+    assert_eq!((scene.closing().found, scene.closing().filtered), (5, 3));
+}
+
+#[tokio::test]
+async fn repositories_beyond_the_bound_of_names_are_counted() {
+    let bound = limits::FILTERED_NAMED;
+    for (out, page) in [(bound, 0), (bound + 1, 0), (bound + 1, bound), (bound + 300, 700)] {
+        let mut scene = Scene::of(MemoryRegistry {
+            page,
+            ..MemoryRegistry::default()
+        });
+        scene.registry.image("in", "1", "in");
+        for number in 0..out {
+            let mut repositories = scene.registry.repositories.lock().unwrap();
+            repositories.insert(format!("out/r{number:04}"), Default::default());
+        }
+        scene.patterns(&["in*"]);
+        assert_eq!(scene.run().await.0, RunState::Complete);
+        assert_eq!(scene.closing().filtered, out as u64);
+        let named = scene.control_plane.state().coverage.clone();
+        assert_eq!(named.len(), bound, "{out} in pages of {page}");
+        let last = format!("out/r{:04}", bound - 1);
+        assert_eq!(named.keys().last(), Some(&last), "the first that were found");
+    }
 }

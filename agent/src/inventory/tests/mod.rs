@@ -19,5 +19,6 @@ mod repeat;
 mod scene;
 mod shortfall;
 mod steering;
+mod terms;
 
 pub(crate) use control_plane::{ControlPlane, Trouble};

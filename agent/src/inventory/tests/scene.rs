@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use portolan_shared::model::{
-    Digest, FindingCode, RepositoryOutcome, RepositoryPatterns, RunProgress, RunState, Scope, TagFilter,
+    Digest, Finding, FindingCode, RepositoryOutcome, RepositoryPatterns, RunProgress, RunState, Scope,
+    TagFilter,
 };
 use portolan_shared::process::{ManualClock, Uptime};
 use tokio::sync::watch;
 
 use super::control_plane::{ControlPlane, Stored};
 use super::registry::{MemoryRegistry, Request};
-use crate::inventory::{Closing, Lease, Pace, Steering, UploadError, Walk, Walked};
+use crate::inventory::{Closing, Lease, Pace, Steering, Terms, UploadError, Walk, Walked};
 
 /// Leases that end then or before are ...
 pub(super) const NEVER: Uptime = Uptime(Duration::ZERO);
@@ -31,6 +32,7 @@ pub(super) struct Scene {
     pub(super) asks_until: watch::Sender<Uptime>,
     pub(super) clock: Arc<ManualClock>,
     report: watch::Sender<RunProgress>,
+    pub(super) ended: watch::Sender<Option<Finding>>,
 }
 
 impl Scene {
@@ -55,11 +57,13 @@ impl Scene {
                     batch_linger: Duration::ZERO,
                     ..Pace::default()
                 },
+                terms: Terms::unbounded(),
             },
             progress,
             asks_until: watch::Sender::new(ALWAYS),
             clock: Arc::new(ManualClock::at_unix_seconds(1_000_000)),
             report,
+            ended: watch::Sender::new(None),
         }
     }
 
@@ -72,6 +76,7 @@ impl Scene {
         let steering = Steering {
             lease: Lease::new(self.asks_until.subscribe(), Arc::clone(&self.clock) as _),
             progress: self.report.clone(),
+            ended: self.ended.subscribe(),
         };
         self.walk.run(&self.registry, &self.control_plane, steering).await
     }

@@ -28,14 +28,18 @@ impl App {
             .ok_or_else(|| refused("unknown"))?;
         let matches =
             aws_lc_rs::constant_time::verify_slices_are_equal(&shown.0, &stored.token.hash.0).is_ok();
-        if !matches {
-            return Err(refused("wrong secret"));
-        }
-        if stored.revoked_at.is_some() {
-            return Err(refused("revoked"));
-        }
-        if stored.token.expires_at.is_some_and(|end| end <= self.clock.now()) {
-            return Err(refused("expired"));
+        let ended = stored.token.expires_at.is_some_and(|end| end <= self.clock.now());
+        let wrong = match stored.revoked_at {
+            _ if !matches => Some("wrong secret"),
+            Some(_) => Some("revoked"),
+            None if ended => Some("expired"),
+            None => None,
+        };
+        if let Some(why) = wrong {
+            let token = &stored.token;
+            self.note_refused_token(token.tenant, token.id, &token.name, why)
+                .await;
+            return Err(refused(why));
         }
         Ok(Caller {
             tenant: stored.token.tenant,

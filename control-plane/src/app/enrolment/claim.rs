@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use portolan_shared::model::{HostFacts, InvitationId, SensorId, TenantId};
 use portolan_shared::secret::SecretBytes;
-use portolan_store::{AuditEntry, AuditSeverity, Certificate, EnrolmentClaim, EnrolmentOutcome, StoreError};
+use portolan_store::{
+    AuditEntry, AuditSeverity, Certificate, ContinuityHash, EnrolmentClaim, EnrolmentOutcome, StoreError,
+};
 use rustls_pki_types::CertificateDer;
 use serde_json::json;
 
@@ -45,6 +47,15 @@ pub struct IssuedSensor {
     pub not_after: Timestamp,
 }
 
+/// A sensor that was let in, with a certificate and the token that it shows with its next session.
+#[derive(Debug)]
+pub struct AdmittedSensor {
+    /// The certificate.
+    pub issued: IssuedSensor,
+    /// 32 bytes. Only its hash is kept.
+    pub continuity_token: SecretBytes,
+}
+
 /// Why a machine did not become a sensor.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolmentError {
@@ -78,7 +89,7 @@ impl App {
         &self,
         authority: &Authority,
         attempt: EnrolmentAttempt,
-    ) -> Result<IssuedSensor, EnrolmentError> {
+    ) -> Result<AdmittedSensor, EnrolmentError> {
         let now = self.clock.now();
         let planned = authority.plan(now);
         let not_after = planned.not_after();
@@ -88,6 +99,7 @@ impl App {
             // No invitation can have this one: whoever cannot sign for its key is not told whether the secret was right.
             self.pepper.hash("unproven", attempt.secret.expose())
         };
+        let continuity_token = self.continuity_token();
         let claim = EnrolmentClaim {
             invitation: attempt.invitation,
             hash,
@@ -98,6 +110,7 @@ impl App {
                 not_after,
             },
             host: attempt.host,
+            sent: ContinuityHash::of(continuity_token.expose()),
             source: attempt.source.clone(),
             now,
         };
@@ -130,13 +143,23 @@ impl App {
         };
         let chain = authority.issue_sensor(planned, tenant, sensor, &attempt.key)?;
         tracing::info!(%sensor, name, %source, "enrolled");
-        Ok(IssuedSensor {
-            sensor,
-            tenant,
-            name,
-            chain,
-            not_after,
+        Ok(AdmittedSensor {
+            issued: IssuedSensor {
+                sensor,
+                tenant,
+                name,
+                chain,
+                not_after,
+            },
+            continuity_token,
         })
+    }
+
+    /// A token for a sensor to show with its next session.
+    pub(crate) fn continuity_token(&self) -> SecretBytes {
+        let mut token = vec![0; 32];
+        self.rng.fill(&mut token);
+        SecretBytes::new(token)
     }
 
     /// Writes an entry that was left for after the answer.

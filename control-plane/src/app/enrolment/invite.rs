@@ -104,7 +104,10 @@ impl App {
         if let Some(sensor) = self.store.sensor_by_name(tenant, &name).await? {
             return Ok(match sensor.state {
                 SensorState::Revoked => AppError::NameOfRevoked { name },
-                SensorState::Provisional | SensorState::Active => taken,
+                SensorState::Provisional
+                | SensorState::Active
+                | SensorState::Suspended
+                | SensorState::Quarantined => taken,
             });
         }
         let mut request = PageRequest::first();

@@ -1,12 +1,14 @@
-//! How a machine becomes a sensor, renews its certificate, and asks for its own standing.
+//! How a machine becomes a sensor, renews its certificate or recovers it, and asks for its own standing.
 
 mod claim;
 mod entry;
 mod invite;
+mod recover;
 mod renew;
 mod standing;
 
-pub use claim::{EnrolmentAttempt, EnrolmentError, IssuedSensor, LateNote};
+pub use claim::{AdmittedSensor, EnrolmentAttempt, EnrolmentError, IssuedSensor, LateNote};
 pub use invite::{INVITATION_LIFE, Invited};
+pub use recover::{RecoveryAttempt, RecoveryError};
 pub use renew::RenewalError;
 pub use standing::Standing;

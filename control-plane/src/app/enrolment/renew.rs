@@ -1,5 +1,7 @@
 //! Renewal: the next certificate, while the present one is good.
 
+use std::net::IpAddr;
+
 use portolan_shared::model::Reason;
 use portolan_shared::tls::PeerIdentity;
 use portolan_store::{AuditSeverity, Certificate, RenewalOutcome, StoreError};
@@ -28,12 +30,14 @@ pub enum RenewalError {
 }
 
 impl App {
-    /// Issues a sensor's next certificate. The one that it holds stays valid until the new one is first used.
+    /// Issues a sensor's next certificate. The one that it holds stays valid until the new one is first used. `source`: where the wish came
+    /// from. A new one that takes the place of one which was never used is worth a look: its answer was lost, or somebody else has asked.
     pub async fn renew(
         &self,
         authority: &Authority,
         identity: &PeerIdentity,
         key: &RequestedKey,
+        source: IpAddr,
     ) -> Result<IssuedSensor, RenewalError> {
         let (tenant, sensor) = (identity.tenant, identity.sensor);
         let held = self.store.sensor(tenant, sensor).await?;
@@ -46,9 +50,17 @@ impl App {
             serial: planned.serial,
             not_after: planned.not_after(),
         };
-        let details = json!({ "not_after": certificate.not_after });
+        let (severity, replaces_unused) = match held.new {
+            Some(_) => (AuditSeverity::Notice, true),
+            None => (AuditSeverity::Info, false),
+        };
+        let details = json!({
+            "not_after": certificate.not_after,
+            "source": source.to_string(),
+            "replaces_unused": replaces_unused,
+        });
         let (actor, object) = (format!("sensor:{sensor}"), format!("sensor:{sensor}"));
-        let entry = entry(now, actor, "sensor.renew", object, AuditSeverity::Info, details);
+        let entry = entry(now, actor, "sensor.renew", object, severity, details);
         match self
             .store
             .store_renewal(tenant, sensor, identity.serial, &certificate, now, &entry)

@@ -26,12 +26,12 @@ impl App {
                 .as_ref()
                 .map_or(record.current.not_after, |new| new.not_after)
                 .max(record.current.not_after);
-            let reason = match record.state {
-                SensorState::Revoked => Some(Reason::SensorRevoked),
-                SensorState::Provisional | SensorState::Active if last < now => {
-                    Some(Reason::CertificateExpired)
-                }
-                SensorState::Provisional | SensorState::Active => None,
+            let approved = record.approved_until.is_some_and(|until| now < until);
+            let reason = match record.state.shut_out() {
+                // Its certificates are void, as both copies hold them; it is let in by a recovery, also if it has forgotten why it was not.
+                Some(Reason::SensorQuarantined) if approved => Some(Reason::CertificateNotCurrent),
+                None if last < now => Some(Reason::CertificateExpired),
+                shut_out => shut_out,
             };
             Standing {
                 identity_public_key: record.identity_public_key,

@@ -181,6 +181,11 @@ impl App {
                 self.store.close_run(fence, closing, now),
             )
             .await?;
+        if let (Some(finding), false) = (&closing.failure, closed.again) {
+            let object = format!("run:{}", fence.attempt.run);
+            self.note_policy_refusal(fence.tenant, fence.sensor, object, finding)
+                .await;
+        }
         self.tell_of_closing(fence, &closed).await;
         Ok(closed)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use portolan_shared::model::{Diagnosis, ProbeId};
+use portolan_shared::model::{Diagnosis, ProbeId, Stage, Verdict};
 use portolan_shared::process::Shutdown;
 use portolan_store::{ProbeReport, StoreError};
 
@@ -60,6 +60,22 @@ impl Dispatcher {
     }
 }
 
+/// Whether the login was accepted: nothing failed on the way to it, and something was read behind it.
+fn was_let_in(diagnosis: &Diagnosis) -> bool {
+    let verdict = |stage| {
+        let report = diagnosis.stages.iter().find(|report| report.stage == stage);
+        report.map_or(Verdict::Skipped, |report| report.verdict)
+    };
+    let is_good = |stage| matches!(verdict(stage), Verdict::Passed | Verdict::Warned);
+    let refused = [Stage::Token, Stage::Scopes]
+        .into_iter()
+        .any(|stage| verdict(stage) == Verdict::Failed);
+    !refused
+        && [Stage::Scopes, Stage::Discovery, Stage::Tags]
+            .into_iter()
+            .any(is_good)
+}
+
 impl App {
     /// Stores what the sensor of `session` saw. One that comes too late, or again, is passed over.
     pub async fn report_probe(
@@ -77,6 +93,17 @@ impl App {
             .store
             .report_probe(session.tenant, id, session.epoch, &report)
             .await?;
+        // Only of a probe that this sensor was asked for: what else it makes up is nobody's business.
+        if stored && let Some(stage) = report.diagnosis.first_failure() {
+            for finding in &stage.findings {
+                let object = format!("probe:{id}");
+                self.note_policy_refusal(session.tenant, session.sensor, object, finding)
+                    .await;
+            }
+        }
+        if stored && was_let_in(&report.diagnosis) {
+            self.store.probe_worked(session.tenant, id, report.at).await?;
+        }
         tracing::info!(sensor = %session.sensor, probe = %id, stored, "probe reported");
         Ok(())
     }
@@ -84,6 +111,13 @@ impl App {
     /// Forgets old probes until draining begins.
     pub async fn forget_probes(self: Arc<Self>, shutdown: Shutdown) {
         loop {
+            if let Err(error) = self.store.drop_trials(self.clock.now()).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    error,
+                    "credentials of probes that nobody carried out were not dropped"
+                );
+            }
             match self.store.forget_probes(self.clock.now() - KEPT).await {
                 Ok(0) => {}
                 Ok(probes) => tracing::debug!(probes, "old probes were forgotten"),

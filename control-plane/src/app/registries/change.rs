@@ -21,8 +21,21 @@ impl App {
         input: RegistryInput,
     ) -> Result<RegistryRecord, AppError> {
         caller.require(Role::Operator)?;
+        if input.sealed.is_some() && input.credential.is_some() {
+            let why = "a registry has a credential or a credential_reference, not both";
+            return Err(AppError::invalid("credential", why));
+        }
+        let id = input
+            .id
+            .unwrap_or_else(|| RegistryId::generate(&*self.clock, &*self.rng));
+        if self.store.registry(caller.tenant, id).await?.is_some() {
+            return Err(AppError::Taken {
+                what: "registry",
+                name: id.to_string(),
+            });
+        }
         let registry = NewRegistry {
-            id: RegistryId::generate(&*self.clock, &*self.rng),
+            id,
             tenant: caller.tenant,
             sensors: self.sensor_ids(caller, &input.sensors).await?,
             name: input.name,
@@ -34,11 +47,27 @@ impl App {
             budget: input.budget,
         };
         check(&registry)?;
+        if let Some(version) = &input.sealed {
+            self.check_sealed(caller, version, id, &registry.url).await?;
+            if version.binding.version != 1 {
+                return Err(AppError::CredentialVersion {
+                    credential: None,
+                    next: 1,
+                });
+            }
+        }
         let (at, object) = (self.clock.now(), format!("registry:{}", registry.id));
         let details = json!({"name": registry.name, "url": registry.url, "sensors": registry.sensors});
         let entry = caller.entry(at, "registry.add", object, AuditSeverity::Info, details);
         self.store.add_registry(&registry, at, &entry).await?;
-        self.registry(caller, &registry.id.to_string()).await
+        let added = self.registry(caller, &id.to_string()).await?;
+        match input.sealed {
+            Some(version) => {
+                self.store_version(caller, &added, version).await?;
+                self.registry(caller, &id.to_string()).await
+            }
+            None => Ok(added),
+        }
     }
 
     /// Changes a registry, if `seen_version` (when given) is still its version. Takes an operator.
@@ -90,6 +119,7 @@ impl App {
             sensors,
         };
         let id = current.registry.id;
+        let sealed_before = self.store.sealed_recipients(caller.tenant, id).await?;
         let at = self.clock.now();
         let note = |changed: &RegistryRecord| {
             let object = format!("registry:{id}");
@@ -106,6 +136,7 @@ impl App {
             RegistryChangeOutcome::OutOfDate => return Err(AppError::OutOfDate { what: "registry" }),
             RegistryChangeOutcome::Unknown => return Err(AppError::not_found("registry", name_or_id)),
         };
+        self.withdraw_after(sealed_before, &changed).await?;
         // Another sensor may take its waiting runs now.
         self.signals.runs.notify_one();
         Ok(changed)
@@ -119,8 +150,12 @@ impl App {
         let details = json!({"name": record.registry.name, "url": record.registry.url});
         let (at, object) = (self.clock.now(), format!("registry:{id}"));
         let entry = caller.entry(at, "registry.remove", object, AuditSeverity::Notice, details);
+        let sealed = self.store.sealed_recipients(caller.tenant, id).await?;
         if !self.store.remove_registry(caller.tenant, id, &entry).await? {
             return Err(AppError::not_found("registry", name_or_id));
+        }
+        if let Some(sealed) = sealed {
+            self.tell_withdrawn(sealed);
         }
         Ok(())
     }

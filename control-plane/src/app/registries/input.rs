@@ -3,17 +3,19 @@
 use std::num::{NonZeroU16, NonZeroU32};
 
 use portolan_shared::model::{
-    Budget, CaTrust, CredentialReference, NamePatterns, RegistryName, RegistryUrl, RepositoryPatterns,
-    TagFilter,
+    Budget, CaTrust, CredentialReference, NamePatterns, RegistryId, RegistryName, RegistryUrl,
+    RepositoryPatterns, TagFilter,
 };
 use portolan_shared::tls::{RegistryTrust, SystemRoots};
-use portolan_store::{NewRegistry, RegistryRecord};
+use portolan_store::{NewRegistry, RegistryRecord, SealedVersion};
 
 use crate::app::AppError;
 
 /// A registry to be added.
 #[derive(Debug, Clone)]
 pub struct RegistryInput {
+    /// Its id, if the caller made one up.
+    pub id: Option<RegistryId>,
     /// Its name.
     pub name: RegistryName,
     /// Where it is.
@@ -26,6 +28,8 @@ pub struct RegistryInput {
     pub tags: TagFilter,
     /// Where the sensor finds the credential.
     pub credential: Option<CredentialReference>,
+    /// A sealed credential, bound to that id. Then there is no reference.
+    pub sealed: Option<SealedVersion>,
     /// How hard it may be worked.
     pub budget: Budget,
     /// Names or ids of the sensors that may read it, the preferred first.
@@ -159,7 +163,10 @@ pub(super) fn check_budget(budget: Budget) -> Result<(), AppError> {
 }
 
 /// Both lists of patterns travel in one message.
-pub(super) fn check_patterns(repositories: &RepositoryPatterns, tags: &TagFilter) -> Result<(), AppError> {
+pub(in crate::app) fn check_patterns(
+    repositories: &RepositoryPatterns,
+    tags: &TagFilter,
+) -> Result<(), AppError> {
     let together = repositories.names().check_beside(&tags.names);
     together.map_err(|error| AppError::invalid("tags", error))
 }

@@ -9,7 +9,7 @@ mod input;
 mod outlook;
 mod preview;
 
-pub(super) use input::check_ca;
 pub use input::{RegistryInput, RegistryPatch};
+pub(super) use input::{check_ca, check_patterns};
 pub use outlook::{days_left, outlook};
 pub use preview::{LEFT_OUT_SHOWN, Preview, PreviewedRepository, RepositoryFate};

@@ -97,6 +97,7 @@ mod tests {
                 at: at(-DAY),
             }),
             detection: None,
+            ..KnownFacts::default()
         }
     }
 

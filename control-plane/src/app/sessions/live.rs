@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use portolan_shared::model::{AttemptRef, ProbeId, Reason, SensorId, TenantId};
+use portolan_shared::model::{AttemptRef, CredentialId, ProbeId, Reason, RegistryId, SensorId, TenantId};
 use portolan_store::{Fence, HeldAttempt, Lease, NewProbe};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Commands that wait for one session: a further one is refused, and its sender does without.
@@ -27,10 +28,27 @@ pub enum SessionCommand {
     Cancel(AttemptRef, Reason),
     /// This attempt closed its run.
     Ended(AttemptRef),
+    /// Say whether the sensor is alive: somebody else shows its identity.
+    AskPresence(oneshot::Sender<Presence>),
+    /// The registry that this attempt reads has another credential now.
+    Credential(AttemptRef, RegistryId),
+    /// Keep nothing of this credential.
+    Withdraw(CredentialId),
     /// Look at this registry.
     Probe(Box<NewProbe>),
     /// Go elsewhere, after this time.
     Drain(Duration),
+}
+
+/// What is known of the sensor of a session, when somebody else shows its identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It answers.
+    Alive,
+    /// It does not, or its session is over.
+    Silent,
+    /// Nobody can tell: the session does not keep up with such questions, or has too many of them.
+    Busy,
 }
 
 /// One session.
@@ -44,6 +62,8 @@ pub struct LiveSession {
     pub epoch: u64,
     /// The certificate that it was opened with.
     pub serial: [u8; 16],
+    /// Which start of the agent opened it.
+    pub instance_nonce: [u8; 16],
     commands: mpsc::Sender<SessionCommand>,
     /// Slots that the sensor has free, offers that wait in `commands` not counted.
     free: AtomicU32,
@@ -78,6 +98,7 @@ impl LiveSession {
         sensor: SensorId,
         epoch: u64,
         serial: [u8; 16],
+        instance_nonce: [u8; 16],
         now: Timestamp,
     ) -> (Arc<Self>, mpsc::Receiver<SessionCommand>) {
         let (commands, received) = mpsc::channel(WAITING_COMMANDS);
@@ -86,6 +107,7 @@ impl LiveSession {
             sensor,
             epoch,
             serial,
+            instance_nonce,
             commands,
             free: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
@@ -116,6 +138,20 @@ impl LiveSession {
     /// Notes that an offer has left the queue of commands.
     pub fn offer_taken(&self) {
         self.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether the sensor answers within this time. Asked before another session of the same identity is let in.
+    pub async fn presence(&self, within: Duration) -> Presence {
+        let (answered, answer) = oneshot::channel();
+        match self.commands.try_send(SessionCommand::AskPresence(answered)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Presence::Busy,
+            Err(TrySendError::Closed(_)) => return Presence::Silent,
+        }
+        match tokio::time::timeout(within, answer).await {
+            Ok(Ok(presence)) => presence,
+            Ok(Err(_)) | Err(_) => Presence::Silent,
+        }
     }
 
     /// Ends the session. The first reason stands.

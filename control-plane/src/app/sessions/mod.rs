@@ -8,4 +8,4 @@ mod live;
 mod tests;
 
 pub use all::Sessions;
-pub use live::{LiveSession, SessionCommand};
+pub use live::{LiveSession, Presence, SessionCommand};

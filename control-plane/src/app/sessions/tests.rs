@@ -13,7 +13,7 @@ use portolan_shared::process::SeededRng;
 fn session(epoch: u64) -> (Arc<LiveSession>, mpsc::Receiver<SessionCommand>) {
     let rng = SeededRng::new(3);
     let (tenant, sensor) = (TenantId::random(&rng), SensorId::random(&rng));
-    LiveSession::new(tenant, sensor, epoch, [1; 16], Timestamp::UNIX_EPOCH)
+    LiveSession::new(tenant, sensor, epoch, [1; 16], [2; 16], Timestamp::UNIX_EPOCH)
 }
 
 #[tokio::test]

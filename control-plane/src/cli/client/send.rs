@@ -35,6 +35,11 @@ impl Client {
         Self { http, base, token }
     }
 
+    /// Which control plane.
+    pub(in crate::cli) fn control_plane(&self) -> &Url {
+        &self.base
+    }
+
     /// `GET`, as JSON. `path` is given in its segments, which may hold anything.
     pub(in crate::cli) async fn get(&self, path: &[&str], query: &Query<'_>) -> Result<Value, CliError> {
         let answered = self.send(self.request(Method::GET, path, query)).await?;
@@ -67,7 +72,7 @@ impl Client {
         Ok(Some((self.json(&answered.bytes)?, answered.tag)))
     }
 
-    /// `POST` or `PATCH` with a body.
+    /// `POST`, `PUT` or `PATCH` with a body.
     pub(in crate::cli) async fn put(
         &self,
         method: Method,
@@ -80,7 +85,12 @@ impl Client {
 
     /// `POST` without a body: an act.
     pub(in crate::cli) async fn act(&self, path: &[&str]) -> Result<Value, CliError> {
-        let answered = self.send(self.request(Method::POST, path, &[])).await?;
+        self.act_with(path, &[]).await
+    }
+
+    /// `POST` without a body, with what it is to be like.
+    pub(in crate::cli) async fn act_with(&self, path: &[&str], query: &Query<'_>) -> Result<Value, CliError> {
+        let answered = self.send(self.request(Method::POST, path, query)).await?;
         self.json(&answered.bytes)
     }
 

@@ -9,7 +9,7 @@ mod moment;
 mod table;
 mod yaml;
 
-pub(super) use coverage::account;
+pub(super) use coverage::{Lines, account};
 pub(super) use format::{DigestArgs, Format, ListArgs, ShowArgs};
 pub(super) use format::{print_items, print_one};
 pub(super) use moment::{ago, bytes, moment};

@@ -13,7 +13,7 @@ const LINE: usize = 1_024;
 const SEEN: usize = 6;
 
 /// What a sound probe found worth knowing; empty if nothing.
-pub(super) fn render_warned(probe: &Probe) -> String {
+pub(in crate::cli) fn render_warned(probe: &Probe) -> String {
     let mut text = String::new();
     for stage in probe.stages.iter().filter(|stage| stage.verdict == "warned") {
         for finding in &stage.findings {
@@ -24,7 +24,7 @@ pub(super) fn render_warned(probe: &Probe) -> String {
 }
 
 /// The probe as text. With `coloured`, with marks and colours for a terminal.
-pub(super) fn render(probe: &Probe, coloured: bool) -> String {
+pub(in crate::cli) fn render(probe: &Probe, coloured: bool) -> String {
     let mut text = String::new();
     for stage in &probe.stages {
         stage_lines(&mut text, stage, coloured);
@@ -131,6 +131,7 @@ mod tests {
             ended_at: None,
             sound,
             facts: None,
+            requests: None,
             stages: stages.into_iter().map(StageView::from).collect(),
         }
     }

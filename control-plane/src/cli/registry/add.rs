@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use portolan_shared::model::RegistryId;
 use reqwest::Method;
 
 use super::budget::BudgetArgs;
@@ -12,7 +13,8 @@ use crate::cli::client::read_pem;
 use crate::cli::failure::CliError;
 use crate::cli::operate::Desk;
 use crate::cli::output::ShowArgs;
-use crate::cli::probe::before_saving;
+use crate::cli::probe::{before_saving, unsaved};
+use crate::cli::sealing::{SealArgs, Sealing, Target, seal_login};
 use crate::web::api::registries::CreateRegistry;
 
 /// Flags of `portolan registry add`.
@@ -25,9 +27,11 @@ pub struct AddArgs {
     /// Sensor that reads it; give several, the preferred first
     #[arg(long, value_name = "SENSOR", required = true)]
     sensor: Vec<String>,
-    /// Where the sensor finds the credential; anonymous without
-    #[arg(long, value_name = "REF")]
+    /// Where the sensor finds the credential; anonymous without it and without a login to seal
+    #[arg(long, value_name = "REF", conflicts_with = "login")]
     credential_ref: Option<String>,
+    #[command(flatten)]
+    seal: SealArgs,
     /// PEM certificates of authorities to trust for it, besides the sensor's system store
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
@@ -47,8 +51,22 @@ pub struct AddArgs {
 
 pub(super) async fn add(desk: &mut Desk<'_>, args: AddArgs) -> Result<Exit, CliError> {
     let (format, tested) = (args.show.output, !args.no_test);
-    let body = args.body()?;
-    if tested && let Some(exit) = before_saving(desk, &body).await? {
+    let (mut body, seal) = args.body()?;
+    if seal.are_given() {
+        let target = Target {
+            registry: RegistryId::generate(desk.clock, desk.rng),
+            saved: false,
+            anonymous: unsaved(&body),
+            former: None,
+        };
+        match seal_login(desk, &seal, &target, tested).await? {
+            Sealing::Stopped(exit) => return Ok(exit),
+            Sealing::Sealed(sealed) => {
+                body.id = Some(target.registry);
+                body.credential = Some(sealed);
+            }
+        }
+    } else if tested && let Some(exit) = before_saving(desk, &body).await? {
         return Ok(exit);
     }
     let value = desk.client.put(Method::POST, &["registries"], &body).await?;
@@ -56,9 +74,10 @@ pub(super) async fn add(desk: &mut Desk<'_>, args: AddArgs) -> Result<Exit, CliE
 }
 
 impl AddArgs {
-    fn body(self) -> Result<CreateRegistry, CliError> {
+    fn body(self) -> Result<(CreateRegistry, SealArgs), CliError> {
         let (filters, budget) = (self.filters, self.budget);
-        Ok(CreateRegistry {
+        let body = CreateRegistry {
+            id: None,
             name: self.name.parse().map_err(CliError::usage)?,
             url: self.url.parse().map_err(CliError::usage)?,
             sensors: self.sensor,
@@ -76,6 +95,8 @@ impl AddArgs {
             concurrency: budget.concurrency,
             requests_per_second: budget.requests_per_second,
             requests_per_day: budget.requests_per_day,
-        })
+            credential: None,
+        };
+        Ok((body, self.seal))
     }
 }

@@ -7,6 +7,7 @@ use crate::cli::failure::CliError;
 use crate::cli::operate::Desk;
 use crate::cli::output::{ListArgs, ShowArgs};
 use crate::cli::probe::{TestArgs, test};
+use crate::cli::sealing::sealing_help;
 use crate::cli::terminal::ConfirmArgs;
 
 use super::add::{AddArgs, add};
@@ -24,12 +25,19 @@ A credential reference names a place on the sensor; the credential itself never 
   file:PATH             a file with one line, username:secret
   env:PREFIX            the variables PREFIX_USERNAME and PREFIX_SECRET of the agent
   docker-config[:PATH]  a docker config.json, credential helpers included
+  systemd:NAME          a credential that systemd gives to the agent's unit
+  kubernetes:PATH       the folder that a secret with username and password, or with .dockerconfigjson, is mounted at
+  command:NAME          what a program answers that the agent's policy.toml has under this name
+
+", sealing_help!(), "
 
 ", patterns_help!(), "
 
 Examples:
   portolan registry add gitlab https://registry.example.com:5050 --sensor berlin-1 \\
       --credential-ref file:/etc/portolan/gitlab --ca-file ca.pem
+  portolan registry add gitlab https://registry.example.com:5050 --sensor berlin-1 \\
+      --username reader --password-stdin --accept-realm gitlab.example.com < password
   portolan registry add mirror https://mirror.example.com --sensor berlin-1 \\
       --repository 'library/*' --repository 'acme/**' --newest-tags 50
   portolan registry add hub https://registry-1.docker.io --sensor berlin-1 \\
@@ -47,12 +55,16 @@ Examples:
         show: ShowArgs,
     },
     /// Change a registry; what is not named stays as it is
-    #[command(after_help = concat!(patterns_help!(), "
+    #[command(after_help = concat!(sealing_help!(), "
+A new login follows the one before: sensors use it from the next request on, and the one before is kept until it has worked.
+
+", patterns_help!(), "
 
 With --preview nothing is changed: it says what the filters would match of the inventory of the last run.
 
 Examples:
   portolan registry set gitlab --credential-ref env:GITLAB
+  portolan registry set gitlab --credential-file login.json --expires 2027-03-31
   portolan registry set gitlab --ca-file new-ca.pem --only-ca-file
   portolan registry set gitlab --repository 'acme/**' --tag '!tmp-*' --max-tag-age 90d --preview
   portolan registry set gitlab --all-repositories --all-tags --any-tag-age"))]

@@ -1,4 +1,4 @@
-//! `portolan registry`. `command` has the subcommands; `add`, `set`, `list`, `show` and `preview` are one each; `filters` and `budget` are flags
+//! `portolan registry`. `command` has the subcommands; `add`, `set`, `list`, `show` and `preview` are one each; `login` seals a new login for a saved one; `filters` and `budget` are flags
 //! that `add` and `set` have in common.
 
 mod add;
@@ -6,6 +6,7 @@ mod budget;
 mod command;
 mod filters;
 mod list;
+mod login;
 mod preview;
 mod set;
 mod show;

@@ -6,13 +6,16 @@ use reqwest::Method;
 
 use super::budget::BudgetArgs;
 use super::filters::FilterArgs;
+use super::login::set_login;
 use super::preview::print_preview;
 use super::show::show_registry;
 use crate::cli::Exit;
 use crate::cli::client::read_pem;
+use crate::cli::credential::tell_what_to_do;
 use crate::cli::failure::CliError;
 use crate::cli::operate::Desk;
 use crate::cli::output::ShowArgs;
+use crate::cli::sealing::SealArgs;
 use crate::web::api::registries::ChangeRegistry;
 
 /// Flags of `portolan registry set`.
@@ -24,27 +27,32 @@ pub struct SetArgs {
     #[arg(long)]
     name: Option<String>,
     /// New address
-    #[arg(long)]
+    #[arg(long, conflicts_with = "login")]
     url: Option<String>,
     /// New sensors, the preferred first
-    #[arg(long, value_name = "SENSOR")]
+    #[arg(long, value_name = "SENSOR", conflicts_with = "login")]
     sensor: Vec<String>,
     /// New place of the credential on the sensor
-    #[arg(long, value_name = "REF", conflicts_with = "anonymous")]
+    #[arg(long, value_name = "REF", conflicts_with_all = ["anonymous", "login"])]
     credential_ref: Option<String>,
     /// Read it without a credential
-    #[arg(long)]
+    #[arg(long, conflicts_with = "login")]
     anonymous: bool,
+    #[command(flatten)]
+    seal: SealArgs,
+    /// Store the login without having a sensor try it first
+    #[arg(long, requires = "login")]
+    no_test: bool,
     /// New authorities
-    #[arg(long, value_name = "FILE", conflicts_with = "no_ca_file")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["no_ca_file", "login"])]
     ca_file: Option<PathBuf>,
     /// Trust the sensor's system store alone
-    #[arg(long)]
+    #[arg(long, conflicts_with = "login")]
     no_ca_file: bool,
     /// Trust the given authorities alone, or not
     #[arg(
         long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        conflicts_with = "no_ca_file"
+        conflicts_with_all = ["no_ca_file", "login"]
     )]
     only_ca_file: Option<bool>,
     #[command(flatten)]
@@ -70,7 +78,7 @@ pub struct SetArgs {
     #[arg(long, conflicts_with = "requests_per_day")]
     any_requests_per_day: bool,
     /// Change nothing: say what the filters would match of the inventory of the last run
-    #[arg(long)]
+    #[arg(long, conflicts_with = "login")]
     preview: bool,
     #[command(flatten)]
     show: ShowArgs,
@@ -78,19 +86,27 @@ pub struct SetArgs {
 
 pub(super) async fn set(desk: &mut Desk<'_>, args: SetArgs) -> Result<Exit, CliError> {
     let (format, preview, registry) = (args.show.output, args.preview, args.registry.clone());
-    let body = args.body()?;
+    let (moved, tested) = (!args.sensor.is_empty() || args.url.is_some(), !args.no_test);
+    let (body, seal) = args.body()?;
     if preview {
         let path = ["registries", &registry, "preview"];
         let value = desk.client.put(Method::POST, &path, &body).await?;
         return print_preview(desk, format, &value);
     }
+    if seal.are_given() {
+        return set_login(desk, format, &registry, &body, &seal, tested).await;
+    }
     let path = ["registries", &registry];
     let value = desk.client.put(Method::PATCH, &path, &body).await?;
-    show_registry(desk, format, &value).await
+    let exit = show_registry(desk, format, &value).await?;
+    if moved && let Some(id) = value["id"].as_str() {
+        tell_what_to_do(desk, id).await?;
+    }
+    Ok(exit)
 }
 
 impl SetArgs {
-    fn body(self) -> Result<ChangeRegistry, CliError> {
+    fn body(self) -> Result<(ChangeRegistry, SealArgs), CliError> {
         let credential = self
             .credential_ref
             .map(|text| text.parse())
@@ -98,7 +114,7 @@ impl SetArgs {
             .map_err(CliError::usage)?;
         let bundle = self.ca_file.as_deref().map(read_pem).transpose()?;
         let (filters, budget) = (self.filters, self.budget);
-        Ok(ChangeRegistry {
+        let body = ChangeRegistry {
             name: self
                 .name
                 .map(|text| text.parse())
@@ -120,7 +136,8 @@ impl SetArgs {
             concurrency: budget.concurrency,
             requests_per_second: new_or_none(budget.requests_per_second, self.any_requests_per_second),
             requests_per_day: new_or_none(budget.requests_per_day, self.any_requests_per_day),
-        })
+        };
+        Ok((body, self.seal))
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::cli::Exit;
 use crate::cli::assigned::assigned;
+use crate::cli::credential::{credential_of, in_registry};
 use crate::cli::failure::CliError;
 use crate::cli::operate::Desk;
 use crate::cli::output::{Format, Sheet, moment, print_one};
@@ -16,9 +17,12 @@ pub(super) async fn show_registry(
     value: &Value,
 ) -> Result<Exit, CliError> {
     let registry: Registry = desk.client.view(value)?;
-    let sensors = match format {
-        Format::Table => assigned(&desk.client, &registry).await?,
-        Format::Json | Format::Yaml => Vec::new(),
+    let (sensors, credential) = match format {
+        Format::Table => (
+            assigned(&desk.client, &registry).await?,
+            credential_of(&desk.client, &registry.id).await?,
+        ),
+        Format::Json | Format::Yaml => (Vec::new(), None),
     };
     let now = desk.clock.now();
     print_one(desk.terminal, format, value, || {
@@ -35,10 +39,9 @@ pub(super) async fn show_registry(
             .add("authorities", trust)
             .add(
                 "credential",
-                registry
-                    .credential_reference
-                    .clone()
-                    .unwrap_or_else(|| "none: anonymous".to_owned()),
+                credential
+                    .as_ref()
+                    .map_or_else(|| "none: anonymous".to_owned(), in_registry),
             )
             .add("", registry.facts.credential.as_ref().map(login));
         sheet.add_all("sensors", sensors.iter().map(|sensor| sensor.tell(now)));

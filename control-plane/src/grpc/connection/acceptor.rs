@@ -5,18 +5,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_shared::process::Tasks;
 use portolan_shared::tls::PeerIdentity;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 
+use super::guard::guard;
 use super::io::SensorIo;
-use super::registry::{Connections, quarter};
-use crate::app::Meters;
+use super::registry::{Connection, quarter};
 use crate::fair::{Shares, Source};
-use crate::settings::DoorLimits;
+use crate::grpc::door::Door;
 
 /// Time without an answer from the peer's machine after which a connection is dead.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,11 +29,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The accepting end of the sensors' listener.
 pub(in crate::grpc) struct Acceptor {
     pub(in crate::grpc) tls: TlsAcceptor,
-    pub(in crate::grpc) deployment: String,
-    pub(in crate::grpc) limits: DoorLimits,
-    pub(in crate::grpc) connections: Arc<Connections>,
-    pub(in crate::grpc) meters: Arc<Meters>,
-    pub(in crate::grpc) tasks: Tasks,
+    pub(in crate::grpc) door: Arc<Door>,
 }
 
 impl Acceptor {
@@ -46,11 +41,11 @@ impl Acceptor {
         listener: TcpListener,
         accepted: mpsc::Sender<Result<SensorIo, io::Error>>,
     ) {
-        let most = self.limits.handshakes.saturating_mul(WAITING);
+        let most = self.door.limits.handshakes.saturating_mul(WAITING);
         let waiting = Arc::new(Semaphore::new(most));
-        let handshakes = Arc::new(Semaphore::new(self.limits.handshakes));
-        let sources = Shares::new(quarter(self.limits.handshakes), quarter(most));
-        let shutdown = self.tasks.shutdown().clone();
+        let handshakes = Arc::new(Semaphore::new(self.door.limits.handshakes));
+        let sources = Shares::new(quarter(self.door.limits.handshakes), quarter(most));
+        let shutdown = self.door.tasks.shutdown().clone();
         loop {
             let Ok(permit) = Arc::clone(&waiting).acquire_owned().await else {
                 return;
@@ -69,7 +64,7 @@ impl Acceptor {
                     let handshakes = Arc::clone(&handshakes);
                     let (acceptor, accepted) = (Arc::clone(&self), accepted.clone());
                     let cut = shutdown.clone();
-                    self.tasks.spawn("handshake", async move {
+                    self.door.tasks.spawn("handshake", async move {
                         let _permit = permit;
                         let io = tokio::select! {
                             () = cut.cutting() => return,
@@ -101,7 +96,7 @@ impl Acceptor {
         if let Err(error) = prepare(&stream) {
             tracing::debug!(%remote, error = &error as &dyn std::error::Error, "socket options were refused");
         }
-        let tls = match tokio::time::timeout(self.limits.handshake, self.tls.accept(stream)).await {
+        let tls = match tokio::time::timeout(self.door.limits.handshake, self.tls.accept(stream)).await {
             Ok(Ok(tls)) => tls,
             Ok(Err(error)) => {
                 tracing::info!(%remote, error = &error as &dyn std::error::Error, "TLS handshake refused");
@@ -122,28 +117,56 @@ impl Acceptor {
         // The verifier has read the same identity from the same certificate before.
         let identity = match state.peer_certificates().and_then(<[_]>::first) {
             None => None,
-            Some(leaf) => Some(PeerIdentity::from_certificate(&self.deployment, leaf).ok()?),
+            Some(leaf) => {
+                let deployment = self.door.authority.deployment();
+                Some(PeerIdentity::from_certificate(deployment, leaf).ok()?)
+            }
         };
-        let Some(connection) = self.connections.enter(remote, identity, self.limits.strangers) else {
+        let entered = self
+            .door
+            .connections
+            .enter(remote, identity, self.door.limits.strangers);
+        let entered = match (entered, identity) {
+            (None, Some(identity)) => self.squeeze_in(remote, identity).await,
+            (entered, _) => entered,
+        };
+        let Some(connection) = entered else {
             tracing::info!(%remote, sensor = ?identity.map(|peer| peer.sensor), "too many connections");
             self.refused("too_many");
             return None;
         };
-        if identity.is_none() {
-            let (cut, life) = (connection.cut.clone(), self.limits.stranger_life);
-            self.tasks.spawn("stranger", async move {
-                if tokio::time::timeout(life, cut.cancelled()).await.is_err() {
-                    cut.cancel();
-                }
-            });
-        }
-        let connections = Arc::clone(&self.connections);
-        let gauge = self.meters.connections.clone();
+        let now = self.door.app.clock.uptime();
+        let honoured = identity.map(|identity| self.door.certificate_ends(&identity).since(now));
+        let (guarded, unused) = (Arc::clone(&connection), self.door.limits.stranger_life);
+        self.door.tasks.spawn("guard of a connection", async move {
+            guard(&guarded, unused, honoured).await;
+        });
+        let connections = Arc::clone(&self.door.connections);
+        let gauge = self.door.meters.connections.clone();
         Some(SensorIo::new(tls, connection, connections, gauge))
     }
 
+    /// All places of the sensor are taken. Whoever has a certificate that sessions can be opened with takes that of a connection which is used
+    /// for nothing: TLS lets in who has an older one as well, and no number of those is to keep the sensor out.
+    async fn squeeze_in(&self, remote: SocketAddr, identity: PeerIdentity) -> Option<Arc<Connection>> {
+        let mut sources = self.door.connections.sources(identity.sensor);
+        sources.push(remote);
+        self.door.note_crowd(&identity, &sources).await;
+        // Where the database does not say, everybody's certificate is as good as the other's.
+        let good = self.door.good_serials(&identity).await.ok().flatten();
+        let is_good = |serial: &_| good.as_ref().is_none_or(|good| good.contains(serial));
+        if !is_good(&identity.serial) {
+            return None;
+        }
+        self.door.connections.enter_instead(remote, identity, is_good)
+    }
+
     fn refused(&self, reason: &str) {
-        self.meters.handshakes_refused.with_label_values(&[reason]).inc();
+        self.door
+            .meters
+            .handshakes_refused
+            .with_label_values(&[reason])
+            .inc();
     }
 }
 

@@ -2,28 +2,34 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use portolan_shared::model::SensorId;
 use portolan_shared::tls::PeerIdentity;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::fair::Source;
 
-/// Connections of one sensor for each purpose, so that an old and a new one may overlap: the newest is refused above.
+/// Connections of one sensor for each purpose, so that an old and a new one may overlap. Above, a new session takes the place of one that has
+/// not said hello; else the newest is refused.
 const PER_PURPOSE: usize = 2;
-/// Connections of one sensor in all: dropped above.
+/// Connections of one sensor in all. One more than it has purposes for, so that there is always one that a newcomer can take the place of.
 const PER_SENSOR: usize = 2 * PER_PURPOSE + 1;
+/// The same with those that were cut and are not closed yet: dropped above.
+const PER_SENSOR_CLOSING: usize = 2 * PER_SENSOR;
+
+/// The serial of a certificate.
+pub(in crate::grpc) type Serial = [u8; 16];
 
 /// What a connection is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub(in crate::grpc) enum Purpose {
     /// The session stream, and renewal.
-    Session = 1,
+    Session,
     /// Uploads.
-    Upload = 2,
+    Upload,
 }
 
 /// Why a connection may not be used for something.
@@ -43,7 +49,41 @@ pub(in crate::grpc) struct Connection {
     /// None for a stranger.
     pub(in crate::grpc) identity: Option<PeerIdentity>,
     pub(in crate::grpc) cut: CancellationToken,
-    purpose: AtomicU8,
+    purpose: watch::Sender<Option<Purpose>>,
+    /// Its session has said hello.
+    greeted: AtomicBool,
+}
+
+impl Connection {
+    fn new(id: u64, remote: SocketAddr, identity: Option<PeerIdentity>) -> Self {
+        Self {
+            id,
+            remote,
+            identity,
+            cut: CancellationToken::new(),
+            purpose: watch::Sender::new(None),
+            greeted: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether it is used for this already.
+    pub(in crate::grpc) fn is_for(&self, purpose: Purpose) -> bool {
+        *self.purpose.borrow() == Some(purpose)
+    }
+
+    /// Notes that its session has said hello: from here on it ends by its own rules, and no other takes its place.
+    pub(in crate::grpc) fn greeted(&self) {
+        self.greeted.store(true, Ordering::Release);
+    }
+
+    /// What it is used for, and when that changes.
+    pub(super) fn uses(&self) -> watch::Receiver<Option<Purpose>> {
+        self.purpose.subscribe()
+    }
+
+    fn is_unused(&self) -> bool {
+        self.purpose.borrow().is_none()
+    }
 }
 
 /// Every connection of this process.
@@ -77,13 +117,7 @@ impl Connections {
         identity: Option<PeerIdentity>,
         strangers: usize,
     ) -> Option<Arc<Connection>> {
-        let connection = Arc::new(Connection {
-            id: self.next.fetch_add(1, Ordering::Relaxed),
-            remote,
-            identity,
-            cut: CancellationToken::new(),
-            purpose: AtomicU8::new(0),
-        });
+        let connection = self.connection(remote, identity);
         let mut open = self.open();
         match identity {
             Some(identity) => {
@@ -105,6 +139,47 @@ impl Connections {
             }
         }
         Some(connection)
+    }
+
+    /// Lets a connection of a sensor in whose places are all taken: for it, the oldest of those that are used for nothing is cut, and one
+    /// with a certificate that is not `good` before all others. Only who may open sessions is to get here.
+    pub(super) fn enter_instead(
+        &self,
+        remote: SocketAddr,
+        identity: PeerIdentity,
+        good: impl Fn(&Serial) -> bool,
+    ) -> Option<Arc<Connection>> {
+        let connection = self.connection(remote, Some(identity));
+        let mut open = self.open();
+        let held = open.sensors.entry(identity.sensor).or_default();
+        if held.len() >= PER_SENSOR_CLOSING {
+            return None;
+        }
+        let staying = held.iter().filter(|other| !other.cut.is_cancelled());
+        if staying.clone().count() >= PER_SENSOR {
+            let is_good =
+                |other: &Arc<Connection>| other.identity.is_some_and(|identity| good(&identity.serial));
+            let unused = staying.filter(|other| other.is_unused());
+            unused
+                .min_by_key(|other| (is_good(other), other.id))?
+                .cut
+                .cancel();
+        }
+        held.push(Arc::clone(&connection));
+        Some(connection)
+    }
+
+    fn connection(&self, remote: SocketAddr, identity: Option<PeerIdentity>) -> Arc<Connection> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Connection::new(id, remote, identity))
+    }
+
+    /// Where a sensor's connections come from, the oldest first.
+    pub(super) fn sources(&self, sensor: SensorId) -> Vec<SocketAddr> {
+        self.of(sensor)
+            .iter()
+            .map(|connection| connection.remote)
+            .collect()
     }
 
     /// Forgets a connection that was closed.
@@ -131,32 +206,31 @@ impl Connections {
             return Ok(());
         };
         let open = self.open();
-        match connection.purpose.load(Ordering::Acquire) {
-            0 => {}
-            held if held == purpose as u8 => return Ok(()),
-            _ => return Err(Unclaimed::OtherPurpose),
+        let held = *connection.purpose.borrow();
+        match held {
+            None => {}
+            Some(held) if held == purpose => return Ok(()),
+            Some(_) => return Err(Unclaimed::OtherPurpose),
         }
-        let others = open
-            .sensors
-            .get(&identity.sensor)
-            .into_iter()
-            .flatten()
-            .filter(|other| {
-                other.id != connection.id
-                    && !other.cut.is_cancelled()
-                    && other.purpose.load(Ordering::Acquire) == purpose as u8
-            })
-            .count();
-        if others >= PER_PURPOSE {
-            return Err(Unclaimed::TooMany);
+        let others = open.sensors.get(&identity.sensor).into_iter().flatten();
+        let others: Vec<_> = others
+            .filter(|other| other.id != connection.id && !other.cut.is_cancelled() && other.is_for(purpose))
+            .collect();
+        if others.len() >= PER_PURPOSE {
+            let silent = |other: &&&Arc<Connection>| {
+                purpose == Purpose::Session && !other.greeted.load(Ordering::Acquire)
+            };
+            let silent = others.iter().filter(silent).min_by_key(|other| other.id);
+            silent.ok_or(Unclaimed::TooMany)?.cut.cancel();
         }
-        connection.purpose.store(purpose as u8, Ordering::Release);
+        connection.purpose.send_replace(Some(purpose));
         Ok(())
     }
 
     /// Notes that a connection is not used for its purpose any more: another one may take its place before it is closed.
     pub(in crate::grpc) fn release(&self, connection: &Connection) {
-        connection.purpose.store(0, Ordering::Release);
+        connection.greeted.store(false, Ordering::Release);
+        connection.purpose.send_replace(None);
     }
 
     /// Cuts every connection of a sensor.
@@ -201,65 +275,5 @@ pub(super) fn quarter(all: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::Timestamp;
-    use portolan_shared::model::TenantId;
-    use portolan_shared::process::SeededRng;
-
-    fn identity() -> PeerIdentity {
-        let rng = SeededRng::new(4);
-        PeerIdentity {
-            tenant: TenantId::random(&rng),
-            sensor: SensorId::random(&rng),
-            serial: [1; 16],
-            not_before: Timestamp::UNIX_EPOCH,
-            not_after: Timestamp::UNIX_EPOCH,
-        }
-    }
-
-    #[test]
-    fn a_sensor_has_two_connections_a_purpose_and_the_newest_is_refused() {
-        let connections = Connections::new();
-        let remote = SocketAddr::from(([127, 0, 0, 1], 1));
-        let enter = || connections.enter(remote, Some(identity()), 0);
-        let all: Vec<_> = (0..PER_SENSOR).map(|_| enter().unwrap()).collect();
-        assert!(enter().is_none());
-        let claim = |which: usize, purpose| connections.claim(&all[which], purpose);
-        assert_eq!(claim(0, Purpose::Session), Ok(()));
-        assert_eq!(claim(1, Purpose::Session), Ok(()));
-        assert_eq!(claim(2, Purpose::Session), Err(Unclaimed::TooMany));
-        assert_eq!(claim(2, Purpose::Upload), Ok(()));
-        assert_eq!(claim(0, Purpose::Session), Ok(()), "again");
-        assert_eq!(claim(0, Purpose::Upload), Err(Unclaimed::OtherPurpose));
-        assert_eq!(claim(2, Purpose::Session), Err(Unclaimed::OtherPurpose));
-        all[0].cut.cancel();
-        assert_eq!(
-            claim(3, Purpose::Session),
-            Ok(()),
-            "one that is cut does not count"
-        );
-        assert_eq!(claim(4, Purpose::Session), Err(Unclaimed::TooMany));
-        connections.release(&all[3]);
-        assert_eq!(claim(4, Purpose::Session), Ok(()));
-        all.iter().for_each(|connection| connections.leave(connection));
-        assert_eq!(connections.count(), 0);
-    }
-
-    #[test]
-    fn strangers_are_bounded_in_all_and_from_one_source() {
-        let connections = Connections::new();
-        let enter = |host: u8, port: u16| {
-            let remote = SocketAddr::from(([192, 0, 2, host], port));
-            connections.enter(remote, None, 4)
-        };
-        let first = enter(1, 1).unwrap();
-        assert!(enter(1, 2).is_none(), "a quarter is one");
-        let others: Vec<_> = (2..=4).map(|host| enter(host, 1).unwrap()).collect();
-        assert!(enter(5, 1).is_none(), "there are four");
-        connections.leave(&first);
-        assert!(enter(1, 2).is_some());
-        assert_eq!(connections.count(), others.len() + 1);
-        connections.cut_all();
-    }
-}
+#[path = "registry_tests.rs"]
+mod tests;

@@ -8,8 +8,8 @@ use portolan_shared::process::Rng;
 
 use crate::app::Pepper;
 
-/// Seconds that a challenge is good for.
-const GOOD_FOR: i64 = 60;
+/// Milliseconds that a challenge is good for.
+const GOOD_FOR: i64 = 60_000;
 const RANDOM: usize = 32;
 const TIME: usize = 8;
 const MAC: usize = 32;
@@ -24,23 +24,31 @@ fn mac(pepper: &Pepper, sensor: SensorId, head: &[u8]) -> [u8; MAC] {
 pub(super) fn make(pepper: &Pepper, rng: &dyn Rng, sensor: SensorId, now: Timestamp) -> Vec<u8> {
     let mut challenge = vec![0; RANDOM];
     rng.fill(&mut challenge);
-    challenge.extend_from_slice(&now.as_second().to_be_bytes());
+    challenge.extend_from_slice(&now.as_millisecond().to_be_bytes());
     let mac = mac(pepper, sensor, &challenge);
     challenge.extend_from_slice(&mac);
     challenge
 }
 
-/// Whether this is a challenge that was made for the sensor, lately.
-pub(super) fn is_good(pepper: &Pepper, sensor: SensorId, challenge: &[u8], now: Timestamp) -> bool {
+/// When this challenge was made, if it was made for the sensor, and lately.
+pub(super) fn made_at(
+    pepper: &Pepper,
+    sensor: SensorId,
+    challenge: &[u8],
+    now: Timestamp,
+) -> Option<Timestamp> {
     if challenge.len() != RANDOM + TIME + MAC {
-        return false;
+        return None;
     }
     let (head, tag) = challenge.split_at(RANDOM + TIME);
     let genuine = verify_slices_are_equal(&mac(pepper, sensor, head), tag).is_ok();
     let mut time = [0; TIME];
     time.copy_from_slice(&head[RANDOM..]);
-    let age = now.as_second().saturating_sub(i64::from_be_bytes(time));
-    genuine && (0..=GOOD_FOR).contains(&age)
+    let made = i64::from_be_bytes(time);
+    let age = now.as_millisecond().saturating_sub(made);
+    (genuine && (0..=GOOD_FOR).contains(&age))
+        .then(|| Timestamp::from_millisecond(made).ok())
+        .flatten()
 }
 
 #[cfg(test)]
@@ -54,18 +62,19 @@ mod tests {
         let pepper = Pepper::new(&SecretBytes::new(vec![1; 32]));
         let rng = SeededRng::new(1);
         let (sensor, other) = (SensorId::random(&rng), SensorId::random(&rng));
-        let at = |seconds| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
+        let at = |millis| Timestamp::from_millisecond(1_800_000_000_000 + millis).unwrap();
+        let is_good = |sensor, challenge: &[u8], now| made_at(&pepper, sensor, challenge, now).is_some();
         let challenge = make(&pepper, &rng, sensor, at(0));
-        assert!(is_good(&pepper, sensor, &challenge, at(0)));
-        assert!(is_good(&pepper, sensor, &challenge, at(GOOD_FOR)));
-        assert!(!is_good(&pepper, sensor, &challenge, at(GOOD_FOR + 1)));
-        assert!(!is_good(&pepper, sensor, &challenge, at(-1)));
-        assert!(!is_good(&pepper, other, &challenge, at(0)));
+        assert_eq!(made_at(&pepper, sensor, &challenge, at(5)), Some(at(0)));
+        assert!(is_good(sensor, &challenge, at(GOOD_FOR)));
+        assert!(!is_good(sensor, &challenge, at(GOOD_FOR + 1)));
+        assert!(!is_good(sensor, &challenge, at(-1)));
+        assert!(!is_good(other, &challenge, at(0)));
         for i in 0..challenge.len() {
             let mut changed = challenge.clone();
             changed[i] ^= 1;
-            assert!(!is_good(&pepper, sensor, &changed, at(0)), "byte {i}");
-            assert!(!is_good(&pepper, sensor, &challenge[..i], at(0)), "cut at {i}");
+            assert!(!is_good(sensor, &changed, at(0)), "byte {i}");
+            assert!(!is_good(sensor, &challenge[..i], at(0)), "cut at {i}");
         }
     }
 }

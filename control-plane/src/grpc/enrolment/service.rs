@@ -6,14 +6,14 @@ use std::time::Duration;
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use portolan_proto::convert::{self, FieldError};
 use portolan_proto::v1::enrolment_server::Enrolment;
-use portolan_proto::{PROTOCOL, enrolment_message, v1, who_am_i_message};
-use portolan_shared::model::{HostFacts, InvitationId, Reason, SensorId, SensorState};
+use portolan_proto::{PROTOCOL, enrolment_message, recovery_message, v1, who_am_i_message};
+use portolan_shared::model::{HostFacts, InvitationId, Reason, SensorId, SensorState, printable};
 use portolan_shared::secret::SecretBytes;
 use portolan_shared::tls::SpkiPin;
 use tonic::{Request, Response, Status};
 
 use super::challenge;
-use crate::app::{EnrolmentAttempt, EnrolmentError, IssuedSensor, LateNote};
+use crate::app::{EnrolmentAttempt, EnrolmentError, IssuedSensor, LateNote, RecoveryAttempt};
 use crate::ca::RequestedKey;
 use crate::grpc::door::Door;
 use crate::grpc::gate::Call;
@@ -22,6 +22,10 @@ use crate::grpc::gate::Call;
 const TRUST_VERSION: u64 = 1;
 /// Longest time after the answer in which a refusal is written into the audit log.
 const LATE: Duration = Duration::from_secs(1);
+/// Length of a continuity token.
+const TOKEN_BYTES: usize = 32;
+/// Longest boot id that is kept: cut above.
+const BOOT_ID_BYTES: usize = 64;
 
 pub(in crate::grpc) struct EnrolmentService(pub(in crate::grpc) Arc<Door>);
 
@@ -90,13 +94,14 @@ impl EnrolmentService {
             host: wire.host.as_ref().map(HostFacts::from).unwrap_or_default(),
             source: call.connection.remote.ip().to_string(),
         };
-        let issued = door.app.enrol(&door.authority, attempt).await.map_err(|error| {
+        let admitted = door.app.enrol(&door.authority, attempt).await.map_err(|error| {
             let refusal = refuse.enrolment(&error);
             if let EnrolmentError::Invalid(note) = error {
                 self.write_later(note);
             }
             refusal.into_status()
         })?;
+        let issued = admitted.issued;
         Ok(v1::EnrolResponse {
             sensor_id: issued.sensor.as_bytes().to_vec().into(),
             tenant_id: issued.tenant.as_bytes().to_vec().into(),
@@ -107,6 +112,7 @@ impl EnrolmentService {
             }),
             endpoints: vec![door.app.sensor_url.clone()],
             sensor_name: issued.name,
+            continuity_token: admitted.continuity_token.expose().to_vec().into(),
         })
     }
 
@@ -136,7 +142,7 @@ impl EnrolmentService {
         let sensor = convert::id("sensor_id", &wire.sensor_id, SensorId::from_slice)
             .map_err(|error| refuse.field(&error).into_status())?;
         let now = door.app.clock.now();
-        let good = challenge::is_good(&door.app.pepper, sensor, &wire.nonce, now);
+        let good = challenge::made_at(&door.app.pepper, sensor, &wire.nonce, now).is_some();
         let standing = door
             .app
             .standing(sensor)
@@ -160,6 +166,67 @@ impl EnrolmentService {
                 .with(Reason::IdentityUnknown, "the identity is not known")
                 .into_status()),
         }
+    }
+
+    async fn recover(&self, call: &Call, wire: v1::RecoverRequest) -> Result<v1::RecoverResponse, Status> {
+        let door = &self.0;
+        let refuse = door.refuser(call);
+        let sensor = convert::id("sensor_id", &wire.sensor_id, SensorId::from_slice)
+            .map_err(|error| refuse.field(&error).into_status())?;
+        let shown = match wire.continuity_token.len() {
+            0 => None,
+            TOKEN_BYTES => Some(SecretBytes::new(wire.continuity_token.to_vec())),
+            _ => {
+                let error = FieldError::new("continuity_token", "must have 32 bytes");
+                return Err(refuse.field(&error).into_status());
+            }
+        };
+        let fingerprint = match wire.machine_fingerprint.as_ref() {
+            [] => None,
+            bytes => Some(bytes.try_into().map_err(|_| {
+                let error = FieldError::new("machine_fingerprint", "must have 16 bytes");
+                refuse.field(&error).into_status()
+            })?),
+        };
+        let key =
+            RequestedKey::from_der(&wire.csr_der).map_err(|error| refuse.request(error).into_status())?;
+        if !door.denials.is_fresh() {
+            let text = "the database does not answer";
+            let wait = Duration::from_secs(5);
+            return Err(refuse.later(Reason::StorageUnavailable, text, wait).into_status());
+        }
+        // The proof comes before everything else, and costs the same for identities that do not exist.
+        let now = door.app.clock.now();
+        let challenged_at = challenge::made_at(&door.app.pepper, sensor, &wire.nonce, now);
+        let standing = door
+            .app
+            .standing(sensor)
+            .await
+            .map_err(|error| refuse.store(&error).into_status())?;
+        let identity = standing.map_or(NOBODY, |standing| standing.identity_public_key);
+        let proven = signed(&identity, &wire.signature, &door.app.server_pins, |pin| {
+            recovery_message(sensor, &wire, pin)
+        });
+        let Some(challenged_at) = challenged_at.filter(|_| standing.is_some() && proven) else {
+            let text = "the identity is not known";
+            return Err(refuse.with(Reason::IdentityUnknown, text).into_status());
+        };
+        let attempt = RecoveryAttempt {
+            sensor,
+            challenge: wire.nonce.to_vec(),
+            challenged_at,
+            shown,
+            key,
+            fingerprint,
+            boot_id: printable(&wire.boot_id, BOOT_ID_BYTES),
+            source: call.connection.remote.ip().to_string(),
+        };
+        let recovered = door.app.recover(&door.authority, attempt).await;
+        let admitted = recovered.map_err(|error| refuse.recovery(&error).into_status())?;
+        Ok(v1::RecoverResponse {
+            certificate: Some(bundle(door, &admitted.issued)),
+            continuity_token: admitted.continuity_token.expose().to_vec().into(),
+        })
     }
 }
 
@@ -194,5 +261,13 @@ impl Enrolment for EnrolmentService {
         self.who_am_i(&call, request.into_inner())
             .await
             .map(Response::new)
+    }
+
+    async fn recover(
+        &self,
+        request: Request<v1::RecoverRequest>,
+    ) -> Result<Response<v1::RecoverResponse>, Status> {
+        let call = Door::call(&request)?;
+        self.recover(&call, request.into_inner()).await.map(Response::new)
     }
 }

@@ -6,20 +6,30 @@ use portolan_proto::v1::sensor_message::Body;
 use portolan_shared::model::{
     AttemptRef, Diagnosis, Finding, HostFacts, ProbeId, Reason, RunProgress, limits, printable,
 };
+use portolan_store::ContinuityHash;
 
 /// Longest policy summary that is kept, in bytes: cut above.
 const SUMMARY_BYTES: usize = 1_024;
+/// Longest boot id that is kept, in bytes: cut above.
+const BOOT_ID_BYTES: usize = 64;
 
 /// A message from a sensor.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Inbound {
     Hello(Box<Hello>),
-    Heartbeat { counter: u64, running: Vec<AttemptRef> },
+    Heartbeat {
+        counter: u64,
+        running: Vec<AttemptRef>,
+    },
     Accept(AttemptRef),
     Reject(Ending),
     Progress(AttemptRef, RunProgress),
     Done(Ending),
     Probed(ProbeId, Box<Diagnosis>),
+    /// The continuity token with this hash is on the sensor's disk.
+    Stored(ContinuityHash),
+    /// The answer to a question whether anybody is there.
+    Present([u8; 16]),
     TrustBundleAck,
     Goodbye,
 }
@@ -35,6 +45,15 @@ pub(super) struct Hello {
     pub(super) policy_summary: String,
     pub(super) wall_clock_ms: i64,
     pub(super) job_slots: u32,
+    /// Tells starts of the agent apart.
+    pub(super) instance_nonce: [u8; 16],
+    /// The session that this one takes over from; 0 if none.
+    pub(super) replaces_epoch: u64,
+    /// Of the continuity token that it shows.
+    pub(super) shown: Option<ContinuityHash>,
+    pub(super) fingerprint: Option<[u8; 16]>,
+    pub(super) boot_id: String,
+    pub(super) incarnation: u64,
 }
 
 /// An attempt that was refused or has ended on the sensor.
@@ -77,22 +96,37 @@ pub(super) fn check(message: &v1::SensorMessage) -> Result<Inbound, FieldError> 
         }
         Body::TrustBundleAck(_) => Inbound::TrustBundleAck,
         Body::Goodbye(_) => Inbound::Goodbye,
+        Body::ContinuityAck(ack) => Inbound::Stored(ContinuityHash(array(
+            "continuity_ack.token_sha256",
+            &ack.token_sha256,
+        )?)),
+        Body::PresenceReply(reply) => Inbound::Present(array("presence_reply.nonce", &reply.nonce)?),
     })
 }
 
 fn check_hello(hello: &v1::Hello) -> Result<Hello, FieldError> {
     let policy_hash = match hello.policy_hash.as_ref() {
         [] => None,
-        bytes => Some(
-            bytes
-                .try_into()
-                .map_err(|_| FieldError::new("hello.policy_hash", "must have 32 bytes"))?,
-        ),
+        bytes => Some(array("hello.policy_hash", bytes)?),
     };
     if hello.capabilities.len() > CAPABILITIES {
         return Err(FieldError::new("hello.capabilities", "are too many"));
     }
+    let shown = match hello.continuity_token.as_ref() {
+        [] => None,
+        token => Some(ContinuityHash::of(&array::<32>("hello.continuity_token", token)?)),
+    };
+    let fingerprint = match hello.machine_fingerprint.as_ref() {
+        [] => None,
+        bytes => Some(array("hello.machine_fingerprint", bytes)?),
+    };
     Ok(Hello {
+        shown,
+        fingerprint,
+        boot_id: printable(&hello.boot_id, BOOT_ID_BYTES),
+        incarnation: hello.incarnation,
+        instance_nonce: array("hello.instance_nonce", &hello.instance_nonce)?,
+        replaces_epoch: hello.replaces_epoch,
         protocol: convert::range(hello.protocol.as_ref())?,
         capabilities: hello.capabilities.clone(),
         host: hello.host.as_ref().map(HostFacts::from).unwrap_or_default(),
@@ -113,6 +147,11 @@ fn running(field: &'static str, wire: &[v1::RunningAttempt]) -> Result<Vec<Attem
     wire.iter()
         .map(|running| attempt(running.attempt.as_ref()))
         .collect()
+}
+
+fn array<const N: usize>(field: &'static str, wire: &[u8]) -> Result<[u8; N], FieldError> {
+    wire.try_into()
+        .map_err(|_| FieldError::new(field, format!("must have {N} bytes")))
 }
 
 fn attempt(wire: Option<&v1::AttemptRef>) -> Result<AttemptRef, FieldError> {

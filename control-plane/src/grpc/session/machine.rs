@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use portolan_proto::convert::FieldError;
+use portolan_proto::v1;
 use portolan_proto::v1::control_message::Body;
-use portolan_proto::{PROTOCOL, v1};
 use portolan_shared::model::{AttemptRef, Finding, FindingCode, Reason, limits};
 use portolan_shared::process::Uptime;
-use portolan_store::Lease;
+use portolan_store::{ContinuityHash, Lease};
 use prost::Message as _;
 
-use super::inbound::{Ending, Hello, Inbound};
+use super::inbound::{Ending, Inbound};
+use super::introduction::ANSWER_WITHIN;
 use super::jobs::{Jobs, later};
 use super::messages::{self, millis};
 use super::step::{Action, Event};
@@ -29,11 +30,13 @@ pub(super) const PAUSE: Duration = Duration::from_secs(10);
 const ENVELOPE: usize = 32;
 
 #[derive(Debug, PartialEq)]
-enum Phase {
+pub(super) enum Phase {
     /// The hello has not come.
     Silent,
     /// The store is asked.
     Opening,
+    /// Its continuity token is not good: whether it is alive was asked with this nonce, at this time.
+    Questioned([u8; 16], Uptime),
     /// Open.
     Open,
     /// Nothing happens any more.
@@ -43,25 +46,27 @@ enum Phase {
 /// One session.
 #[derive(Debug)]
 pub(super) struct Machine {
-    phase: Phase,
+    pub(super) phase: Phase,
     seq: u64,
     heard: Uptime,
     bucket: Bucket,
     certificate_ends: Uptime,
-    slots: u32,
+    pub(super) slots: u32,
     draining: bool,
     /// Nothing is offered before this, because the sensor has just turned an offer down or overlooked it.
     paused: Option<Uptime>,
-    jobs: Jobs,
+    pub(super) jobs: Jobs,
     /// What the sensor said was running, until it is known what is kept.
-    claimed: Vec<AttemptRef>,
-    capabilities: Vec<String>,
+    pub(super) claimed: Vec<AttemptRef>,
+    pub(super) capabilities: Vec<String>,
+    /// The continuity token that it was sent is acknowledged by then, or the session ends. Until it is, there is no work: whoever does not
+    /// store the token leaves no trace in the next session.
+    pub(super) unstored: Option<(ContinuityHash, Uptime)>,
+    /// Whether it is alive was asked with this, and it has not answered.
+    pub(super) asked: Option<[u8; 16]>,
+    /// It is asked again with this, once it has answered: for those who came since.
+    pub(super) asked_next: Option<[u8; 16]>,
 }
-
-/// Whoever names this knows what a probe is.
-pub(super) const PROBE: &str = "probe";
-/// Capabilities of this build. What is here and in the hello may be used.
-const CAPABILITIES: [&str; 1] = [PROBE];
 
 impl Machine {
     /// A stream that was just opened with a certificate that is honoured until `certificate_ends`.
@@ -78,6 +83,9 @@ impl Machine {
             jobs: Jobs::default(),
             claimed: Vec::new(),
             capabilities: Vec::new(),
+            unstored: None,
+            asked: None,
+            asked_next: None,
         }
     }
 
@@ -86,9 +94,14 @@ impl Machine {
         self.phase == Phase::Over
     }
 
+    /// Whether the session is open and its continuity token stored: nothing else is told to it before.
+    pub(super) fn is_settled(&self) -> bool {
+        self.phase == Phase::Open && self.unstored.is_none()
+    }
+
     /// Attempts that can be offered now.
     pub(super) fn free(&self) -> u32 {
-        if self.phase != Phase::Open || self.draining || self.paused.is_some() {
+        if !self.is_settled() || self.draining || self.paused.is_some() {
             return 0;
         }
         self.slots.saturating_sub(self.jobs.count())
@@ -103,13 +116,19 @@ impl Machine {
     pub(super) fn due(&self) -> Uptime {
         let silence = match self.phase {
             Phase::Silent => HELLO_WITHIN,
-            Phase::Opening | Phase::Open | Phase::Over => DEAD_AFTER,
+            Phase::Opening | Phase::Questioned(..) | Phase::Open | Phase::Over => DEAD_AFTER,
+        };
+        let answer = match self.phase {
+            Phase::Questioned(_, asked) => Some(later(asked, ANSWER_WITHIN)),
+            _ => None,
         };
         let deadlines = [later(self.heard, silence), self.certificate_ends];
         deadlines
             .into_iter()
             .chain(self.jobs.due())
             .chain(self.paused)
+            .chain(self.unstored.map(|(_, due)| due))
+            .chain(answer)
             .min()
             .unwrap_or(self.heard)
     }
@@ -118,19 +137,16 @@ impl Machine {
     pub(super) fn on(&mut self, event: Event, now: Uptime) -> Vec<Action> {
         if self.is_over() {
             return match event {
-                Event::Offer(lease) => vec![Action::Return(lease.attempt)],
+                Event::Offer(lease, _) => vec![Action::Return(lease.attempt)],
                 _ => Vec::new(),
             };
         }
         match event {
             Event::Message { seq, size, message } => self.message(seq, size, message, now),
-            Event::Closed => self.over(None),
-            Event::Opened {
-                epoch,
-                kept,
-                server_time_ms,
-                spread,
-            } => self.opened(epoch, &kept, server_time_ms, spread),
+            Event::Closed => self.closed(),
+            Event::Opened(opened) => self.opened(&opened, now),
+            Event::Stale { nonce } => self.question(nonce, now),
+            Event::AskPresence { nonce } => self.ask_presence(nonce),
             Event::Refused { reason, retry_after } if self.phase == Phase::Opening => {
                 self.refuse(reason, retry_after)
             }
@@ -141,12 +157,20 @@ impl Machine {
                 held,
                 server_time_ms,
             } => self.renewed(counter, &asked, held, server_time_ms),
-            Event::Offer(lease) => self.offer(&lease, now),
+            Event::Offer(lease, credential) => self.offer(&lease, credential, now),
+            Event::Credential(attempt, offer) if self.is_settled() && self.held().contains(&attempt) => {
+                vec![Action::Send(Body::CredentialOffer(*offer))]
+            }
+            Event::Credential(..) => Vec::new(),
+            Event::Withdraw(credential) if self.is_settled() => {
+                vec![Action::Send(messages::withdrawal(credential))]
+            }
+            Event::Withdraw(_) => Vec::new(),
             Event::Cancel(attempt, reason) if self.jobs.stop(attempt) => {
                 vec![Action::Send(messages::cancel(attempt, reason))]
             }
             Event::Cancel(..) => Vec::new(),
-            Event::Probe(offer) if self.phase == Phase::Open && !self.draining => {
+            Event::Probe(offer) if self.is_settled() && !self.draining => {
                 vec![Action::Send(Body::ProbeOffer(*offer))]
             }
             Event::Probe(_) => Vec::new(),
@@ -199,58 +223,13 @@ impl Machine {
             }
             (Phase::Open, Inbound::Probed(probe, diagnosis)) => vec![Action::Probed(probe, diagnosis)],
             (Phase::Open, Inbound::TrustBundleAck) => Vec::new(),
+            (Phase::Open, Inbound::Stored(token)) => self.stored(token),
+            (Phase::Open | Phase::Questioned(..), Inbound::Present(nonce)) => self.present(nonce),
             (Phase::Open, Inbound::Goodbye) => self.over(None),
-            (Phase::Silent | Phase::Opening | Phase::Open | Phase::Over, _) => {
+            (Phase::Silent | Phase::Opening | Phase::Questioned(..) | Phase::Open | Phase::Over, _) => {
                 self.end(Reason::ProtocolViolation)
             }
         }
-    }
-
-    fn hello(&mut self, hello: Box<Hello>) -> Vec<Action> {
-        let (lowest, highest) = hello.protocol;
-        if !(lowest..=highest).contains(&PROTOCOL) {
-            return self.refuse(Reason::VersionUnsupported, Some(Duration::from_secs(3_600)));
-        }
-        self.phase = Phase::Opening;
-        self.slots = hello.job_slots;
-        self.claimed.clone_from(&hello.running);
-        self.capabilities = CAPABILITIES
-            .iter()
-            .filter(|own| hello.capabilities.iter().any(|theirs| theirs == *own))
-            .map(|own| (*own).to_owned())
-            .collect();
-        vec![Action::Open(hello)]
-    }
-
-    fn opened(
-        &mut self,
-        epoch: u64,
-        kept: &[AttemptRef],
-        server_time_ms: i64,
-        spread: Duration,
-    ) -> Vec<Action> {
-        if self.phase != Phase::Opening {
-            return Vec::new();
-        }
-        self.phase = Phase::Open;
-        let claimed = std::mem::take(&mut self.claimed);
-        self.jobs = Jobs::running(kept);
-        let verdicts = claimed
-            .into_iter()
-            .map(|attempt| v1::AttemptVerdict {
-                attempt: Some(attempt.into()),
-                keep: kept.contains(&attempt),
-            })
-            .collect();
-        vec![Action::Send(Body::Welcome(v1::Welcome {
-            protocol: PROTOCOL,
-            capabilities: std::mem::take(&mut self.capabilities),
-            session_epoch: epoch,
-            server_time_ms,
-            heartbeat_ms: millis(Duration::from_secs(limits::HEARTBEAT_SECONDS)),
-            reconnect_spread_ms: millis(spread),
-            verdicts,
-        }))]
     }
 
     fn heartbeat(&mut self, counter: u64, running: &[AttemptRef]) -> Vec<Action> {
@@ -274,16 +253,22 @@ impl Machine {
             counter,
             renewed: held.into_iter().map(Into::into).collect(),
             server_time_ms,
+            audit_known: None,
         })));
         actions
     }
 
-    fn offer(&mut self, lease: &Lease, now: Uptime) -> Vec<Action> {
+    fn offer(
+        &mut self,
+        lease: &Lease,
+        credential: Option<Box<v1::SealedCredential>>,
+        now: Uptime,
+    ) -> Vec<Action> {
         if self.free() == 0 {
             return vec![Action::Return(lease.attempt)];
         }
         let attempt = lease.attempt;
-        let offer = messages::offer(lease);
+        let offer = messages::offer(lease, credential);
         let size = offer.encoded_len() + ENVELOPE;
         if size > limits::SESSION_MESSAGE_BYTES {
             let seen = format!("patterns, scope and CA bundle of the registry take {size} bytes together");
@@ -325,14 +310,15 @@ impl Machine {
                 self.draining = true;
                 return vec![Action::Return(attempt)];
             }
-            Reason::Policy | Reason::Unsupported => false,
+            // It would be given the same one again.
+            Reason::Policy | Reason::Unsupported | Reason::CredentialRefused => false,
             _ => true,
         };
         let finding = finding.unwrap_or_else(|| {
-            let code = if reason == Reason::Policy {
-                FindingCode::PolicyRefused
-            } else {
-                FindingCode::Internal
+            let code = match reason {
+                Reason::Policy => FindingCode::PolicyRefused,
+                Reason::CredentialRefused => FindingCode::CredentialRefused,
+                _ => FindingCode::Internal,
             };
             Finding::new(code, reason.as_str())
         });
@@ -346,6 +332,9 @@ impl Machine {
     fn tick(&mut self, now: Uptime) -> Vec<Action> {
         if now >= self.certificate_ends {
             return self.end(Reason::CertificateExpired);
+        }
+        if let Some(actions) = self.unanswered(now) {
+            return actions;
         }
         let silence = now.since(self.heard);
         if self.phase == Phase::Silent && silence >= HELLO_WITHIN {
@@ -365,8 +354,8 @@ impl Machine {
     }
 
     /// Ends a session with a word of farewell; before the welcome that is a refusal.
-    fn end(&mut self, reason: Reason) -> Vec<Action> {
-        if matches!(self.phase, Phase::Silent | Phase::Opening) {
+    pub(super) fn end(&mut self, reason: Reason) -> Vec<Action> {
+        if matches!(self.phase, Phase::Silent | Phase::Opening | Phase::Questioned(..)) {
             return self.refuse(reason, None);
         }
         let mut actions = vec![Action::Send(messages::goodbye(reason))];
@@ -374,14 +363,14 @@ impl Machine {
         actions
     }
 
-    fn refuse(&mut self, reason: Reason, retry_after: Option<Duration>) -> Vec<Action> {
+    pub(super) fn refuse(&mut self, reason: Reason, retry_after: Option<Duration>) -> Vec<Action> {
         let mut actions = vec![Action::Send(messages::refuse(reason, retry_after))];
         actions.extend(self.over(Some(reason)));
         actions
     }
 
     /// Leaves nothing behind that nobody took up.
-    fn over(&mut self, reason: Option<Reason>) -> Vec<Action> {
+    pub(super) fn over(&mut self, reason: Option<Reason>) -> Vec<Action> {
         self.phase = Phase::Over;
         let mut actions = std::mem::take(&mut self.jobs).abandon();
         actions.push(Action::Close(reason));

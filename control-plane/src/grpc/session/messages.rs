@@ -5,11 +5,11 @@ use std::time::Duration;
 use portolan_proto::convert::target_to_wire;
 use portolan_proto::v1::control_message::Body;
 use portolan_proto::{PROTOCOL, v1};
-use portolan_shared::model::{AttemptRef, Reason, limits};
+use portolan_shared::model::{AttemptRef, CredentialId, Reason, limits};
 use portolan_store::{Lease, NewProbe};
 
-/// Here is work.
-pub(super) fn offer(lease: &Lease) -> v1::JobOffer {
+/// Here is work, and the credential that it takes.
+pub(super) fn offer(lease: &Lease, credential: Option<Box<v1::SealedCredential>>) -> v1::JobOffer {
     let sync = v1::SyncJob {
         repositories: lease.scope.repositories.iter().map(ToString::to_string).collect(),
     };
@@ -18,6 +18,7 @@ pub(super) fn offer(lease: &Lease) -> v1::JobOffer {
         lease_ms: millis(Duration::from_secs(limits::LEASE_SECONDS)),
         registry: Some(target_to_wire(&lease.target)),
         resumed: lease.resumed,
+        credential: credential.map(|credential| *credential),
         job: Some(v1::job_offer::Job::Sync(sync)),
     }
 }
@@ -33,6 +34,7 @@ pub(super) fn probe(probe: &NewProbe, left: Duration) -> v1::ProbeOffer {
             .map(ToString::to_string)
             .unwrap_or_default(),
         seconds_left: u32::try_from(left.as_secs()).unwrap_or(u32::MAX),
+        credential: None,
     }
 }
 
@@ -41,6 +43,20 @@ pub(super) fn cancel(attempt: AttemptRef, reason: Reason) -> Body {
     Body::JobCancel(v1::JobCancel {
         attempt: Some(attempt.into()),
         reason: v1::Reason::from(reason).into(),
+    })
+}
+
+/// Nothing of this credential may be kept.
+pub(super) fn withdrawal(credential: CredentialId) -> Body {
+    Body::CredentialWithdrawal(v1::CredentialWithdrawal {
+        credential_ids: vec![credential.as_bytes().to_vec().into()],
+    })
+}
+
+/// Is anybody there?
+pub(super) fn presence(nonce: [u8; 16]) -> Body {
+    Body::PresenceAsk(v1::PresenceAsk {
+        nonce: nonce.to_vec().into(),
     })
 }
 

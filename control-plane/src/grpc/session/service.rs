@@ -38,8 +38,13 @@ impl Session for SessionService {
     ) -> Result<Response<v1::CertificateBundle>, Status> {
         let call = Door::call(&request)?;
         let door = &self.0;
-        let (_, identity) = door.sensor(&call)?;
+        let identity = door.current(&call).await?;
         let refuse = door.refuser(&call);
+        if !door.has_session(&identity) {
+            // Two that have one certificate meet at its session; a renewal beside it would be seen by nobody.
+            let text = "a renewal goes with the sensor's session";
+            return Err(refuse.with(Reason::StaleSession, text).into_status());
+        }
         if !door.denials.is_fresh() {
             let text = "the database does not answer";
             let wait = Duration::from_secs(5);
@@ -52,7 +57,7 @@ impl Session for SessionService {
         }
         let issued = door
             .app
-            .renew(&door.authority, &identity, &key)
+            .renew(&door.authority, &identity, &key, call.connection.remote.ip())
             .await
             .map_err(|error| refuse.renewal(&error).into_status())?;
         Ok(Response::new(bundle(door, &issued)))

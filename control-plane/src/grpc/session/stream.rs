@@ -8,17 +8,19 @@ use portolan_proto::v1;
 use portolan_proto::v1::control_message::Body;
 use portolan_shared::model::{AttemptRef, Reason};
 use portolan_shared::tls::PeerIdentity;
-use portolan_store::{SessionOpening, SessionOutcome, StoreError};
+use portolan_store::StoreError;
 use prost::Message as _;
 use tokio::sync::mpsc;
 use tonic::{Code, Status, Streaming};
 
-use super::commands::{ended, event, told};
-use super::inbound::{self, Hello};
-use super::machine::{Machine, PROBE};
+use super::askers::Askers;
+use super::audit::AuditTalk;
+use super::commands::{ended, told};
+use super::inbound;
+use super::machine::Machine;
 use super::outbound::Outbound;
 use super::step::{Action, Event};
-use crate::app::{LiveSession, SessionCommand};
+use crate::app::{LiveSession, SessionCommand, Sighting};
 use crate::grpc::connection::Connection;
 use crate::grpc::door::Door;
 use crate::grpc::gate::Call;
@@ -27,23 +29,41 @@ use crate::grpc::gate::Call;
 const STUCK: Duration = Duration::from_secs(10);
 /// How long the end of a stream may take to reach the peer before the connection is cut.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-/// How long connections with a replaced certificate may go on.
-const OLD_CERTIFICATE: Duration = Duration::from_secs(60);
 
 /// One session stream.
 pub(super) struct SessionStream {
-    door: Arc<Door>,
-    call: Call,
-    connection: Arc<Connection>,
-    identity: PeerIdentity,
+    pub(super) door: Arc<Door>,
+    pub(super) call: Call,
+    pub(super) connection: Arc<Connection>,
+    pub(super) identity: PeerIdentity,
     outbound: Outbound,
-    machine: Machine,
-    live: Option<Live>,
+    pub(super) machine: Machine,
+    pub(super) live: Option<Live>,
+    pub(super) askers: Askers,
+    /// What the hello told of its machine.
+    pub(super) sighting: Sighting,
+    /// Why it is taken for a second one, if it is.
+    pub(super) doubt: &'static str,
+    /// Whether it comes from the same start of the agent as the session beside which it came.
+    pub(super) same_start: bool,
+    pub(super) audit: AuditTalk,
 }
 
-struct Live {
-    session: Arc<LiveSession>,
-    commands: mpsc::Receiver<SessionCommand>,
+pub(super) struct Live {
+    pub(super) session: Arc<LiveSession>,
+    pub(super) commands: mpsc::Receiver<SessionCommand>,
+    /// What it was told before its continuity token was stored.
+    pub(super) held_back: VecDeque<SessionCommand>,
+}
+
+impl Live {
+    pub(super) fn new(session: Arc<LiveSession>, commands: mpsc::Receiver<SessionCommand>) -> Self {
+        Self {
+            session,
+            commands,
+            held_back: VecDeque::new(),
+        }
+    }
 }
 
 impl SessionStream {
@@ -63,14 +83,21 @@ impl SessionStream {
             outbound,
             machine,
             live: None,
+            askers: Askers::default(),
+            sighting: Sighting::default(),
+            doubt: "",
+            same_start: false,
+            audit: AuditTalk::default(),
         }
     }
 
     /// Runs the session to its end.
     pub(super) async fn run(mut self, mut inbound: Streaming<v1::SensorMessage>) {
         while !self.machine.is_over() {
-            let event = self.next(&mut inbound).await;
-            self.feed(event).await;
+            if let Some(event) = self.next(&mut inbound).await {
+                self.feed(event).await;
+            }
+            self.attend_to_audit().await;
         }
         self.door.connections.release(&self.connection);
         if let Some(live) = self.live.take() {
@@ -97,7 +124,11 @@ impl SessionStream {
         }
     }
 
-    async fn next(&mut self, inbound: &mut Streaming<v1::SensorMessage>) -> Event {
+    /// The next event; none if what happened makes none.
+    async fn next(&mut self, inbound: &mut Streaming<v1::SensorMessage>) -> Option<Event> {
+        if let Some(command) = self.no_longer_held_back() {
+            return self.told(command).await;
+        }
         let due = self.machine.due().since(self.door.app.clock.uptime());
         let shutdown = self.door.tasks.shutdown();
         let (commands, session) = match &mut self.live {
@@ -106,21 +137,26 @@ impl SessionStream {
         };
         tokio::select! {
             biased;
-            () = self.connection.cut.cancelled() => Event::Closed,
-            reason = ended(session) => Event::End(reason),
-            () = shutdown.cutting() => Event::End(Reason::Draining),
+            () = self.connection.cut.cancelled() => Some(Event::Closed),
+            reason = ended(session) => Some(Event::End(reason)),
+            () = shutdown.cutting() => Some(Event::End(Reason::Draining)),
             command = told(commands) => {
                 if let (SessionCommand::Offer(_), Some(session)) = (&command, session) {
                     session.offer_taken();
                 }
-                event(command, self.door.app.clock.now())
+                self.told(command).await
             }
-            message = inbound.message() => self.heard(message),
-            () = tokio::time::sleep(due) => Event::Tick,
+            message = inbound.message() => Some(self.heard(message)),
+            () = tokio::time::sleep(due) => Some(Event::Tick),
         }
     }
 
-    fn heard(&self, message: Result<Option<v1::SensorMessage>, Status>) -> Event {
+    fn no_longer_held_back(&mut self) -> Option<SessionCommand> {
+        let live = self.live.as_mut().filter(|_| self.machine.is_settled())?;
+        live.held_back.pop_front()
+    }
+
+    fn heard(&mut self, message: Result<Option<v1::SensorMessage>, Status>) -> Event {
         if let Err(reason) = self.door.admits(&self.identity) {
             return Event::End(reason);
         }
@@ -129,6 +165,7 @@ impl SessionStream {
                 if let Some(live) = &self.live {
                     live.session.heard(self.door.app.clock.now());
                 }
+                self.audit.hear(&message);
                 Event::Message {
                     seq: message.seq,
                     size: message.encoded_len(),
@@ -143,7 +180,7 @@ impl SessionStream {
     }
 
     /// Feeds the machine, and again with whatever its actions lead to.
-    async fn feed(&mut self, event: Event) {
+    pub(super) async fn feed(&mut self, event: Event) {
         let now = self.door.app.clock.uptime();
         let mut actions: VecDeque<Action> = self.machine.on(event, now).into();
         while let Some(action) = actions.pop_front() {
@@ -166,7 +203,10 @@ impl SessionStream {
     async fn act(&mut self, action: Action) -> Option<Event> {
         let app = Arc::clone(&self.door.app);
         match action {
-            Action::Send(body) => self.send(body).await,
+            Action::Send(mut body) => {
+                self.audit.ask(&mut body);
+                self.send(body).await
+            }
             Action::Open(hello) => Some(self.open(*hello).await),
             Action::Renew { counter, attempts } => self.renew(counter, attempts).await,
             Action::Progress(attempt, progress) => {
@@ -183,6 +223,33 @@ impl SessionStream {
                 let live = self.live.as_ref()?;
                 let stored = app.report_probe(&live.session, probe, *diagnosis).await;
                 self.logged("store a probe's report", stored);
+                None
+            }
+            Action::Stored(token) => {
+                let live = self.live.as_ref()?;
+                let (tenant, sensor, epoch) =
+                    (self.identity.tenant, self.identity.sensor, live.session.epoch);
+                match app.store.continuity_stored(tenant, sensor, epoch, token).await {
+                    Ok(true) => None,
+                    // There is a newer session, or the tokens of this one were made void.
+                    Ok(false) => Some(Event::End(Reason::StaleSession)),
+                    Err(error) => {
+                        // The token that was shown is still the current one: no work goes out on that.
+                        self.logged("note a stored continuity token", Err(error));
+                        Some(Event::End(Reason::StorageUnavailable))
+                    }
+                }
+            }
+            Action::Present => {
+                self.askers.answered();
+                None
+            }
+            Action::Unanswered => {
+                self.unanswered().await;
+                None
+            }
+            Action::Conflict => {
+                self.conflict(self.doubt).await;
                 None
             }
             Action::Return(attempt) => {
@@ -206,7 +273,7 @@ impl SessionStream {
         }
     }
 
-    async fn send(&mut self, mut body: Body) -> Option<Event> {
+    pub(super) async fn send(&mut self, mut body: Body) -> Option<Event> {
         let now = self.door.app.clock.now().as_millisecond();
         match &mut body {
             Body::Goodbye(goodbye) => goodbye.server_time_ms = now,
@@ -241,115 +308,6 @@ impl SessionStream {
         self.outbound.end(status);
     }
 
-    async fn open(&mut self, hello: Hello) -> Event {
-        let door = Arc::clone(&self.door);
-        let later = |reason, wait: Duration| Event::Refused {
-            reason,
-            retry_after: Some(door.app.rng.between(wait, wait * 2)),
-        };
-        if door.tasks.shutdown().is_draining() {
-            return later(Reason::Draining, Duration::from_secs(1));
-        }
-        if !door.denials.is_fresh() {
-            return later(Reason::Overloaded, Duration::from_secs(5));
-        }
-        if let Err(wait) = door.session_rate(self.connection.remote.ip()) {
-            return later(Reason::Overloaded, wait.max(door.spread()));
-        }
-        match self.open_in_store(&hello).await {
-            Ok(event) => event,
-            Err(error) => {
-                tracing::error!(
-                    request_id = &*self.call.request_id,
-                    error = &error as &dyn std::error::Error,
-                    "a session was not opened"
-                );
-                match door.refuser(&self.call).store(&error).reason {
-                    Reason::StorageUnavailable => later(Reason::StorageUnavailable, Duration::from_secs(2)),
-                    reason => later(reason, door.spread()),
-                }
-            }
-        }
-    }
-
-    async fn open_in_store(&mut self, hello: &Hello) -> Result<Event, StoreError> {
-        let door = Arc::clone(&self.door);
-        let (tenant, sensor) = (self.identity.tenant, self.identity.sensor);
-        let now = door.app.clock.now();
-        let opening = SessionOpening {
-            tenant,
-            sensor,
-            serial: self.identity.serial,
-            host: hello.host.clone(),
-            policy_hash: hello.policy_hash,
-            policy_summary: hello.policy_summary.clone(),
-            clock_skew_ms: hello.wall_clock_ms.saturating_sub(now.as_millisecond()),
-            now,
-        };
-        let opened = match door.app.store.open_session(&opening).await? {
-            SessionOutcome::Opened(opened) => opened,
-            SessionOutcome::Refused(reason) => {
-                return Ok(Event::Refused {
-                    reason,
-                    retry_after: None,
-                });
-            }
-        };
-        let kept = door
-            .app
-            .store
-            .adopt_leases(tenant, sensor, opened.epoch, &hello.running, now)
-            .await?;
-        // Leases that were not carried over are in the queue again, and probes that nobody reported on wait.
-        door.app.signals.runs.notify_one();
-        door.app.signals.probes.notify_one();
-        let (session, commands) = LiveSession::new(tenant, sensor, opened.epoch, self.identity.serial, now);
-        if hello.capabilities.iter().any(|theirs| theirs == PROBE) {
-            session.set_able_to_probe();
-        }
-        door.sessions.enter(&session);
-        door.meters.sessions.inc();
-        door.meters.sessions_opened.inc();
-        self.live = Some(Live { session, commands });
-        self.retire_old_certificates();
-        // Shut out between the answer of the store and now: the list of denials has found no session to end.
-        if let Some(reason) = door.denials.reason(sensor) {
-            return Ok(Event::Refused {
-                reason,
-                retry_after: None,
-            });
-        }
-        tracing::info!(
-            %sensor,
-            name = opened.name,
-            epoch = opened.epoch,
-            agent = hello.host.agent_version,
-            kept = kept.len(),
-            "session opened"
-        );
-        Ok(Event::Opened {
-            epoch: opened.epoch,
-            kept,
-            server_time_ms: now.as_millisecond(),
-            spread: door.spread(),
-        })
-    }
-
-    /// The first use of a certificate voids the one before: connections that were made with it may finish what they do.
-    fn retire_old_certificates(&self) {
-        let old = self.door.connections.with_other_certificates(&self.identity);
-        if !old.is_empty() {
-            let shutdown = self.door.tasks.shutdown().clone();
-            self.door.tasks.spawn("old certificate", async move {
-                tokio::select! {
-                    () = tokio::time::sleep(OLD_CERTIFICATE) => {}
-                    () = shutdown.cutting() => {}
-                }
-                old.iter().for_each(|connection| connection.cut.cancel());
-            });
-        }
-    }
-
     async fn renew(&mut self, counter: u64, asked: Vec<AttemptRef>) -> Option<Event> {
         let app = &self.door.app;
         let session = &self.live.as_ref()?.session;
@@ -374,7 +332,7 @@ impl SessionStream {
         })
     }
 
-    fn logged(&self, what: &'static str, outcome: Result<(), StoreError>) {
+    pub(super) fn logged(&self, what: &'static str, outcome: Result<(), StoreError>) {
         if let Err(error) = outcome {
             tracing::error!(
                 sensor = %self.identity.sensor,

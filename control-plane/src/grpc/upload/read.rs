@@ -38,9 +38,11 @@ pub(super) fn digests(wire: &[Bytes]) -> Result<Vec<Digest>, FieldError> {
         .collect()
 }
 
-pub(super) fn coverage(wire: &[v1::CoverageEntry]) -> Result<Vec<CoverageEntry>, FieldError> {
-    bounded("entries", wire, limits::COVERAGE_ENTRIES_PER_PAGE)?;
-    wire.iter().map(convert::coverage_entry).collect()
+pub(super) fn coverage(wire: &v1::ReportCoverageRequest) -> Result<Vec<CoverageEntry>, FieldError> {
+    bounded("entries", &wire.entries, limits::COVERAGE_ENTRIES_PER_PAGE)?;
+    let room = limits::COVERAGE_ENTRIES_PER_PAGE - wire.entries.len();
+    bounded("filtered", &wire.filtered, room)?;
+    convert::coverage(wire)
 }
 
 pub(super) fn part(wire: v1::ContentItem) -> Result<Part, FieldError> {
@@ -137,9 +139,19 @@ mod tests {
             outcome: "denied".into(),
             finding: None,
         };
-        let many = |count: usize| vec![entry.clone(); count];
-        assert!(coverage(&many(limits::COVERAGE_ENTRIES_PER_PAGE)).is_ok());
-        assert!(coverage(&many(limits::COVERAGE_ENTRIES_PER_PAGE + 1)).is_err());
+        let report = |entries: usize, filtered: usize| {
+            coverage(&v1::ReportCoverageRequest {
+                fence: None,
+                entries: vec![entry.clone(); entries],
+                filtered: names(filtered),
+            })
+        };
+        let bound = limits::COVERAGE_ENTRIES_PER_PAGE;
+        for (entries, filtered) in [(bound, 0), (0, bound), (bound - 1, 1)] {
+            assert!(report(entries, filtered).is_ok(), "{entries} and {filtered}");
+            assert!(report(entries + 1, filtered).is_err(), "{entries} and {filtered}");
+            assert!(report(entries, filtered + 1).is_err(), "{entries} and {filtered}");
+        }
         let state = v1::RepositoryState {
             repository: "acme/app".into(),
             state_hash: vec![0; 32].into(),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use portolan_proto::v1::upload_server::Upload;
 use portolan_proto::{convert, v1};
-use portolan_shared::model::Reason;
 use portolan_shared::tls::PeerIdentity;
 use portolan_store::Fence;
 use tonic::{Request, Response, Status, Streaming};
@@ -19,23 +18,9 @@ use crate::grpc::gate::Call;
 pub(in crate::grpc) struct UploadService(pub(in crate::grpc) Arc<Door>);
 
 impl UploadService {
-    /// Who calls, if the certificate is the current one: a connection may have been made with it before another took its place.
-    async fn identity(&self, call: &Call) -> Result<PeerIdentity, Status> {
-        let (_, identity) = self.0.sensor(call)?;
-        let refuse = self.0.refuser(call);
-        match self.0.is_current(&identity).await {
-            Ok(true) => Ok(identity),
-            Ok(false) => {
-                let text = "the sensor has another certificate now";
-                Err(refuse.with(Reason::CertificateNotCurrent, text).into_status())
-            }
-            Err(error) => Err(refuse.store(&error).into_status()),
-        }
-    }
-
     /// Who calls, and with which fence.
     async fn caller(&self, call: &Call, wire: Option<&v1::Fence>) -> Result<(PeerIdentity, Fence), Status> {
-        let identity = self.identity(call).await?;
+        let identity = self.0.current(call).await?;
         let fence =
             fence(&identity, wire).map_err(|error| self.0.refuser(call).field(&error).into_status())?;
         Ok((identity, fence))
@@ -53,7 +38,7 @@ impl UploadService {
         call: &'a Call,
         request: Request<Streaming<T>>,
     ) -> Result<Incoming<'a, T>, Status> {
-        let identity = self.identity(call).await?;
+        let identity = self.0.current(call).await?;
         let anteroom = self.0.uploads.begin(identity.sensor).await;
         let anteroom = anteroom.map_err(|NoRoom| no_room(&self.0.refuser(call)).into_status())?;
         let stream = request.into_inner();
@@ -145,7 +130,7 @@ impl Upload for UploadService {
         let _room = self.room(&call, &identity).await?;
         let refuse = door.refuser(&call);
         let entries =
-            read::coverage(&request.get_ref().entries).map_err(|error| refuse.field(&error).into_status())?;
+            read::coverage(request.get_ref()).map_err(|error| refuse.field(&error).into_status())?;
         door.app
             .report_coverage(&door.meters, &fence, &entries)
             .await

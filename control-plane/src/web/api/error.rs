@@ -146,7 +146,11 @@ fn status(error: &AppError) -> StatusCode {
         | AppError::InvitedAlready { .. }
         | AppError::NameOfRevoked { .. }
         | AppError::NoSensor { .. }
+        | AppError::Standing { .. }
         | AppError::Ambiguous { .. }
+        | AppError::CredentialVersion { .. }
+        | AppError::NoFormerCredential { .. }
+        | AppError::AwaitingSealing { .. }
         | AppError::RunEnded { .. } => StatusCode::CONFLICT,
         AppError::TooManyProbes { .. } => StatusCode::TOO_MANY_REQUESTS,
         AppError::OutOfDate { .. } => StatusCode::PRECONDITION_FAILED,
@@ -174,7 +178,15 @@ fn details(error: &AppError) -> Option<Value> {
         } => Some(
             json!({"field": "repositories", "registry": registry, "repositories": repositories, "patterns": patterns}),
         ),
+        AppError::CredentialVersion { credential, next } => {
+            Some(json!({"credential": credential, "version": next}))
+        }
+        AppError::NoFormerCredential { registry, .. } => Some(json!({"registry": registry})),
+        AppError::AwaitingSealing { registry, sensors } => {
+            Some(json!({"registry": registry, "sensors": sensors}))
+        }
         AppError::NoSensor { registry } => Some(json!({"registry": registry})),
+        AppError::Standing { sensor, state, .. } => Some(json!({"sensor": sensor, "state": state})),
         AppError::RunEnded { state, .. } => Some(json!({"state": state})),
         AppError::ContentUnavailable { why, .. } => Some(json!({"reason": why})),
         AppError::Forbidden { needs, has } => Some(json!({"needs": needs.as_str(), "has": has.as_str()})),

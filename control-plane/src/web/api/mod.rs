@@ -18,7 +18,7 @@
 //! `x-required-role` which role it takes. Everything happens in the token's tenant; what another tenant has does not exist.
 //!
 //! No member of this API can carry a registry credential in clear: a registry has a `credential_reference`, which names a place on the
-//! sensor.
+//! sensor, or a `credential` that the client has sealed to the sensors, and that the control plane cannot open.
 //!
 //! # Lists
 //!
@@ -45,6 +45,7 @@ pub mod audit;
 mod authenticated;
 mod body;
 mod conditional;
+pub mod credentials;
 mod document;
 mod error;
 mod finding;

@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 
 use super::conditional::conditional;
 use super::{
-    ApiError, audit, document, history, images, invitations, placements, probes, registries, repositories,
-    runs, sensors, tags, tokens, totals, whoami,
+    ApiError, audit, credentials, document, history, images, invitations, placements, probes, registries,
+    repositories, runs, sensors, tags, tokens, totals, whoami,
 };
 use crate::app::{App, AppError};
 
@@ -21,8 +21,20 @@ pub(super) fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(whoami::show))
         .routes(routes!(totals::show))
         .routes(routes!(sensors::list::list))
-        .routes(routes!(sensors::show::show))
+        .routes(routes!(sensors::show::show, sensors::delete::delete))
+        .routes(routes!(sensors::story::tell))
+        .routes(routes!(sensors::suspend::suspend))
+        .routes(routes!(sensors::resume::resume))
+        .routes(routes!(sensors::approve::approve))
         .routes(routes!(sensors::revoke::revoke))
+        .routes(routes!(credentials::sealing_key::show))
+        .routes(routes!(credentials::list::list))
+        .routes(routes!(
+            credentials::show::show,
+            credentials::put::put,
+            credentials::remove::remove
+        ))
+        .routes(routes!(credentials::revert::revert))
         .routes(routes!(invitations::list::list, invitations::create::create))
         .routes(routes!(invitations::revoke::revoke))
         .routes(routes!(registries::list::list, registries::create::create))
@@ -49,6 +61,9 @@ pub(super) fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(tokens::list::list, tokens::create::create))
         .routes(routes!(tokens::revoke::revoke))
         .routes(routes!(audit::list::list))
+        .routes(routes!(audit::chain::list))
+        .routes(routes!(audit::head::show))
+        .routes(routes!(audit::checkpoints::list))
 }
 
 /// The API below `/api/v1`. The document itself needs no token: it tells nothing of anybody.

@@ -11,8 +11,8 @@ use super::failure::{During as _, is_unknown_tenant};
 use super::rows::hex;
 use super::{SqliteStore, audit, keyset};
 use crate::{
-    AuditEntry, Enrolment, EnrolmentClaim, EnrolmentOutcome, EntryFor, Invitation, InvitationState,
-    NewInvitation, Page, PageRequest, StoreError, TokenHash,
+    AuditEntry, Continuity, Enrolment, EnrolmentClaim, EnrolmentOutcome, EntryFor, Invitation,
+    InvitationState, NewInvitation, Page, PageRequest, StoreError, TokenHash,
 };
 
 /// How long after they were bound the same keys may claim again: the answer to the first claim may have been lost.
@@ -31,7 +31,7 @@ impl Enrolment for SqliteStore {
         const ACTION: &str = "add an invitation";
         let mut tx = self.write().await?;
         let taken: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM sensor WHERE tenant_id = ?1 AND name = ?2)
+            "SELECT EXISTS (SELECT 1 FROM sensor WHERE tenant_id = ?1 AND name = ?2 AND deleted_at IS NULL)
                  OR EXISTS (SELECT 1 FROM invitation WHERE tenant_id = ?1 AND sensor_name = ?2
                                AND bound_sensor IS NULL AND revoked_at IS NULL AND expires_at > ?3)",
         )
@@ -219,7 +219,7 @@ async fn claimed_before(
 ) -> Result<EnrolmentOutcome, StoreError> {
     let tenant = stored.invitation.tenant;
     let row = sqlx::query(
-        "SELECT identity_public_key, state, contested FROM sensor WHERE tenant_id = ?1 AND sensor_id = ?2",
+        "SELECT identity_public_key, state, contested, continuity, outstanding FROM sensor WHERE tenant_id = ?1 AND sensor_id = ?2",
     )
     .bind(tenant.as_bytes().as_slice())
     .bind(bound.sensor.as_bytes().as_slice())
@@ -250,19 +250,29 @@ async fn claimed_before(
             newly_contested: !row.get::<bool>("contested")?,
         });
     }
-    if row.text::<SensorState>("state")? == SensorState::Revoked {
-        return invalid("the sensor was revoked");
+    match row.text::<SensorState>("state")? {
+        SensorState::Provisional | SensorState::Active => {}
+        SensorState::Suspended | SensorState::Quarantined | SensorState::Revoked => {
+            return invalid("the sensor is shut out");
+        }
     }
     if claim.now.duration_since(bound.at) > AGAIN {
         return invalid("the time for trying again is over");
     }
+    let mut continuity = Continuity::from_parts(row.opt_array("continuity")?, row.get("outstanding")?)
+        .ok_or_else(|| row.corrupt("outstanding"))?;
+    continuity.sent(claim.sent);
+    let (current, outstanding) = continuity.to_parts();
     sqlx::query(
-        "UPDATE sensor SET new_serial = ?3, new_not_after = ?4 WHERE tenant_id = ?1 AND sensor_id = ?2",
+        "UPDATE sensor SET new_serial = ?3, new_not_after = ?4, continuity = ?5, outstanding = ?6
+         WHERE tenant_id = ?1 AND sensor_id = ?2",
     )
     .bind(tenant.as_bytes().as_slice())
     .bind(bound.sensor.as_bytes().as_slice())
     .bind(claim.certificate.serial.as_slice())
     .bind(millis(claim.certificate.not_after))
+    .bind(current.as_ref().map(<[u8; 32]>::as_slice))
+    .bind(outstanding)
     .execute(&mut **tx)
     .await
     .during(ENROL)?;
@@ -280,8 +290,8 @@ async fn insert_sensor(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO sensor (tenant_id, sensor_id, name, state, identity_public_key, current_serial, current_not_after,
-                             hostname, os, architecture, agent_version, enrolled_at, enrolled_from)
-         VALUES (?1, ?2, ?3, 'provisional', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                             hostname, os, architecture, agent_version, enrolled_at, enrolled_from, continuity)
+         VALUES (?1, ?2, ?3, 'provisional', ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )
     .bind(stored.invitation.tenant.as_bytes().as_slice())
     .bind(claim.new_sensor.as_bytes().as_slice())
@@ -295,6 +305,7 @@ async fn insert_sensor(
     .bind(&claim.host.agent_version)
     .bind(millis(claim.now))
     .bind(&claim.source)
+    .bind(claim.sent.0.as_slice())
     .execute(&mut **tx)
     .await
     .during(ENROL)?;

@@ -1,8 +1,7 @@
 //! The store on SQLite: one file, one writer, any number of readers.
 //!
 //! Each trait has a file or folder of the same name here. Around them: `store` opens and closes the database, `schema` brings it up to date,
-//! `columns` turns stored values into checked types, `keyset` makes cursors, `media_type` shortens media types; `provisional` is the part of
-//! `sensor` that is about sensors nobody uses.
+//! `columns` turns stored values into checked types, `keyset` makes cursors, `media_type` shortens media types.
 //!
 //! How it works:
 //!
@@ -29,6 +28,7 @@
 mod api_token;
 mod audit;
 mod columns;
+mod credential;
 mod enrolment;
 mod failure;
 mod image;
@@ -36,7 +36,6 @@ mod inventory;
 mod keyset;
 mod media_type;
 mod probe;
-mod provisional;
 mod registry;
 mod rows;
 mod run;

@@ -44,6 +44,26 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "probes",
         include_str!("../../migrations/sqlite/0007_probes.sql"),
     ),
+    (
+        8,
+        "repositories that were left out",
+        include_str!("../../migrations/sqlite/0008_filtered_coverage.sql"),
+    ),
+    (
+        9,
+        "audit chain",
+        include_str!("../../migrations/sqlite/0009_audit_chain.sql"),
+    ),
+    (
+        11,
+        "identity",
+        include_str!("../../migrations/sqlite/0011_identity.sql"),
+    ),
+    (
+        12,
+        "sealed credentials",
+        include_str!("../../migrations/sqlite/0012_credentials.sql"),
+    ),
 ];
 
 /// Runs the migrations that the database lacks. [`StoreError::Refused`] if it has one that this program does not know, or if one was

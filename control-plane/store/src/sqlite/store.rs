@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
 
 use super::failure::During as _;
-use super::schema;
+use super::{audit, schema};
 use crate::{Store, StoreError};
 
 /// How long a call waits for a connection before it gives up with [`StoreError::Unavailable`].
@@ -66,6 +66,7 @@ impl SqliteStore {
             .await
             .during("open")?;
         schema::migrate(&writer).await?;
+        audit::chain_all(&writer).await?;
         let readers = pool(READERS)
             .connect_with(
                 options

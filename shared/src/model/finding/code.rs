@@ -48,6 +48,14 @@ codes! {
     PolicyMissing = "policy.missing",
     /// No credential to be had.
     CredentialUnavailable = "credential.unavailable",
+    /// Too many others were refused.
+    CredentialHeldBack = "credential.held_back",
+    /// A sealed one that does not fit, or is not to be had any more.
+    CredentialRefused = "credential.refused",
+    /// None of the sensors can open it.
+    CredentialAwaitsSealing = "credential.awaits_sealing",
+    /// A host that a sealed one is not bound to.
+    CredentialUnbound = "credential.unbound",
     /// None was given, and one is needed.
     CredentialNeeded = "credential.needed",
     /// It ends soon.
@@ -66,6 +74,8 @@ codes! {
     Internal = "agent.internal",
     /// The name does not resolve.
     NameResolution = "registry.name_resolution",
+    /// A name that only its own network knows.
+    NameSingleLabel = "dns.single_label",
     /// No TCP connection.
     Unreachable = "registry.unreachable",
     /// Nobody listens there.
@@ -160,6 +170,12 @@ codes! {
     Denied = "registry.denied",
     /// The project is not for it.
     GitLabProjectNotVisible = "gitlab.project_not_visible",
+    /// The project has no registry.
+    GitLabProjectRegistryOff = "gitlab.project_registry_off",
+    /// A path that no image can have.
+    GitLabPathUnsupported = "gitlab.path_unsupported",
+    /// Under another path now.
+    RepositoryMoved = "repository.moved",
     /// The catalog may not be read.
     CatalogDenied = "discovery.catalog_denied",
     /// There is no catalog.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bounded::bounded_labels;
 use super::parse::{Annotations, syntax};
+use crate::model::words::words;
 use crate::model::{Digest, Platform, limits, truncated};
 
 /// Why a config blob gave no facts.
@@ -15,6 +16,22 @@ pub enum FactsError {
     /// Not JSON of the right form; holds only the position.
     #[error("not an image config: {0}")]
     Syntax(String),
+}
+
+words! {
+    /// What of an image's facts a sensor's administrator may keep from the control plane.
+    FactsField {
+        /// Who made it.
+        Author = "author",
+        /// Entry point and default arguments.
+        Command = "command",
+        /// Names of environment variables; their values are never kept.
+        Environment = "environment",
+        /// Its build steps.
+        History = "history",
+        /// Labels of the config. Annotations of manifests travel with these, which are hashed as they are.
+        Labels = "labels",
+    }
 }
 
 /// One build step, without its command.
@@ -74,6 +91,9 @@ pub struct ImageFacts {
     /// Its build steps.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<History>,
+    /// What the sensor's administrator keeps back: it may be there, or not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<FactsField>,
 }
 
 /// Entries kept of any one list in a config.
@@ -85,6 +105,25 @@ impl ImageFacts {
         let wire: Wire =
             serde_json::from_slice(bytes).map_err(|error| FactsError::Syntax(syntax(&error).to_string()))?;
         Ok(wire.into_facts())
+    }
+
+    /// The same without these fields. That they are kept back is told; whether there was anything in them is not.
+    #[must_use]
+    pub fn without(mut self, fields: &[FactsField]) -> Self {
+        for field in fields {
+            match field {
+                FactsField::Author => self.author = None,
+                FactsField::Command => {
+                    self.entrypoint.clear();
+                    self.command.clear();
+                }
+                FactsField::Environment => self.environment.clear(),
+                FactsField::History => self.history.clear(),
+                FactsField::Labels => self.labels.clear(),
+            }
+        }
+        self.withheld = fields.to_vec();
+        self
     }
 
     /// The facts as JSON of at most [`limits::IMAGE_FACTS_BYTES`]: labels, then history are given up, with the flag, until it fits.
@@ -238,6 +277,7 @@ impl Wire {
                     empty_layer: entry.empty_layer.unwrap_or(false),
                 })
                 .collect(),
+            withheld: Vec::new(),
             cut,
         }
     }
@@ -249,4 +289,32 @@ fn plausible(text: &str) -> Option<jiff::Timestamp> {
     text.parse::<jiff::Timestamp>()
         .ok()
         .filter(|created| created.as_second() >= EARLIEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_field_that_is_withheld_is_gone_and_named_and_the_others_stay() {
+        let config = br#"{"author":"a","os":"linux","architecture":"amd64",
+            "config":{"Env":["NAME=value"],"Entrypoint":["/run"],"Cmd":["-x"],"Labels":{"l":"v"},"User":"u"},
+            "history":[{"created":"2026-01-01T00:00:00Z"}]}"#;
+        let whole = ImageFacts::from_config(config).unwrap();
+        for field in FactsField::ALL {
+            let less = whole.clone().without(&[*field]);
+            assert_ne!(less, whole.clone().without(&[]), "{field}");
+            assert_eq!(less.withheld, [*field]);
+            assert_eq!(less.user, whole.user);
+            let json = String::from_utf8(less.to_json()).unwrap();
+            let key = match field {
+                FactsField::Command => "entrypoint",
+                field => field.as_str(),
+            };
+            assert!(!json.contains(&format!("\"{key}\":")), "{json}");
+        }
+        let none = whole.without(FactsField::ALL);
+        assert_eq!(none.withheld, FactsField::ALL);
+        assert!(none.command.is_empty() && none.platform.is_some());
+    }
 }

@@ -12,7 +12,7 @@ mod signed;
 #[cfg(test)]
 mod tests;
 
-pub use facts::{FactsError, History, ImageFacts};
+pub use facts::{FactsError, FactsField, History, ImageFacts};
 pub use kind::{ArtifactKind, subject_of_tag};
 pub use parse::{Annotations, Child, ChildRole, Descriptor, Manifest, ManifestError};
 pub use signed::signed_payload;

@@ -26,7 +26,7 @@ pub(super) fn router(state: Arc<State>) -> Router {
     // GitLab answers 404, not 405, to other methods on this path.
     let token = axum::routing::get(token).fallback(async || StatusCode::NOT_FOUND);
     Router::new()
-        .route("/jwt/auth", token)
+        .route(state.path, token)
         .route("/v2/", axum::routing::get(dependency_proxy))
         .route("/v2", axum::routing::get(dependency_proxy))
         .fallback(async || StatusCode::NOT_FOUND)

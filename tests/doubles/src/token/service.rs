@@ -25,6 +25,7 @@ use crate::network::{RequestLog, Server, record};
 pub struct TokenServiceBuilder {
     issuer: String,
     service: String,
+    path: &'static str,
     clock: Arc<dyn Clock>,
     host: Option<String>,
     settings: Settings,
@@ -78,6 +79,14 @@ impl TokenServiceBuilder {
         self
     }
 
+    /// A service of nobody's in particular: under this name, at this path.
+    #[must_use]
+    pub fn called(mut self, service: &str, path: &'static str) -> Self {
+        service.clone_into(&mut self.service);
+        self.path = path;
+        self
+    }
+
     /// Starts it, over TLS if a configuration is given.
     pub async fn start(
         self,
@@ -99,6 +108,7 @@ impl TokenServiceBuilder {
         let state = Arc::new(State {
             issuer: self.issuer,
             service: self.service,
+            path: self.path,
             url,
             clock: self.clock,
             signer: Signer::new()?,
@@ -144,6 +154,7 @@ impl TokenService {
         TokenServiceBuilder {
             issuer: "omnibus-gitlab-issuer".to_owned(),
             service: "container_registry".to_owned(),
+            path: "/jwt/auth",
             clock: Arc::new(SystemClock),
             host: None,
             settings: Settings {
@@ -176,7 +187,7 @@ impl TokenService {
     /// What a registry names as its realm.
     #[must_use]
     pub fn realm(&self) -> String {
-        format!("{}/jwt/auth", self.state.url)
+        format!("{}{}", self.state.url, self.state.path)
     }
 
     /// What a registry names as its service, and tokens as their audience.
@@ -246,6 +257,13 @@ impl TokenService {
     #[must_use]
     pub fn requests(&self) -> Vec<TokenRequest> {
         self.state.memory().requests.iter().cloned().collect()
+    }
+
+    /// Every token that was handed out as [`TokenAnswer::Opaque`], the latest hundred thousand.
+    #[must_use]
+    pub fn handed_out(&self) -> Vec<String> {
+        let memory = self.state.memory();
+        memory.opaque.values().map(|(token, _)| token.clone()).collect()
     }
 
     /// How often `scope` was asked for.

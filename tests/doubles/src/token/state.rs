@@ -58,6 +58,8 @@ pub(super) struct Settings {
 pub(super) struct State {
     pub(super) issuer: String,
     pub(super) service: String,
+    /// Where tokens are asked for.
+    pub(super) path: &'static str,
     /// The URL that it is known by.
     pub(super) url: String,
     pub(super) clock: Arc<dyn Clock>,

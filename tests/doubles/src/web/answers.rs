@@ -29,6 +29,16 @@ fn oauth(status: StatusCode, error: &str, description: &str) -> Refused {
     Box::new(with_status(status, &body))
 }
 
+/// Asked for under a path that it had before.
+pub(super) fn moved(location: &str) -> Response {
+    let body = json!({"message": "This resource has been moved permanently"});
+    let mut response = with_status(StatusCode::MOVED_PERMANENTLY, &body);
+    if let Ok(location) = location.parse() {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
 /// No credential, or none that is known here.
 pub(super) fn unauthorized() -> Refused {
     message(StatusCode::UNAUTHORIZED, "401 Unauthorized")

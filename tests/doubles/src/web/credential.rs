@@ -178,7 +178,9 @@ impl Credential {
             return Some(account.without_registry_scope());
         }
         if pulls {
-            let readable = projects.iter().filter(|project| self.reads(project));
+            let readable = projects
+                .iter()
+                .filter(|project| self.reads(project) && project.takes_images());
             account = account.reads_below(readable.map(Project::image_path));
         }
         Some(if self.administrator {

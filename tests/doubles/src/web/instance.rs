@@ -30,6 +30,8 @@ pub struct Instance {
     pub groups: Vec<Group>,
     /// The credentials; the first with a secret wins.
     pub credentials: Vec<Credential>,
+    /// Paths that projects had before, and the number of each. Only the REST API still knows them.
+    pub former: BTreeMap<String, u64>,
     repository_ids: BTreeMap<RepositoryName, u64>,
 }
 
@@ -102,6 +104,23 @@ impl Instance {
         all.find(|project| Some(project.id) == number || project.path.eq_ignore_ascii_case(id))
     }
 
+    /// Moves the project with this path to another; its images stay where they are.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn move_project(&mut self, from: &str, to: &str) {
+        let project = self.project(from);
+        project.path = to.to_owned();
+        let id = project.id;
+        self.former.insert(from.to_owned(), id);
+    }
+
+    /// The project that had this path before.
+    pub(super) fn find_former(&self, path: &str) -> Option<&Project> {
+        let id = self.former.get(path)?;
+        self.projects.iter().find(|project| project.id == *id)
+    }
+
     /// The group with this number or path.
     pub(super) fn find_group(&self, id: &str) -> Option<&Group> {
         let number = id.parse::<u64>().ok();
@@ -167,7 +186,9 @@ impl Instance {
     /// The paths of the projects whose images everyone may read.
     pub(super) fn public(&self) -> impl Iterator<Item = String> {
         let open = |project: &&Project| {
-            project.visibility == Visibility::Public && project.registry == RegistryAccess::Enabled
+            project.visibility == Visibility::Public
+                && project.registry == RegistryAccess::Enabled
+                && project.takes_images()
         };
         self.projects.iter().filter(open).map(Project::image_path)
     }

@@ -30,4 +30,4 @@ pub use gitlab::{GitLab, GitLabBuilder, Mode};
 pub use host::GitLabWeb;
 pub use instance::{Group, Instance};
 pub use project::{Project, RegistryAccess, Visibility};
-pub use switches::{RateLimit, Switches};
+pub use switches::{FormerPaths, RateLimit, Switches};

@@ -115,6 +115,15 @@ impl Project {
         self.path.to_ascii_lowercase()
     }
 
+    /// Whether images can have its path: not if a group or the project itself begins or ends with what is neither letter nor digit.
+    #[must_use]
+    pub fn takes_images(&self) -> bool {
+        let is_word = |character: Option<char>| character.is_some_and(|c| c.is_ascii_alphanumeric());
+        self.path
+            .split('/')
+            .all(|part| is_word(part.chars().next()) && is_word(part.chars().last()))
+    }
+
     /// The path of the group that it is in.
     #[must_use]
     pub fn namespace(&self) -> &str {

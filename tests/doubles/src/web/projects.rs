@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::answers::{self, Refused};
 use super::host::{Ask, State};
 use super::project::{Project, RegistryAccess};
+use super::switches::FormerPaths;
 use crate::registry::unique_layers;
 
 pub(super) async fn list(Shared(state): Shared<Arc<State>>, headers: HeaderMap, uri: Uri) -> Response {
@@ -24,6 +25,15 @@ pub(super) async fn show(
 ) -> Response {
     state.answer(&headers, &uri, |ask| {
         ask.caller.reading()?;
+        let former = ask.instance.find_former(&id);
+        if let Some(project) = former.filter(|project| ask.caller.sees(project)) {
+            return Ok(match ask.switches.former_paths {
+                FormerPaths::Redirected => {
+                    answers::moved(&format!("{}/api/v4/projects/{}", ask.url, project.id))
+                }
+                FormerPaths::Described => answers::ok(&describe(ask, project)),
+            });
+        }
         let project = ask.caller.project(ask.instance, &id)?;
         Ok(answers::ok(&describe(ask, project)))
     })

@@ -9,6 +9,15 @@ pub struct RateLimit {
     pub retry_after: u64,
 }
 
+/// What the REST API makes of the path that a project had before. No source says for certain: a client has to cope with either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormerPaths {
+    /// It redirects to the project's number.
+    Redirected,
+    /// It describes the project as if it had been asked for by its new path.
+    Described,
+}
+
 /// How the web host behaves; changeable while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switches {
@@ -26,6 +35,8 @@ pub struct Switches {
     pub associations: bool,
     /// Whether the rules for protected tags can be read (18.7 and later), else 404.
     pub tag_rules: bool,
+    /// What is answered to a path that a project had before.
+    pub former_paths: FormerPaths,
     /// The rate limiter, which then announces itself on every answer.
     pub rate_limit: Option<RateLimit>,
 }
@@ -41,6 +52,7 @@ impl Default for Switches {
             token_self: true,
             associations: true,
             tag_rules: true,
+            former_paths: FormerPaths::Redirected,
             rate_limit: None,
         }
     }

@@ -175,5 +175,26 @@ async fn filters_leave_out_and_nothing_vanishes_by_them() -> anyhow::Result<()> 
         history.errors
     );
     assert!(!history.output.contains("vanished"), "{}", history.output);
+
+    let pattern = format!("!{repository}");
+    let set = ["registry", "set", "gitlab", "--repository", &pattern];
+    let set = scene.control_plane.cli(&set)?;
+    assert!(set.status.success(), "{}", set.errors);
+    let run = scene.sync(&gitlab).await?;
+    assert_eq!(run["state"], "complete", "{run:#}");
+    assert_eq!(run["coverage"]["filtered"], 1, "{run:#}");
+    let coverage = format!("/runs/{}/coverage", run["id"].as_str().expect("runs have ids"));
+    let api = scene.control_plane.api()?;
+    let left_out = api.all(&coverage, &[("outcome", "filtered")]).await?;
+    assert_eq!(
+        left_out,
+        [json!({"repository": repository, "outcome": "filtered", "finding": null})]
+    );
+    assert_eq!(api.all(&coverage, &[]).await?, Vec::<Value>::new());
+    assert_eq!(
+        scene.inventory(&gitlab).await?,
+        after,
+        "what was known of it stays"
+    );
     Ok(())
 }

@@ -10,16 +10,16 @@ use super::{none, tree};
 const FAULTS: u32 = 60;
 
 /// What the table says of a fault that has no test.
-const NOT_YET: &str = "not yet";
+pub(super) const NOT_YET: &str = "not yet";
 
 /// The suite of storage backends: its cases are functions that a macro makes tests of, once per backend.
 const SUITE: &str = "tests/store-conformance/src/";
 
 /// A test function whose name carries an id.
 #[derive(Debug, PartialEq, Eq)]
-struct FaultTest<'a> {
+pub(super) struct FaultTest<'a> {
     id: u32,
-    name: &'a str,
+    pub(super) name: &'a str,
     is_run: bool,
 }
 
@@ -71,7 +71,7 @@ fn rows(text: &str) -> BTreeMap<u32, (BTreeSet<&str>, &str)> {
         .collect()
 }
 
-fn all_fault_tests(tree: &Tree) -> Vec<(&str, FaultTest<'_>)> {
+pub(super) fn all_fault_tests(tree: &Tree) -> Vec<(&str, FaultTest<'_>)> {
     tree.files()
         .iter()
         // This crate's own tests have such names in text that they read.

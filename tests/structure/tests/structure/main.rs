@@ -11,6 +11,8 @@ mod folders;
 mod modules;
 mod product_pages;
 mod readme;
+mod threats;
+mod unit;
 mod words;
 
 use portolan_structure::{Tree, Workspace};

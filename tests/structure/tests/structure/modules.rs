@@ -117,9 +117,12 @@ const RULES: &[Rule] = &[
         folder: "agent/src",
         never: &["portolan_registry"],
         except: &[
+            "agent/src/audit",
+            "agent/src/credentials",
             "agent/src/doctor",
             "agent/src/inventory",
             "agent/src/jobs",
+            "agent/src/trial",
             "agent/src/wiring",
         ],
         reason: "only the work itself reads registries",

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{none, tree, workspace};
+use super::{none, threats, tree, workspace};
 
-/// Lines that the README may have.
-const LINES: usize = 200;
+/// Lines that the README may have, those of its table of threats not counted: each threat has a line.
+const LINES: usize = 220;
 
 /// The names in backticks in the first column of every table of `text`.
 fn first_columns(text: &str) -> BTreeSet<&str> {
@@ -21,7 +21,7 @@ fn the_readme_is_short() {
     let tree = tree();
     let readme = tree.file("README.md").expect("there is a README.md");
     assert!(
-        readme.text.lines().count() <= LINES,
+        readme.text.lines().count() - threats::rows(&readme.text).len() <= LINES,
         "README.md has more than {LINES} lines"
     );
 }

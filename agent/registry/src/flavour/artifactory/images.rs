@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 
 use async_trait::async_trait;
+use http::StatusCode;
 use portolan_shared::model::{DiscoveryMethod, Finding, FindingCode, RepositoryName};
 use serde::Deserialize;
 
 use super::query::Query;
 use crate::api::{Page, Walk, WalkEnd};
 use crate::client::{ApiCall, ApiLogin, Part, RegistryClient};
-use crate::error::{RegistryError, Subject};
+use crate::error::{Fault, RegistryError, Subject};
 use crate::flavour::native::{PAGE_BYTES, ask};
 use crate::flavour::product::RepositoryPages;
 use crate::flavour::rows::Rows;
@@ -71,7 +72,10 @@ impl Images {
             bound: PAGE_BYTES,
             ..ApiCall::get(&path, ApiLogin::Basic)
         };
-        let rows: Rows<Repository> = ask(&self.client, &SUBJECT, call).await?;
+        let rows: Rows<Repository> = match ask(&self.client, &SUBJECT, call).await {
+            Ok(rows) => rows,
+            Err(error) => return Err(self.told(error).await),
+        };
         self.several.unreadable(rows.bad);
         let mut parts = VecDeque::new();
         for row in rows.good {
@@ -94,6 +98,19 @@ impl Images {
             self.cut = Some(WalkEnd::ItemBound);
         }
         Ok(parts)
+    }
+
+    /// A login that nobody has asked for yet is looked at here first: whom it does not know, Artifactory answers 401 to, and 403 to whom it
+    /// knows and does not let in.
+    async fn told(&self, error: RegistryError) -> RegistryError {
+        let is_unknown =
+            matches!(error.fault(), Fault::Denied { status, .. } if *status == StatusCode::UNAUTHORIZED);
+        if !is_unknown || !self.client.has_login().await.unwrap_or(false) {
+            return error;
+        }
+        let registry = self.client.url().reference_host();
+        let seen = format!("{registry}: 401 to user name and secret, reading {SUBJECT}");
+        error.explained(Some(Finding::new(FindingCode::AuthenticationFailed, &seen)))
     }
 
     /// The next page of this repository's images; `None` at the end.

@@ -48,6 +48,8 @@ pub(super) struct AssociatedProjects {
     pages: Pages,
     begun: bool,
     malformed: u64,
+    /// Projects whose images the owner may read.
+    readable: u64,
     /// Projects in which the owner's role is below Reporter.
     below_reporter: u64,
 }
@@ -62,6 +64,7 @@ impl AssociatedProjects {
             ),
             begun: false,
             malformed: 0,
+            readable: 0,
             below_reporter: 0,
         }
     }
@@ -84,6 +87,7 @@ impl AssociatedProjects {
                 self.below_reporter += 1;
                 continue;
             }
+            self.readable += 1;
             let path = project.path_with_namespace.as_deref().unwrap_or_default();
             match path.to_lowercase().parse() {
                 Ok(name) => items.push(name),
@@ -103,6 +107,17 @@ impl RepositoryPages for AssociatedProjects {
 
     fn malformed(&self) -> u64 {
         self.malformed
+    }
+
+    fn view(&self) -> Option<String> {
+        let (readable, below) = (self.readable, self.below_reporter);
+        let below = match below {
+            0 => String::new(),
+            below => format!(", {below} in which it is less"),
+        };
+        self.begun.then(|| {
+            format!("the projects of the owner: {readable} with the role of a Reporter or more{below}")
+        })
     }
 
     fn shortfall(&self) -> Option<Finding> {

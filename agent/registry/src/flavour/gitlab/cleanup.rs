@@ -4,12 +4,9 @@ use portolan_shared::model::{Finding, FindingCode, RepositoryName, printable};
 use regex::bytes::RegexBuilder;
 use serde::Deserialize;
 
+use super::project::project_of;
 use super::rest::{Rest, closed_to};
-use super::web::component;
-use crate::error::Fault;
 
-/// Components behind a project's path that a repository's name may have.
-const BELOW_PROJECT: usize = 2;
 /// Bytes of a pattern, bytes of what it compiles to, and how deep its parts may lie in each other: no judgement is passed on what has more.
 const PATTERN_BYTES: usize = 1024;
 const COMPILED_BYTES: usize = 1 << 20;
@@ -56,29 +53,18 @@ pub(super) async fn advisories(rest: &Rest, repository: &RepositoryName) -> Vec<
     findings
 }
 
-/// The project whose path is the repository's, or up to two components shorter, and its policy if that is on.
+/// The cleanup policy of the project that the repository belongs to, if that is on, and the project's path.
 async fn policy_of(rest: &Rest, repository: &RepositoryName) -> Option<(String, Policy)> {
-    let mut path = repository.as_str();
-    for _ in 0..=BELOW_PROJECT {
-        if !path.contains('/') {
-            return None;
+    match project_of::<Project>(rest, repository).await {
+        Ok((path, project)) => {
+            let policy = project.container_expiration_policy?;
+            policy.enabled.then_some((path, policy))
         }
-        match rest
-            .read::<Project>(&format!("/projects/{}", component(path)))
-            .await
-        {
-            Ok(project) => {
-                let policy = project.container_expiration_policy?;
-                return policy.enabled.then(|| (path.to_owned(), policy));
-            }
-            Err(Fault::Missing { .. }) => (path, _) = path.rsplit_once('/')?,
-            Err(fault) => {
-                tracing::debug!(%fault, %repository, "the project could not be read");
-                return None;
-            }
+        Err(fault) => {
+            tracing::debug!(%fault, %repository, "the project could not be read");
+            None
         }
     }
-    None
 }
 
 /// Why GitLab cannot use this pattern; `None` if it can, as far as can be told. GitLab checks it by itself, with RE2, whose language is

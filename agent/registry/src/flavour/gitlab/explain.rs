@@ -1,9 +1,10 @@
 //! What GitLab means by its refusals. Several causes share an answer; the kind of the secret, and what the API says of it, tell them apart.
 
-use portolan_shared::model::{CredentialKind, Finding, FindingCode};
+use portolan_shared::model::{CredentialKind, Finding, FindingCode, RepositoryName};
 
 use super::introspection::Introspection;
 use super::product::GitLab;
+use super::project::can_hold_images;
 use crate::auth::TokenHint;
 use crate::client::RegistryClient;
 use crate::error::{Fault, RegistryError, Subject};
@@ -60,15 +61,39 @@ pub(super) async fn explain(
                         &format!("403, and not as GitLab's own, reading {repository}"),
                     );
                 }
-                found(
-                    FindingCode::GitLabProjectNotVisible,
-                    &format!("a token is issued, but it does not open {repository}"),
-                )
+                let (code, what) = match obstacle(gitlab, client, repository).await {
+                    Some(obstacle) => obstacle,
+                    None => (
+                        FindingCode::GitLabProjectNotVisible,
+                        format!("a token is issued, but it does not open {repository}"),
+                    ),
+                };
+                found(code, &what)
             }
             Subject::Api | Subject::Catalog | Subject::Discovery(_) | Subject::Credential => None,
         },
+        Fault::Missing { .. } => {
+            let Subject::Tags(repository) = error.subject() else {
+                return None;
+            };
+            let (code, what) = obstacle(gitlab, client, repository).await?;
+            found(code, &what)
+        }
         _ => None,
     }
+}
+
+/// What stands in the way of this repository, beside the credential's rights, as far as its name or the API tells.
+async fn obstacle(
+    gitlab: &GitLab,
+    client: &RegistryClient,
+    repository: &RepositoryName,
+) -> Option<(FindingCode, String)> {
+    if !can_hold_images(repository.as_str()) {
+        let what = format!("no image can have the path {repository}");
+        return Some((FindingCode::GitLabPathUnsupported, what));
+    }
+    gitlab.obstacle(client, repository).await
 }
 
 /// Whether there is no login at all: then nothing was refused but somebody unknown, whatever the answer looks like.

@@ -4,13 +4,14 @@
 use std::collections::{HashSet, VecDeque};
 
 use async_trait::async_trait;
-use portolan_shared::model::{DiscoveryMethod, Finding, RepositoryName};
+use portolan_shared::model::{CredentialKind, DiscoveryMethod, Finding, RepositoryName};
 
 use super::pages::Pages;
 use super::rest::{Rest, closed_to, is_final, repository_names, rung_error, shortfall, unreadable};
 use super::web::component;
 use crate::api::Page;
-use crate::error::{Fault, RegistryError};
+use crate::error::{Fault, RegistryError, Subject};
+use crate::flavour::not_asked;
 use crate::flavour::product::RepositoryPages;
 
 const METHOD: DiscoveryMethod = DiscoveryMethod::GitLabGroups;
@@ -53,6 +54,8 @@ pub(super) struct Groups {
     /// What was asked for and gave nothing: not visible, or failed.
     unlisted: HashSet<String>,
     begun: bool,
+    /// Whether the credential is a deploy token, which reads repositories and is shown none.
+    is_deploy_token: bool,
     malformed: u64,
     /// Rows that could not be read.
     unreadable: u64,
@@ -73,6 +76,7 @@ impl Groups {
             listed: Vec::new(),
             unlisted: HashSet::new(),
             begun: false,
+            is_deploy_token: false,
             malformed: 0,
             unreadable: 0,
             hidden: Vec::new(),
@@ -86,6 +90,7 @@ impl Groups {
         if !self.begun {
             let hint = self.rest.client.token_hint().await?;
             if let Some(why) = closed_to(hint.as_ref()) {
+                self.is_deploy_token = hint.is_some_and(|hint| hint.kind == CredentialKind::DeployToken);
                 return Err(Fault::NotAsked { why });
             }
             self.begun = true;
@@ -164,6 +169,14 @@ impl Groups {
     }
 }
 
+/// Why a deploy token finds nothing below a folder, and what does. The registry's own list of what is below a path
+/// (`/gitlab/v1/repository-paths/PATH/repositories/list/`) takes a token for `PATH/*`, which GitLab issues to itself alone.
+fn below(why: &str, folder: &str) -> String {
+    format!(
+        "{why}, and what is below {folder} the registry tells to GitLab alone: name each repository in full, or give a token with read_api"
+    )
+}
+
 /// Whether what follows a group's name means the group, or something in it.
 fn is_below(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with('/')
@@ -173,7 +186,14 @@ fn is_below(rest: &str) -> bool {
 impl RepositoryPages for Groups {
     async fn next_page(&mut self) -> Result<Option<Page<RepositoryName>>, RegistryError> {
         let outcome = self.advance().await;
-        outcome.map_err(|fault| rung_error(&self.rest, METHOD, fault))
+        outcome.map_err(|fault| match (&fault, self.folders.front()) {
+            (Fault::NotAsked { why }, Some(folder)) if self.is_deploy_token => {
+                let finding = not_asked::finding(&self.rest.client, METHOD, &below(why, folder));
+                let error = self.rest.client.error(Subject::Discovery(METHOD), fault);
+                error.explained(Some(finding))
+            }
+            _ => rung_error(&self.rest, METHOD, fault),
+        })
     }
 
     fn malformed(&self) -> u64 {

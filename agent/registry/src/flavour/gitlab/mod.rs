@@ -6,7 +6,9 @@
 //! - `rest`: the REST API: pages, refusals
 //! - `projects`, `associations`, `groups`: the ways to find repositories, each for what another kind of token can see
 //! - `v1_tags`: the list of tags with digests
+//! - `rest_tags`: the list of tags by the web host, where the registry's own lists fail
 //! - `introspection`: what the API says of the token
+//! - `project`: what the API says of the project that a repository belongs to
 //! - `explain`: what GitLab means by its refusals
 //! - `web_address`: the web host given in the registry's place
 //! - `cleanup`: policies that do not do what their author meant
@@ -18,8 +20,10 @@ mod groups;
 mod introspection;
 mod pages;
 mod product;
+mod project;
 mod projects;
 mod rest;
+mod rest_tags;
 mod v1_tags;
 mod web;
 mod web_address;

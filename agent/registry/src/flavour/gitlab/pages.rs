@@ -87,7 +87,7 @@ impl Pages {
         self.next = next_query(&reply.headers).or_else(|| next_number(&reply, &query));
         if self.next.is_none() && ids.may_go_on(&reply, &query) {
             self.in_doubt = true;
-            self.next = following(&query, ids.last);
+            self.next = following(&query, ids.last.as_ref());
             self.shortfall = self.next.is_none().then_some(UNPROVEN);
         }
         self.before = ids.hashes;
@@ -111,7 +111,15 @@ pub(super) fn has_long_link(headers: &HeaderMap) -> bool {
 struct Ids {
     rows: usize,
     hashes: HashSet<u64>,
-    last: Option<u64>,
+    last: Option<Key>,
+}
+
+/// What a list by keys is continued behind.
+#[derive(Debug)]
+enum Key {
+    Id(u64),
+    /// Tags have no number.
+    Name(String),
 }
 
 impl Ids {
@@ -133,8 +141,10 @@ impl Ids {
 /// If it has more rows than a page can have.
 fn ids_of(reply: &Reply, hasher: &RandomState) -> Result<Option<Ids>, Fault> {
     #[derive(serde::Deserialize)]
-    struct Row {
+    struct Row<'r> {
         id: Option<u64>,
+        #[serde(borrow)]
+        name: Option<Cow<'r, str>>,
     }
     struct Reading<'h>(&'h RandomState);
     impl<'de> Visitor<'de> for Reading<'_> {
@@ -151,12 +161,16 @@ fn ids_of(reply: &Reply, hasher: &RandomState) -> Result<Option<Ids>, Fault> {
                 if ids.rows > ROWS {
                     continue;
                 }
-                let id = serde_json::from_str::<Row>(row.get()).ok().and_then(|row| row.id);
-                ids.hashes.insert(match id {
-                    Some(id) => self.0.hash_one(id),
-                    None => self.0.hash_one(row.get()),
+                let key = serde_json::from_str::<Row<'de>>(row.get()).ok();
+                let key = key.and_then(|row| match row.id {
+                    Some(id) => Some(Key::Id(id)),
+                    None => Some(Key::Name(row.name?.into_owned())),
                 });
-                ids.last = id;
+                ids.hashes.insert(match &key {
+                    Some(Key::Id(id)) => self.0.hash_one(id),
+                    _ => self.0.hash_one(row.get()),
+                });
+                ids.last = key;
             }
             Ok(ids)
         }
@@ -175,15 +189,18 @@ fn parameter<'q>(query: &'q str, wanted: &str) -> Option<Cow<'q, str>> {
     pairs.find(|(name, _)| name == wanted).map(|(_, value)| value)
 }
 
-/// The query of the page behind that of `query`, whose last row has this id; `None` if there is no asking for it.
-fn following(query: &str, last: Option<u64>) -> Option<String> {
-    let (name, value) = if parameter(query, "pagination").as_deref() == Some("keyset") {
-        ("id_after", last?)
-    } else {
-        let page = parameter(query, "page").and_then(|page| page.parse().ok());
-        ("page", page.unwrap_or(1_u64).checked_add(1)?)
-    };
-    Some(replaced(query, name, &value.to_string()))
+/// The query of the page behind that of `query`, whose last row has this key; `None` if there is no asking for it.
+fn following(query: &str, last: Option<&Key>) -> Option<String> {
+    let is_keyset = parameter(query, "pagination").as_deref() == Some("keyset");
+    Some(match last {
+        Some(Key::Id(id)) if is_keyset => replaced(query, "id_after", &id.to_string()),
+        Some(Key::Name(name)) if is_keyset => replaced(query, "last", name),
+        None if is_keyset => return None,
+        _ => {
+            let page = parameter(query, "page").and_then(|page| page.parse().ok());
+            replaced(query, "page", &page.unwrap_or(1_u64).checked_add(1)?.to_string())
+        }
+    })
 }
 
 /// The query with another value of one parameter.
@@ -258,8 +275,12 @@ mod tests {
     fn what_follows_is_asked_for_in_the_way_of_the_list() {
         let keyset = "pagination=keyset&per_page=100&id_after=5";
         assert_eq!(
-            following(keyset, Some(9)).unwrap(),
+            following(keyset, Some(&Key::Id(9))).unwrap(),
             "pagination=keyset&per_page=100&id_after=9"
+        );
+        assert_eq!(
+            following("pagination=keyset&per_page=100", Some(&Key::Name("1.0+x".into()))).unwrap(),
+            "pagination=keyset&per_page=100&last=1.0%2Bx"
         );
         assert_eq!(following(keyset, None), None);
         assert_eq!(

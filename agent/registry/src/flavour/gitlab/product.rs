@@ -1,6 +1,7 @@
 //! What GitLab's registry is to the others here.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ::http::HeaderMap;
 use async_trait::async_trait;
@@ -14,8 +15,9 @@ use super::groups::Groups;
 use super::introspection::{self, Introspection};
 use super::projects::Projects;
 use super::rest::{Rest, closed_to};
+use super::rest_tags::RestTags;
 use super::v1_tags::{Metadata, V1Tags};
-use super::{cleanup, explain, web};
+use super::{cleanup, explain, project, web};
 use crate::api::Greeting;
 use crate::auth::TokenHint;
 use crate::client::RegistryClient;
@@ -27,12 +29,17 @@ use crate::flavour::product::{Product, RepositoryPages, Rung, TagPages, folders,
 /// Why the REST API is not asked at all.
 const NO_API: &str = "where GitLab's API is cannot be told, for the registry names another token service than GitLab's own (/jwt/auth)";
 
+/// Repositories whose projects are looked up, of those that cannot be read: beyond them the general reason is given.
+const LOOKUPS: usize = 32;
+
 pub(in crate::flavour) struct GitLab {
     /// Where the web interface and the REST API are, if the challenge says so.
     web: Option<Url>,
     metadata: Arc<Metadata>,
     /// What was said of which login.
     introspected: tokio::sync::Mutex<Option<(TokenHint, Introspection)>>,
+    /// How many more repositories' projects are looked up to find out why they cannot be read.
+    lookups: AtomicUsize,
 }
 
 impl GitLab {
@@ -41,6 +48,7 @@ impl GitLab {
             web: web::web_of(greeting),
             metadata: Arc::default(),
             introspected: tokio::sync::Mutex::default(),
+            lookups: AtomicUsize::new(LOOKUPS),
         }
     }
 
@@ -49,6 +57,34 @@ impl GitLab {
             client: client.clone(),
             web: self.web.clone()?,
         })
+    }
+
+    /// What the API says of why this repository cannot be read; nothing once it has shown that it does not say, or was asked often enough.
+    pub(super) async fn obstacle(
+        &self,
+        client: &RegistryClient,
+        repository: &RepositoryName,
+    ) -> Option<(FindingCode, String)> {
+        let rest = self.rest(client)?;
+        let hint = client.token_hint().await.ok()?;
+        if closed_to(hint.as_ref()).is_some() {
+            return None;
+        }
+        let fewer = |left: usize| left.checked_sub(1);
+        self.lookups
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer)
+            .ok()?;
+        match project::obstacle(&rest, repository).await {
+            Ok(obstacle) => obstacle,
+            Err(Fault::Missing { .. }) => None,
+            Err(fault) => {
+                tracing::debug!(%fault, %repository, "GitLab says nothing of the project");
+                if matches!(fault, Fault::Denied { .. }) {
+                    self.lookups.store(0, Ordering::Relaxed);
+                }
+                None
+            }
+        }
     }
 
     /// What GitLab says of the token, asked once for each login.
@@ -114,6 +150,15 @@ impl Product for GitLab {
         self.metadata
             .may_be_open()
             .then(|| (ListingMethod::GitLabV1, Box::new(pages) as Box<dyn TagPages>))
+    }
+
+    fn last_tags(
+        &self,
+        client: &RegistryClient,
+        repository: &RepositoryName,
+    ) -> Option<(ListingMethod, Box<dyn TagPages>)> {
+        let pages = RestTags::new(self.rest(client)?, repository.clone());
+        Some((ListingMethod::GitLabRest, Box::new(pages)))
     }
 
     /// A job's token is refused before it is tried: it would work now and fail when its job ends.

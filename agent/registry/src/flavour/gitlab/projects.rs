@@ -4,10 +4,13 @@ use std::collections::VecDeque;
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use portolan_shared::model::{DiscoveryMethod, Finding, FindingCode, RepositoryName, RepositoryPatterns};
+use portolan_shared::model::{
+    DiscoveryMethod, Finding, FindingCode, RepositoryName, RepositoryPatterns, printable,
+};
 use serde::Deserialize;
 
 use super::pages::Pages;
+use super::project::{can_hold_images, has_registry};
 use super::rest::{Rest, closed_to, is_final, repository_names, rows, rung_error, shortfall, unreadable};
 use crate::api::Page;
 use crate::error::{Fault, RegistryError};
@@ -17,6 +20,9 @@ use crate::flavour::rows::Rows;
 const METHOD: DiscoveryMethod = DiscoveryMethod::GitLabProjects;
 /// Projects that are asked for their repositories at once; the client's own bound holds besides.
 const AT_ONCE: usize = 8;
+/// Paths that are named when something is wrong with projects, and bytes of each.
+const SHOWN: usize = 3;
+const PATH: usize = 60;
 /// Projects with at least the role that may read images (Reporter), by pages that do not grow slower towards the end. `simple=true` would
 /// leave out whether the registry is on. Archived projects are among them: their images are there as before.
 ///
@@ -26,15 +32,54 @@ const QUERY: &str = "membership=true&min_access_level=20&pagination=keyset&order
 #[derive(Deserialize)]
 struct Project {
     id: u64,
+    path_with_namespace: Option<String>,
     container_registry_access_level: Option<String>,
     container_registry_enabled: Option<bool>,
 }
 
 impl Project {
     fn has_registry(&self) -> bool {
-        match self.container_registry_access_level.as_deref() {
-            Some(level) => level != "disabled",
-            None => self.container_registry_enabled != Some(false),
+        let level = self.container_registry_access_level.as_deref();
+        has_registry(level, self.container_registry_enabled)
+    }
+
+    fn path(&self) -> String {
+        printable(self.path_with_namespace.as_deref().unwrap_or_default(), PATH)
+    }
+}
+
+/// A project that is asked for its repositories.
+struct Asked {
+    id: u64,
+    /// Its path, if no image can have it.
+    unsupported: Option<String>,
+}
+
+/// Paths, of which the first few are kept.
+#[derive(Default)]
+struct Paths {
+    count: u64,
+    first: Vec<String>,
+}
+
+impl Paths {
+    fn add(&mut self, path: String) {
+        self.count += 1;
+        if self.first.len() < SHOWN && !path.is_empty() {
+            self.first.push(path);
+        }
+    }
+
+    /// The paths in brackets, with dots for those that are not kept.
+    fn shown(&self) -> String {
+        let more = if self.count > self.first.len() as u64 {
+            ", ..."
+        } else {
+            ""
+        };
+        match &*self.first {
+            [] => String::new(),
+            first => format!(" ({}{more})", first.join(", ")),
         }
     }
 }
@@ -45,9 +90,11 @@ pub(super) struct Projects {
     patterns: RepositoryPatterns,
     pages: Pages,
     /// Projects that are still to be asked for their repositories.
-    waiting: VecDeque<u64>,
+    waiting: VecDeque<Asked>,
     /// The repositories of projects that are being listed.
-    open: Vec<Pages>,
+    open: Vec<(Asked, Pages)>,
+    /// Projects that have a registry.
+    projects: u64,
     begun: bool,
     malformed: u64,
     /// Rows that could not be read.
@@ -56,7 +103,9 @@ pub(super) struct Projects {
     found: bool,
     found_wanted: bool,
     /// Projects whose registry is switched off.
-    switched_off: u64,
+    switched_off: Paths,
+    /// Projects that have no image, and can have none for their path.
+    unsupported: Paths,
     /// Projects whose repositories could not be listed, and what happened the first time.
     skipped: u64,
     why: Option<String>,
@@ -77,7 +126,9 @@ impl Projects {
             unreadable: 0,
             found: false,
             found_wanted: false,
-            switched_off: 0,
+            projects: 0,
+            switched_off: Paths::default(),
+            unsupported: Paths::default(),
             skipped: 0,
             why: None,
             administers: None,
@@ -102,25 +153,29 @@ impl Projects {
             let projects: Rows<Project> = rows(&reply.body)?;
             self.unreadable += projects.bad;
             for project in projects.good {
+                let path = project.path();
                 if project.has_registry() {
-                    self.waiting.push_back(project.id);
+                    self.projects += 1;
+                    self.waiting.push_back(Asked {
+                        id: project.id,
+                        unsupported: Some(path).filter(|path| !path.is_empty() && !can_hold_images(path)),
+                    });
                 } else {
-                    self.switched_off += 1;
+                    self.switched_off.add(path);
                 }
             }
         }
         while self.open.len() < AT_ONCE
             && let Some(project) = self.waiting.pop_front()
         {
-            self.open.push(Pages::new(
-                format!("/projects/{project}/registry/repositories"),
-                "page=1&per_page=100",
-            ));
+            let path = format!("/projects/{}/registry/repositories", project.id);
+            self.open.push((project, Pages::new(path, "page=1&per_page=100")));
         }
         let rest = &self.rest;
-        let replies = join_all(self.open.iter_mut().map(|pages| pages.next(rest))).await;
+        let replies = join_all(self.open.iter_mut().map(|(_, pages)| pages.next(rest))).await;
         let mut items = Vec::new();
-        for (pages, reply) in std::mem::take(&mut self.open).into_iter().zip(replies) {
+        for ((mut project, pages), reply) in std::mem::take(&mut self.open).into_iter().zip(replies) {
+            let before = items.len();
             let names = match reply {
                 Ok(Some(reply)) => repository_names(&reply.body, &mut items).map(Some),
                 Ok(None) => match pages.shortfall() {
@@ -133,9 +188,16 @@ impl Projects {
                 Ok(Some(nameless)) => {
                     self.malformed += nameless.malformed;
                     self.unreadable += nameless.unreadable;
-                    self.open.push(pages);
+                    if items.len() > before {
+                        // It has images all the same.
+                        project.unsupported = None;
+                    }
+                    self.open.push((project, pages));
                 }
-                Ok(None) => {}
+                Ok(None) => project
+                    .unsupported
+                    .into_iter()
+                    .for_each(|path| self.unsupported.add(path)),
                 Err(fault) if is_final(&fault) => return Err(fault),
                 Err(fault) => {
                     self.skipped += 1;
@@ -152,10 +214,10 @@ impl Projects {
     fn outside(&self) -> String {
         let mut outside =
             "public and internal projects of which the owner is no member are not listed".to_owned();
-        if self.switched_off > 0 {
+        if self.switched_off.count > 0 {
             outside.push_str(&format!(
                 "; {} have their registry switched off",
-                self.switched_off
+                self.switched_off.count
             ));
         }
         outside
@@ -183,6 +245,31 @@ impl RepositoryPages for Projects {
 
     fn malformed(&self) -> u64 {
         self.malformed
+    }
+
+    fn view(&self) -> Option<String> {
+        let mut view = format!(
+            "the projects in which the owner is a Reporter or more: {} with a registry",
+            self.projects
+        );
+        if self.switched_off.count > 0 {
+            let off = &self.switched_off;
+            view.push_str(&format!(", {} with it switched off{}", off.count, off.shown()));
+        }
+        if self.administers == Some(true) {
+            view.push_str("; the owner administers the instance");
+        }
+        self.begun.then_some(view)
+    }
+
+    fn asides(&self) -> Vec<Finding> {
+        if self.unsupported.count == 0 {
+            return Vec::new();
+        }
+        let registry = self.rest.client.url().reference_host();
+        let (count, shown) = (self.unsupported.count, self.unsupported.shown());
+        let seen = format!("{registry}: {count} projects have a path that no image can have{shown}");
+        vec![Finding::new(FindingCode::GitLabPathUnsupported, &seen)]
     }
 
     fn shortfall(&self) -> Option<Finding> {
@@ -221,7 +308,7 @@ impl RepositoryPages for Projects {
         if self.found_wanted {
             return Some(shortfall(&self.rest, METHOD, &self.outside()));
         }
-        (!self.found && self.switched_off > 0).then(|| {
+        (!self.found && self.switched_off.count > 0).then(|| {
             let registry = self.rest.client.url().reference_host();
             let seen = format!(
                 "{registry}: {METHOD}: no repository was listed; {}",

@@ -246,7 +246,8 @@ fn following(query: &str, last: &str) -> String {
     changed.append_pair("last", last).finish()
 }
 
-/// One tag as the API gives it. What is left out here is the size, which is the image's and not the manifest's, and when it was created.
+/// One tag as the API gives it, without `size_bytes` and `config_digest`: both are in the manifest, which is fetched once and verified before
+/// its tag is stored (and the size is the image's rather than the manifest's, and 0 for an index).
 #[derive(Deserialize)]
 struct Row<'a> {
     #[serde(borrow)]

@@ -31,6 +31,8 @@ pub(super) struct Projects {
     waiting: VecDeque<String>,
     list: List,
     project: Option<Pages>,
+    /// Projects that were asked for their repositories so far.
+    asked: u64,
     malformed: u64,
     /// Whether any project could be listed.
     listed: bool,
@@ -62,6 +64,7 @@ impl Projects {
             },
             waiting: owners.unwrap_or_default().into(),
             project: None,
+            asked: 0,
             malformed: 0,
             listed: false,
             shortfall: None,
@@ -95,6 +98,7 @@ impl Projects {
             } else if let Some(name) = self.waiting.pop_front() {
                 let path = format!("/api/v2.0/projects/{}/repositories?", encoded(&name));
                 self.project = Some(self.list_of(path));
+                self.asked += 1;
             } else if !self.more_projects().await? {
                 // With nothing else to show, the failure is that of the whole.
                 return match self.failed.take().filter(|_| !self.listed) {
@@ -197,6 +201,10 @@ impl RepositoryPages for Projects {
 
     fn malformed(&self) -> u64 {
         self.malformed
+    }
+
+    fn view(&self) -> Option<String> {
+        (self.asked > 0).then(|| format!("{} projects", self.asked))
     }
 
     fn shortfall(&self) -> Option<Finding> {

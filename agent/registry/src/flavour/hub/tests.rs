@@ -20,11 +20,12 @@ use super::Hub;
 use crate::api::Head;
 use crate::auth::Credential;
 use crate::client::{Access, RegistryClient};
+use crate::error::Fault;
 use crate::flavour::ladder::{Ladder, Wanted};
 use crate::flavour::product::Product as _;
 use crate::flavour::registry::Registry;
 use crate::flavour::tag_list::{Listings, TagList};
-use crate::http::{Gate, Hop, Limits, Purpose, Refusal};
+use crate::http::{Gate, Hop, Limits, Pass, Purpose, Refusal};
 
 const LOGIN: (&str, &str) = ("acme", "dckr_pat_secret");
 
@@ -292,7 +293,20 @@ async fn whoever_only_calls_himself_docker_hub_has_no_web_api() {
 /// Lets nobody be asked but the registry and its token service.
 struct NoWebApi(u16);
 
+#[async_trait::async_trait]
 impl Gate for NoWebApi {
+    async fn ready(&self) {}
+
+    async fn place(&self) -> Pass {
+        Pass::default()
+    }
+
+    fn contacted(&self, _: &Hop<'_>) {}
+
+    fn received(&self, _: &Hop<'_>, _: usize) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     fn check_host(&self, hop: &Hop<'_>) -> Result<(), Refusal> {
         if hop.port == self.0 {
             assert_eq!(hop.purpose, Purpose::Realm);
@@ -334,3 +348,6 @@ async fn a_policy_that_forbids_the_web_api_forbids_nothing_else() {
     assert_eq!(seen.listings[0].given_up, 1);
     assert_eq!(hub.api().log().total(), 0);
 }
+
+#[path = "next_tests.rs"]
+mod next;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use portolan_shared::model::limits::FILTERED_NAMED;
 use portolan_shared::model::printable;
 
 use crate::cli::output::{bytes, moment};
@@ -12,12 +13,20 @@ use crate::web::api::runs::{Coverage, CoverageLine, ListingStepView, Run};
 /// Repositories named for one reason; the rest is counted, and `-o json` has all.
 const NAMED: usize = 20;
 
-/// The account of a run. `lines` are the repositories that were not seen completely; `more` says that there are others; `awaited` tells what
-/// it waits for, if it does.
+/// Repositories that have something in common.
+#[derive(Default)]
+pub(in crate::cli) struct Lines {
+    pub(in crate::cli) items: Vec<CoverageLine>,
+    /// There are others, beyond the limit that was asked for.
+    pub(in crate::cli) more: bool,
+}
+
+/// The account of a run: with the repositories that were not seen completely, those that the patterns left out, and what it waits for, if
+/// it does.
 pub(in crate::cli) fn account(
     run: &Run,
-    lines: &[CoverageLine],
-    more: bool,
+    not_complete: &Lines,
+    filtered: &Lines,
     awaited: Option<&str>,
 ) -> String {
     let mut text = String::new();
@@ -40,7 +49,8 @@ pub(in crate::cli) fn account(
             sums(&mut text, run);
         }
     }
-    missing(&mut text, lines, more);
+    missing(&mut text, not_complete);
+    left_out(&mut text, &run.coverage, filtered);
     text
 }
 
@@ -196,7 +206,7 @@ fn sums(text: &mut String, run: &Run) {
 }
 
 /// Grouped by reason: cause and cure are told once.
-fn missing(text: &mut String, lines: &[CoverageLine], more: bool) {
+fn missing(text: &mut String, Lines { items: lines, more }: &Lines) {
     if lines.is_empty() {
         return;
     }
@@ -225,8 +235,41 @@ fn missing(text: &mut String, lines: &[CoverageLine], more: bool) {
             let _ = writeln!(text, "    - and {} more: see `-o json`", group.len() - NAMED);
         }
     }
-    if more {
+    if *more {
         text.push_str("  There are others: raise --limit.\n");
+    }
+}
+
+/// What the patterns left out: of very many a run names the first.
+fn left_out(text: &mut String, coverage: &Coverage, filtered: &Lines) {
+    if filtered.items.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\nLeft out by the registry's patterns ({} {})",
+        coverage.filtered,
+        repositories(coverage.filtered)
+    );
+    for line in filtered.items.iter().take(NAMED) {
+        let _ = writeln!(text, "  - {}", printable(&line.repository, 1_024));
+    }
+    if filtered.items.len() > NAMED {
+        let _ = writeln!(
+            text,
+            "  - and {} more: see `-o json`",
+            filtered.items.len() - NAMED
+        );
+    }
+    if filtered.more {
+        text.push_str("  There are others: raise --limit.\n");
+    }
+    let not_named = coverage.filtered.saturating_sub(coverage.filtered_named);
+    if not_named > 0 {
+        let _ = writeln!(
+            text,
+            "  {not_named} more not named: a run names {FILTERED_NAMED} of them."
+        );
     }
 }
 

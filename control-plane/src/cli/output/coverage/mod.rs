@@ -4,4 +4,4 @@ mod account;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::cli) use account::account;
+pub(in crate::cli) use account::{Lines, account};

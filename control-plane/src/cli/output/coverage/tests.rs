@@ -1,9 +1,9 @@
 //! Accounts of runs, as people read them.
 
-use portolan_shared::model::{Finding, FindingCode};
+use portolan_shared::model::{Finding, FindingCode, limits};
 use serde_json::json;
 
-use super::account;
+use super::{Lines, account};
 use crate::web::api::FindingView;
 use crate::web::api::runs::{CoverageLine, Run};
 
@@ -41,7 +41,12 @@ fn line(repository: &str, outcome: &str, finding: Finding) -> CoverageLine {
 
 #[test]
 fn complete() {
-    insta::assert_snapshot!(account(&run("complete"), &[], false, None));
+    insta::assert_snapshot!(account(
+        &run("complete"),
+        &Lines::default(),
+        &Lines::default(),
+        None
+    ));
 }
 
 #[test]
@@ -56,7 +61,7 @@ fn partial_with_reasons() {
         FindingCode::ListingIncomplete,
         "page 3 of the catalog failed",
     )));
-    let lines = [
+    let items = vec![
         line("acme/closed", "denied", Finding::new(FindingCode::Denied, "403")),
         line(
             "acme/odd",
@@ -65,7 +70,12 @@ fn partial_with_reasons() {
         ),
         line("acme/shut", "denied", Finding::new(FindingCode::Denied, "403")),
     ];
-    insta::assert_snapshot!(account(&run, &lines, true, None));
+    insta::assert_snapshot!(account(
+        &run,
+        &Lines { items, more: true },
+        &Lines::default(),
+        None
+    ));
 }
 
 #[test]
@@ -80,7 +90,7 @@ fn failed_before_anything_could_be_seen() {
         FindingCode::TlsUntrusted,
         "chain: CN=registry.example.com < CN=Acme Private CA",
     )));
-    insta::assert_snapshot!(account(&run, &[], false, None));
+    insta::assert_snapshot!(account(&run, &Lines::default(), &Lines::default(), None));
 }
 
 #[test]
@@ -90,15 +100,55 @@ fn queued() {
     run.progress.requests = 0;
     insta::assert_snapshot!(account(
         &run,
-        &[],
-        false,
+        &Lines::default(),
+        &Lines::default(),
         Some("Waits for sensor office, last seen 3 h ago.")
     ));
 }
 
+fn left_out(count: usize) -> Lines {
+    let item = |n| CoverageLine {
+        repository: format!("tools/r{n:04}"),
+        outcome: "filtered".to_owned(),
+        finding: None,
+    };
+    Lines {
+        items: (0..count).map(item).collect(),
+        more: false,
+    }
+}
+
+#[test]
+fn complete_with_what_was_left_out() {
+    let mut run = run("complete");
+    run.coverage.filtered_named = 3;
+    insta::assert_snapshot!(account(&run, &Lines::default(), &left_out(3), None));
+}
+
+#[test]
+fn what_was_left_out_is_counted_where_it_is_not_named() {
+    let mut run = run("complete");
+    for (count, not_named) in [
+        (limits::FILTERED_NAMED, None),
+        (limits::FILTERED_NAMED + 1, Some(1)),
+    ] {
+        run.coverage.filtered = count as u64;
+        run.coverage.filtered_named = limits::FILTERED_NAMED as u64;
+        let text = account(&run, &Lines::default(), &left_out(limits::FILTERED_NAMED), None);
+        assert!(
+            text.contains(&format!("patterns ({count} repositories)")),
+            "{text}"
+        );
+        assert!(text.contains("and 980 more: see `-o json`"), "{text}");
+        let told = not_named.map(|count| format!("{count} more not named: a run names 1000 of them."));
+        assert_eq!(text.contains("more not named"), told.is_some());
+        assert!(told.is_none_or(|told| text.contains(&told)), "{text}");
+    }
+}
+
 #[test]
 fn many_repositories_with_one_reason_are_counted_not_dropped() {
-    let lines: Vec<_> = (0..50)
+    let items = (0..50)
         .map(|n| {
             line(
                 &format!("acme/r{n:02}"),
@@ -107,7 +157,8 @@ fn many_repositories_with_one_reason_are_counted_not_dropped() {
             )
         })
         .collect();
-    let text = account(&run("partial"), &lines, false, None);
+    let lines = Lines { items, more: false };
+    let text = account(&run("partial"), &lines, &Lines::default(), None);
     assert!(text.contains("denied: registry.denied (50 repositories)"));
     assert!(text.contains("and 30 more: see `-o json`"));
     assert!(!text.contains('\u{1b}'));

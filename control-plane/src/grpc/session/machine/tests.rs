@@ -1,10 +1,14 @@
 use portolan_shared::model::{
-    Budget, CaTrust, HostFacts, RegistryId, RegistryTarget, RepositoryPatterns, RunId, RunProgress, Scope,
-    TagFilter,
+    Budget, CaTrust, CredentialId, HostFacts, RegistryId, RegistryTarget, RepositoryPatterns, RunId,
+    RunProgress, Scope, TagFilter,
 };
 use portolan_shared::process::SeededRng;
+use portolan_shared::secret::SecretBytes;
+use portolan_store::ContinuityHash;
 
+use super::super::inbound::Hello;
 use super::super::jobs::{ACCEPT_WITHIN, PROGRESS_EVERY};
+use super::super::step::Opened;
 use super::*;
 
 const SLOTS: u32 = 2;
@@ -51,6 +55,12 @@ fn hello(protocol: (u32, u32), running: &[u32]) -> Inbound {
         policy_summary: String::new(),
         wall_clock_ms: 0,
         job_slots: SLOTS,
+        instance_nonce: [1; 16],
+        replaces_epoch: 0,
+        shown: Some(ContinuityHash([9; 32])),
+        fingerprint: None,
+        boot_id: String::new(),
+        incarnation: 1,
     }))
 }
 
@@ -63,18 +73,22 @@ fn message(seq: u64, size: usize, message: Inbound) -> Event {
 }
 
 fn opened(kept: &[u32]) -> Event {
-    Event::Opened {
+    Event::Opened(Opened {
         epoch: 7,
+        generation: 2,
         kept: kept.iter().map(|number| attempt(*number)).collect(),
         server_time_ms: 1,
         spread: Duration::from_secs(5),
-    }
+        continuity_token: SecretBytes::new(vec![3; 32]),
+    })
 }
 
 fn open(kept: &[u32]) -> Machine {
     let mut machine = Machine::new(at(0), at(u64::MAX / 2));
     machine.on(message(1, 100, hello((1, 1), kept)), at(0));
     machine.on(opened(kept), at(0));
+    // Its token is stored.
+    machine.unstored = None;
     machine
 }
 
@@ -92,6 +106,10 @@ fn ended_with(actions: &[Action]) -> Option<Reason> {
     }
 }
 
+mod continuity;
+mod honest;
+mod introduction;
+mod plane;
 mod probes;
 mod schedules;
 
@@ -104,10 +122,22 @@ fn the_welcome_tells_what_is_kept() {
     let [Action::Send(Body::Welcome(welcome))] = actions.as_slice() else {
         panic!("{actions:?}");
     };
-    assert_eq!((welcome.protocol, welcome.session_epoch), (PROTOCOL, 7));
+    assert_eq!(
+        (welcome.protocol, welcome.session_epoch),
+        (portolan_proto::PROTOCOL, 7)
+    );
+    assert_eq!(
+        (welcome.continuity_token.as_ref(), welcome.generation),
+        ([3; 32].as_slice(), 2)
+    );
     assert!(welcome.capabilities.is_empty());
     let keeps: Vec<bool> = welcome.verdicts.iter().map(|verdict| verdict.keep).collect();
     assert_eq!(keeps, [false, true]);
+    assert_eq!(machine.free(), 0, "its token is not stored");
+    machine.on(
+        message(2, 40, Inbound::Stored(ContinuityHash::of(&[3; 32]))),
+        at(1),
+    );
     assert_eq!(machine.free(), SLOTS - 1);
 }
 
@@ -225,10 +255,10 @@ fn leases_that_are_not_held_any_more_are_cancelled_and_missing_in_the_answer() {
 #[test]
 fn offers_that_are_not_accepted_in_time_go_back() {
     let mut machine = open(&[]);
-    machine.on(Event::Offer(lease(1)), at(0));
-    machine.on(Event::Offer(lease(2)), at(0));
+    machine.on(Event::Offer(lease(1), None), at(0));
+    machine.on(Event::Offer(lease(2), None), at(0));
     assert_eq!(machine.free(), 0);
-    let actions = machine.on(Event::Offer(lease(3)), at(0));
+    let actions = machine.on(Event::Offer(lease(3), None), at(0));
     assert!(matches!(actions.as_slice(), [Action::Return(back)] if *back == attempt(3)));
     machine.on(message(2, 1, Inbound::Accept(attempt(1))), at(0));
     let actions = machine.on(Event::Tick, at(millis(ACCEPT_WITHIN).into()));
@@ -242,7 +272,7 @@ fn a_registry_that_does_not_fit_into_a_message_fails_its_run_instead_of_the_sess
     let mut large = lease(1);
     large.target.ca.bundle_pem = Some("x".repeat(limits::SESSION_MESSAGE_BYTES));
     let mut machine = open(&[]);
-    let actions = machine.on(Event::Offer(large), at(0));
+    let actions = machine.on(Event::Offer(large, None), at(0));
     assert!(matches!(actions.as_slice(), [Action::Fail { again: false, .. }]));
     assert_eq!(machine.free(), SLOTS);
 }
@@ -251,7 +281,7 @@ fn a_registry_that_does_not_fit_into_a_message_fails_its_run_instead_of_the_sess
 fn a_sensor_that_turns_an_offer_down_is_left_in_peace_for_a_while() {
     let turn_down = |reason| {
         let mut machine = open(&[]);
-        machine.on(Event::Offer(lease(1)), at(0));
+        machine.on(Event::Offer(lease(1), None), at(0));
         let ending = Inbound::Reject(Ending {
             attempt: attempt(1),
             reason,
@@ -327,7 +357,7 @@ fn nothing_is_offered_while_draining() {
     let mut machine = open(&[]);
     machine.on(Event::Drain(Duration::from_secs(1)), at(0));
     assert_eq!(machine.free(), 0);
-    let actions = machine.on(Event::Offer(lease(1)), at(0));
+    let actions = machine.on(Event::Offer(lease(1), None), at(0));
     assert!(matches!(actions.as_slice(), [Action::Return(_)]));
 }
 

@@ -26,9 +26,7 @@ pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Body(body): Body<CreateProbe>,
 ) -> Result<(StatusCode, Json<Probe>), ApiError> {
-    let (input, repository) = body
-        .into_input()
-        .map_err(|why| ApiError::invalid("repositories", why))?;
+    let (input, repository) = body.into_input()?;
     let record = app.probe_unsaved(&caller, input, repository).await?;
     let names = app
         .sensor_names(&caller, record.probe.sensors.iter().copied())

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::web::api::ApiError;
 use crate::web::api::authenticated::Authenticated;
 use crate::web::api::body::Body;
+use crate::web::api::credentials::SealedCredentialInput;
 
 /// Probe a registry
 ///
@@ -28,9 +29,14 @@ pub(crate) async fn create(
     Path(registry): Path<String>,
     Body(body): Body<CreateRegistryProbe>,
 ) -> Result<(StatusCode, Json<Probe>), ApiError> {
+    let trial = body
+        .credential
+        .as_ref()
+        .map(SealedCredentialInput::read)
+        .transpose()?;
     let sensor = body.sensor.as_deref();
     let record = app
-        .probe_registry(&caller, &registry, body.repository, sensor)
+        .probe_registry(&caller, &registry, body.repository, sensor, trial)
         .await?;
     let names = app
         .sensor_names(&caller, record.probe.sensors.iter().copied())

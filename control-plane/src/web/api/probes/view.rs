@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use portolan_shared::model::{
-    CaTrust, CredentialReference, RegistryUrl, RepositoryName, RepositoryPatterns, SensorId, StageReport,
+    CaTrust, CredentialReference, RegistryId, RegistryUrl, RepositoryName, RepositoryPatterns, SensorId,
+    StageReport,
 };
 use portolan_store::{KnownFacts, ProbeRecord};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::ProbeInput;
+use crate::web::api::ApiError;
+use crate::web::api::credentials::SealedCredentialInput;
 use crate::web::api::finding::FindingView;
 use crate::web::api::registries::{RegistryFactsView, SensorName};
 
@@ -68,6 +71,8 @@ pub struct Probe {
     pub ended_at: Option<Timestamp>,
     /// Whether everything that was tried works; null before the report.
     pub sound: Option<bool>,
+    /// Requests that were sent for it, which count with those that the registry allows a day; null before the report.
+    pub requests: Option<u64>,
     /// The stages, in order; empty before the report.
     pub stages: Vec<StageView>,
     /// What was found out on the way; null before the report.
@@ -97,6 +102,7 @@ impl Probe {
             expires_at: probe.expires_at,
             ended_at: report.as_ref().map(|report| report.at),
             sound: report.as_ref().map(|report| report.diagnosis.is_sound()),
+            requests: report.as_ref().map(|report| report.diagnosis.requests),
             facts: report.as_ref().map(|report| {
                 let mut known = KnownFacts::default();
                 known.learn(report.diagnosis.facts.clone(), report.at, true);
@@ -120,6 +126,9 @@ pub struct CreateRegistryProbe {
     /// Name or id of the sensor that is to look; whichever of the registry's is there if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sensor: Option<String>,
+    /// A sealed version that is tried by this probe alone, in the place of the registry's credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<SealedCredentialInput>,
 }
 
 /// A probe of a registry that is not saved.
@@ -147,9 +156,16 @@ pub struct CreateProbe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(
         value_type = Option<String>, example = "file:/etc/portolan/gitlab",
-        pattern = "^(file:/.*|env:[A-Za-z_][A-Za-z0-9_]*|docker-config(:/.*)?)$"
+        pattern = "^((file|kubernetes):/.*|env:[A-Za-z_][A-Za-z0-9_]*|docker-config(:/.*)?|(systemd|command):[A-Za-z0-9][A-Za-z0-9._-]*)$"
     )]
     pub credential_reference: Option<CredentialReference>,
+    /// Which registry it is to be, if the client has made up an id: what a sealed credential is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid")]
+    pub registry_id: Option<RegistryId>,
+    /// A credential that was sealed to the sensors, for that id. Tried by this probe alone, and not beside a reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<SealedCredentialInput>,
     /// Whose tags, manifest and config are tried; the first repository that is found if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, max_length = 255)]
@@ -157,8 +173,14 @@ pub struct CreateProbe {
 }
 
 impl CreateProbe {
-    pub(super) fn into_input(self) -> Result<(ProbeInput, Option<RepositoryName>), String> {
-        let repositories = RepositoryPatterns::new(self.repositories).map_err(|error| error.to_string())?;
+    pub(super) fn into_input(self) -> Result<(ProbeInput, Option<RepositoryName>), ApiError> {
+        let repositories = RepositoryPatterns::new(self.repositories);
+        let repositories = repositories.map_err(|error| ApiError::invalid("repositories", error))?;
+        let trial = self
+            .credential
+            .as_ref()
+            .map(SealedCredentialInput::read)
+            .transpose()?;
         let input = ProbeInput {
             url: self.url,
             ca: CaTrust {
@@ -166,7 +188,9 @@ impl CreateProbe {
                 only_bundle: self.only_ca_bundle,
             },
             repositories,
+            registry: self.registry_id,
             credential: self.credential_reference,
+            trial,
             sensors: self.sensors,
         };
         Ok((input, self.repository))

@@ -18,6 +18,12 @@ pub struct RegistryFactsView {
     pub credential: Option<CredentialFact>,
     /// Certificates of the registry and of the hosts it sends to.
     pub certificates: Vec<CertificateFact>,
+    /// Hosts beside the registry's own that its challenges name as token service, as `HOST:PORT`.
+    #[serde(default)]
+    pub realm_hosts: Vec<String>,
+    /// Hosts beside the registry's own that it redirects downloads to.
+    #[serde(default)]
+    pub storage_hosts: Vec<String>,
 }
 
 /// Which product answers, and why that is believed.
@@ -84,6 +90,8 @@ impl RegistryFactsView {
             flavour: facts.detection.map(FlavourFact::from),
             credential: facts.credential.map(|seen| CredentialFact::of(seen, now)),
             certificates: certificates.collect(),
+            realm_hosts: facts.realm_hosts.map(|seen| seen.fact).unwrap_or_default(),
+            storage_hosts: facts.storage_hosts.map(|seen| seen.fact).unwrap_or_default(),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::num::{NonZeroU16, NonZeroU32};
 
 use portolan_shared::model::{
-    Budget, CaTrust, CredentialReference, NamePatterns, RegistryName, RegistryUrl, RepositoryPatterns,
-    TagFilter,
+    Budget, CaTrust, CredentialReference, NamePatterns, RegistryId, RegistryName, RegistryUrl,
+    RepositoryPatterns, TagFilter,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,11 +12,16 @@ use utoipa::ToSchema;
 use crate::app::{RegistryInput, RegistryPatch};
 use crate::web::api::ApiError;
 use crate::web::api::body::nullable;
+use crate::web::api::credentials::SealedCredentialInput;
 
 /// A registry to be added.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateRegistry {
+    /// Its id, which a sealed credential is bound to before the registry is saved; made up if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid")]
+    pub id: Option<RegistryId>,
     /// Its name: lower-case letters, digits, `.`, `_` and `-`.
     #[schema(value_type = String, example = "gitlab", max_length = 63, pattern = "^[a-z0-9][a-z0-9._-]*$")]
     pub name: RegistryName,
@@ -55,9 +60,12 @@ pub struct CreateRegistry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(
         value_type = Option<String>, example = "file:/etc/portolan/gitlab",
-        pattern = "^(file:/.*|env:[A-Za-z_][A-Za-z0-9_]*|docker-config(:/.*)?)$"
+        pattern = "^((file|kubernetes):/.*|env:[A-Za-z_][A-Za-z0-9_]*|docker-config(:/.*)?|(systemd|command):[A-Za-z0-9][A-Za-z0-9._-]*)$"
     )]
     pub credential_reference: Option<CredentialReference>,
+    /// A credential that was sealed to its sensors, for that id. Not beside a reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<SealedCredentialInput>,
     /// Requests in flight at most; 16 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 64)]
@@ -74,7 +82,14 @@ pub struct CreateRegistry {
 
 impl CreateRegistry {
     pub(super) fn into_input(self) -> Result<RegistryInput, ApiError> {
+        let sealed = self
+            .credential
+            .as_ref()
+            .map(SealedCredentialInput::read)
+            .transpose()?;
         Ok(RegistryInput {
+            id: self.id,
+            sealed,
             name: self.name,
             url: self.url,
             ca: CaTrust {
@@ -157,7 +172,7 @@ pub struct ChangeRegistry {
     )]
     #[schema(
         value_type = Option<String>,
-        pattern = "^(file:/.*|env:[A-Za-z_][A-Za-z0-9_]*|docker-config(:/.*)?)$"
+        pattern = "^((file|kubernetes):/.*|env:[A-Za-z_][A-Za-z0-9_]*|docker-config(:/.*)?|(systemd|command):[A-Za-z0-9][A-Za-z0-9._-]*)$"
     )]
     pub credential_reference: Option<Option<CredentialReference>>,
     /// New bound of requests in flight.

@@ -99,6 +99,9 @@ pub struct Coverage {
     pub found: u64,
     /// Of these, left out by the registry's patterns.
     pub filtered: u64,
+    /// Of those left out, how many are named: see `outcome=filtered` of the run's coverage.
+    #[serde(default)]
+    pub filtered_named: u64,
     /// Of the rest: seen to the end, with something new.
     pub listed: u64,
     /// Seen to the end, nothing new.
@@ -148,6 +151,7 @@ impl From<CoverageAccount> for Coverage {
             discovery_complete: account.discovery_complete,
             found: account.found,
             filtered: account.filtered,
+            filtered_named: account.filtered_named,
             listed: account.listed,
             unchanged: account.unchanged,
             incomplete: account.incomplete,
@@ -253,14 +257,14 @@ impl Run {
     }
 }
 
-/// A repository that a run did not see completely.
+/// A repository that a run did not see completely, or left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CoverageLine {
     /// Which.
     pub repository: String,
-    /// `incomplete`, `truncated`, `denied`, `missing`, `failed` or `refused`.
+    /// `incomplete`, `truncated`, `denied`, `missing`, `failed`, `refused` or `filtered`.
     pub outcome: String,
-    /// Why.
+    /// Why; nothing for those that the registry's patterns left out.
     pub finding: Option<FindingView>,
 }
 

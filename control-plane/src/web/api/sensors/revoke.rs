@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 use super::Sensor;
-use crate::app::App;
+use crate::app::{App, WantedStanding};
 use crate::web::api::ApiError;
 use crate::web::api::authenticated::Authenticated;
 
@@ -25,6 +25,8 @@ pub(crate) async fn revoke(
     State(app): State<Arc<App>>,
     Path(sensor): Path<String>,
 ) -> Result<Json<Sensor>, ApiError> {
-    let record = app.revoke_sensor(&caller, &sensor).await?;
+    let record = app
+        .change_standing(&caller, &sensor, WantedStanding::Revoked)
+        .await?;
     Ok(Json(Sensor::of(&app, record)))
 }

@@ -2,6 +2,7 @@
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
+use portolan_shared::secret::sealed::IdentityPublicKey;
 use portolan_store::SensorRecord;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -29,7 +30,7 @@ pub struct Sensor {
     pub id: String,
     /// Its name, unique within the tenant.
     pub name: String,
-    /// `provisional`, `active` or `revoked`.
+    /// `provisional`, `active`, `suspended`, `quarantined` or `revoked`.
     pub state: String,
     /// Whether it was heard of within the last 90 seconds.
     pub online: bool,
@@ -53,6 +54,18 @@ pub struct Sensor {
     pub enrolled_from: String,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// SHA-256 of its identity key, the first 100 bits: four groups of five characters. The same as on its own machine.
+    pub identity_fingerprint: String,
+    /// Counts up each time that its state may have existed twice.
+    pub generation: u64,
+    /// Until when it may recover without questions, until it has opened a session.
+    pub approved_until: Option<Timestamp>,
+    /// The machine that this holds for, in hexadecimal; none: any.
+    pub approved_fingerprint: Option<String>,
+    /// Where its last session came from.
+    pub seen_from: String,
+    /// Starts of its agent since enrolment.
+    pub starts: u64,
 }
 
 impl Sensor {
@@ -77,6 +90,14 @@ impl Sensor {
             enrolled_at: record.enrolled_at,
             enrolled_from: record.enrolled_from,
             revoked_at: record.revoked_at,
+            identity_fingerprint: IdentityPublicKey(record.identity_public_key)
+                .fingerprint()
+                .to_string(),
+            generation: record.generation,
+            approved_until: record.approved_until,
+            approved_fingerprint: record.approved_fingerprint.map(|bytes| HEXLOWER.encode(&bytes)),
+            seen_from: record.machine.seen_from,
+            starts: record.machine.incarnation,
         }
     }
 }

@@ -98,7 +98,8 @@ fn check(commit: &RepositoryCommit) -> Result<bool, StoreError> {
         | RepositoryOutcome::Denied
         | RepositoryOutcome::Missing
         | RepositoryOutcome::Failed
-        | RepositoryOutcome::Refused) => Err(StoreError::Refused {
+        | RepositoryOutcome::Refused
+        | RepositoryOutcome::Filtered) => Err(StoreError::Refused {
             what: WHAT,
             why: format!("{} cannot be committed as {outcome}", commit.repository),
         }),

@@ -1,7 +1,7 @@
 //! What could not be committed, and why.
 
 use jiff::Timestamp;
-use portolan_shared::model::{CoverageEntry, limits};
+use portolan_shared::model::{CoverageEntry, RegistryId, RepositoryOutcome, limits};
 use sqlx::{Sqlite, Transaction};
 
 use super::super::SqliteStore;
@@ -15,7 +15,7 @@ use crate::{Fence, StoreError};
 
 const ACTION: &str = "note coverage";
 
-/// An entry changes the repository's last attempt and outcome, if the repository is known; it never makes one.
+/// An entry changes the repository's last attempt and outcome, if the repository is known and was not left out; it never makes one.
 pub(super) async fn report(
     store: &SqliteStore,
     fence: &Fence,
@@ -38,11 +38,62 @@ pub(super) async fn report(
     }
     let mut tx = store.write().await?;
     let registry = leased(&mut tx, fence).await?;
+    let left_out = |entry: &&CoverageEntry| entry.outcome == RepositoryOutcome::Filtered;
+    let filtered: Vec<&str> = entries
+        .iter()
+        .filter(left_out)
+        .map(|entry| entry.repository.as_str())
+        .collect();
+    if !filtered.is_empty() {
+        name_left_out(&mut tx, fence, &rows::array(filtered)?).await?;
+    }
+    let in_scope: Vec<&CoverageEntry> = entries.iter().filter(|entry| !left_out(entry)).collect();
+    if !in_scope.is_empty() {
+        note(&mut tx, store, fence, (registry, &in_scope), now).await?;
+    }
+    tx.commit().await.during(ACTION)
+}
+
+/// Keeps the first of those that the patterns leave out.
+async fn name_left_out(
+    tx: &mut Transaction<'static, Sqlite>,
+    fence: &Fence,
+    names: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO run_repository (tenant_id, run_id, repository, outcome)
+         SELECT ?1, ?2, value, 'filtered' FROM json_each(?3)
+         WHERE NOT EXISTS (SELECT 1 FROM run_repository WHERE tenant_id = ?1 AND run_id = ?2 AND repository = value
+                              AND (outcome = 'filtered' OR state_hash IS NOT NULL))
+         GROUP BY value ORDER BY min(key)
+         LIMIT max(0, ?4 - (SELECT count(*) FROM run_repository INDEXED BY run_repository_filtered
+                             WHERE tenant_id = ?1 AND run_id = ?2 AND outcome = 'filtered'))
+         ON CONFLICT DO UPDATE SET outcome = excluded.outcome, finding_code = NULL, finding_seen = NULL,
+                                   finding_detail = NULL",
+    )
+    .bind(fence.tenant.as_bytes().as_slice())
+    .bind(fence.attempt.run.as_bytes().as_slice())
+    .bind(names)
+    .bind(integer(limits::FILTERED_NAMED as u64))
+    .execute(&mut **tx)
+    .await
+    .during(ACTION)
+    .map(drop)
+}
+
+/// Notes what came of repositories in scope.
+async fn note(
+    tx: &mut Transaction<'static, Sqlite>,
+    store: &SqliteStore,
+    fence: &Fence,
+    (registry, entries): (RegistryId, &[&CoverageEntry]),
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let with_detail = entries
         .iter()
         .filter(|entry| account::detail(entry.finding.as_ref()).is_some());
     let with_detail = u32::try_from(with_detail.count()).unwrap_or(u32::MAX);
-    let mut room = account::room_for_details(&mut tx, fence, with_detail).await?;
+    let mut room = account::room_for_details(tx, fence, with_detail).await?;
     let reported = rows::array(entries.iter().map(|entry| {
         let finding = entry.finding.as_ref();
         let detail = account::detail(finding).filter(|_| room > 0);
@@ -55,7 +106,7 @@ pub(super) async fn report(
             detail,
         )
     }))?;
-    count_new(&mut tx, store, fence, &reported).await?;
+    count_new(tx, store, fence, &reported).await?;
     sqlx::query(
         "INSERT INTO run_repository (tenant_id, run_id, repository, outcome, finding_code, finding_seen, finding_detail)
          SELECT ?1, ?2, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?3) WHERE true
@@ -65,7 +116,7 @@ pub(super) async fn report(
     .bind(fence.tenant.as_bytes().as_slice())
     .bind(fence.attempt.run.as_bytes().as_slice())
     .bind(&reported)
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await
     .during(ACTION)?;
     sqlx::query(
@@ -79,10 +130,10 @@ pub(super) async fn report(
     .bind(registry.as_bytes().as_slice())
     .bind(&reported)
     .bind(millis(now))
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await
-    .during(ACTION)?;
-    tx.commit().await.during(ACTION)
+    .during(ACTION)
+    .map(drop)
 }
 
 /// Counts repositories that this run has not met before among those that it reported on, unless they are too many.
@@ -97,7 +148,7 @@ async fn count_new(
         "UPDATE run SET reported = reported + new.count
          FROM (SELECT count(DISTINCT value ->> 0) AS count FROM json_each(?3)
                 WHERE NOT EXISTS (SELECT 1 FROM run_repository WHERE tenant_id = ?1 AND run_id = ?2
-                                     AND repository = value ->> 0)) AS new
+                                     AND repository = value ->> 0 AND outcome <> 'filtered')) AS new
          WHERE tenant_id = ?1 AND run_id = ?2 AND reported + new.count <= ?4",
     )
     .bind(fence.tenant.as_bytes().as_slice())

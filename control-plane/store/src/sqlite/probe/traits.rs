@@ -7,9 +7,11 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Sqlite, Transaction};
 
 use super::target::StoredTarget;
+use super::trial;
 use crate::sqlite::columns::{Columns, integer, millis};
 use crate::sqlite::failure::{During as _, is_unknown_tenant};
 use crate::sqlite::rows;
+use crate::sqlite::run::budget;
 use crate::sqlite::{SqliteStore, audit, registry};
 use crate::{
     AuditEntry, KEPT_PROBES, NewProbe, ProbeOutcome, ProbeRecord, ProbeReport, Probes, StoreError,
@@ -25,10 +27,12 @@ impl Probes for SqliteStore {
         const ACTION: &str = "add a probe";
         let target = rows::json("target of a probe", &StoredTarget::from(&probe.target))?;
         let sensors = rows::json("sensors of a probe", &probe.sensors)?;
+        let trial = probe.trial.as_ref();
         let mut tx = self.write().await?;
         let inserted = sqlx::query(
-            "INSERT INTO probe (tenant_id, probe_id, registry_id, target, repository, sensors, asked_by, asked_at, expires_at)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+            "INSERT INTO probe (tenant_id, probe_id, registry_id, target, repository, sensors, asked_by, asked_at, expires_at,
+                                is_trial, trial_binding, trial_payload, trial_wraps)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?11 IS NOT NULL, ?11, ?12, ?13
              WHERE (SELECT count(*) FROM probe WHERE tenant_id = ?1 AND ended_at IS NULL AND expires_at > ?8) < ?10",
         )
         .bind(probe.tenant.as_bytes().as_slice())
@@ -41,6 +45,9 @@ impl Probes for SqliteStore {
         .bind(millis(probe.asked_at))
         .bind(millis(probe.expires_at))
         .bind(WAITING_PROBES)
+        .bind(trial.map(|trial| trial.binding.encode()))
+        .bind(trial.map(|trial| trial.sealed.payload.encode()))
+        .bind(trial.map(|trial| trial::wraps_to_bytes(&trial.sealed.wraps)))
         .execute(&mut *tx)
         .await;
         let inserted = match inserted {
@@ -126,7 +133,8 @@ impl Probes for SqliteStore {
         let diagnosis = rows::json("diagnosis", &report.diagnosis)?;
         let mut tx = self.write().await?;
         let done = sqlx::query(
-            "UPDATE probe SET ended_at = ?6, sensor_id = ?3, diagnosis = ?7
+            "UPDATE probe SET ended_at = ?6, sensor_id = ?3, diagnosis = ?7,
+                              trial_binding = NULL, trial_payload = NULL, trial_wraps = NULL
              WHERE tenant_id = ?1 AND probe_id = ?2 AND ended_at IS NULL AND expires_at > ?6
                AND EXISTS (SELECT 1 FROM json_each(probe.sensors) WHERE value = ?5)
                AND EXISTS (SELECT 1 FROM sensor WHERE sensor.tenant_id = ?1 AND sensor.sensor_id = ?3
@@ -164,9 +172,14 @@ impl Probes for SqliteStore {
         tx.commit().await.during(ACTION)?;
         Ok(done.rows_affected())
     }
+
+    async fn drop_trials(&self, now: Timestamp) -> Result<u64, StoreError> {
+        trial::drop_expired(self, now).await
+    }
 }
 
-/// What a probe found out is known of its registry from now on, unless that is read in another way meanwhile.
+/// What a probe found out is known of its registry from now on, unless that is read in another way meanwhile; its requests count as those of
+/// runs do, as long as the registry has not moved.
 async fn learn(
     tx: &mut Transaction<'static, Sqlite>,
     tenant: TenantId,
@@ -179,7 +192,8 @@ async fn learn(
         .fetch_one(&mut **tx)
         .await
         .during("find a probe")?;
-    let probe = probe(&Columns::of("probe", &row))?;
+    let row = Columns::of("probe", &row);
+    let (probe, is_trial) = (probe(&row)?, row.get::<bool>("is_trial")?);
     let Some(registry) = probe.registry else {
         return Ok(());
     };
@@ -187,7 +201,12 @@ async fn learn(
         return Ok(());
     };
     let asked = &probe.target;
-    if (&now.registry.url, &now.registry.credential) != (&asked.url, &asked.credential) {
+    // They went to where the registry is now, whoever it was that asked.
+    if now.registry.url == asked.url && report.diagnosis.requests > 0 {
+        budget::spend(tx, (tenant, registry), report.diagnosis.requests, report.at).await?;
+    }
+    // What another credential than the registry's could see says nothing of the registry's.
+    if is_trial || (&now.registry.url, &now.registry.credential) != (&asked.url, &asked.credential) {
         return Ok(());
     }
     let diagnosis = &report.diagnosis;
@@ -234,6 +253,7 @@ fn probe(row: &Columns<'_>) -> Result<NewProbe, StoreError> {
         target: target.into_target().ok_or_else(|| row.corrupt("target"))?,
         repository: row.opt_text("repository")?,
         sensors: row.json("sensors")?,
+        trial: trial::read(row)?,
         asked_by: row.get("asked_by")?,
         asked_at: row.time("asked_at")?,
         expires_at: row.time("expires_at")?,

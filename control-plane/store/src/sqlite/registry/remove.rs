@@ -9,7 +9,7 @@ use super::super::{SqliteStore, audit};
 use crate::{AuditEntry, StoreError};
 
 /// What is removed, in this order: first what is found by way of something else.
-const STATEMENTS: [&str; 10] = [
+const STATEMENTS: [&str; 12] = [
     "DELETE FROM tag WHERE tenant_id = ?1 AND repository_no IN
          (SELECT repository_no FROM repository WHERE tenant_id = ?1 AND registry_id = ?2)",
     "DELETE FROM ledger WHERE tenant_id = ?1 AND repository_no IN
@@ -21,6 +21,9 @@ const STATEMENTS: [&str; 10] = [
          (SELECT run_id FROM run WHERE tenant_id = ?1 AND registry_id = ?2)",
     "DELETE FROM run WHERE tenant_id = ?1 AND registry_id = ?2",
     "DELETE FROM probe WHERE tenant_id = ?1 AND registry_id = ?2",
+    "DELETE FROM credential_wrap WHERE tenant_id = ?1 AND credential_id IN
+         (SELECT credential_id FROM credential WHERE tenant_id = ?1 AND registry_id = ?2)",
+    "DELETE FROM credential WHERE tenant_id = ?1 AND registry_id = ?2",
     "DELETE FROM registry_requests WHERE tenant_id = ?1 AND registry_id = ?2",
     "DELETE FROM registry_sensor WHERE tenant_id = ?1 AND registry_id = ?2",
     "DELETE FROM registry WHERE tenant_id = ?1 AND registry_id = ?2",

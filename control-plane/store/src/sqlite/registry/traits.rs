@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteArguments;
 use super::super::columns::millis;
 use super::super::failure::{During as _, is_taken, is_unknown_tenant};
 use super::super::run::budget;
-use super::super::{SqliteStore, audit, keyset, rows};
+use super::super::{SqliteStore, audit, credential, keyset, rows};
 use super::{records, remove};
 use crate::{
     AuditEntry, EntryFor, KnownFacts, NewRegistry, Page, PageRequest, Registries, RegistryChange,
@@ -130,6 +130,10 @@ impl Registries for SqliteStore {
             Err(error) if is_taken(&error) => return Err(taken(&registry.name)),
             other => other.during(CHANGE)?,
         };
+        if change.credential.is_some() {
+            // A registry has one credential, and this is it now.
+            credential::drop_all(&mut tx, (tenant, id)).await?;
+        }
         if change.budget.is_some() {
             budget::wait_no_longer(&mut tx, tenant, id, now).await?;
         }

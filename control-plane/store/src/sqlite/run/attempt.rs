@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use portolan_shared::model::limits::FRUITLESS_ATTEMPTS;
-use portolan_shared::model::{Coverage, Finding, FindingCode, RepositoryOutcome, RunId, RunState, TenantId};
+use portolan_shared::model::{Coverage, Finding, FindingCode, RunId, RunState, TenantId};
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::super::columns::{Columns, millis};
@@ -69,7 +69,7 @@ pub(super) async fn end(
     Ok(RunState::Queued)
 }
 
-/// Ends a run. Of its repositories only those that were not complete are kept.
+/// Ends a run. Of its repositories only those that were not complete are kept, and those that are named as left out.
 pub(super) async fn finish(
     tx: &mut Transaction<'static, Sqlite>,
     tenant: TenantId,
@@ -125,17 +125,7 @@ pub(super) async fn counted(
         let repositories = row.number("repositories")?;
         coverage.tags += row.number("tags")?;
         coverage.tags_filtered += row.number("left_out")?;
-        let counter = match row.text::<RepositoryOutcome>("outcome")? {
-            RepositoryOutcome::Listed => &mut coverage.listed,
-            RepositoryOutcome::Unchanged => &mut coverage.unchanged,
-            RepositoryOutcome::Incomplete => &mut coverage.incomplete,
-            RepositoryOutcome::Truncated => &mut coverage.truncated,
-            RepositoryOutcome::Denied => &mut coverage.denied,
-            RepositoryOutcome::Missing => &mut coverage.missing,
-            RepositoryOutcome::Failed => &mut coverage.failed,
-            RepositoryOutcome::Refused => &mut coverage.refused,
-        };
-        *counter += repositories;
+        coverage.count(row.text("outcome")?, repositories);
     }
     Ok(coverage)
 }

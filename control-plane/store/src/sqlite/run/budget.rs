@@ -73,7 +73,7 @@ enum Left {
 }
 
 /// Counts requests of a registry.
-pub(super) async fn spend(
+pub(in super::super) async fn spend(
     tx: &mut Transaction<'static, Sqlite>,
     (tenant, registry): (TenantId, RegistryId),
     requests: u64,

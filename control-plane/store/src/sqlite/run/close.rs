@@ -7,7 +7,7 @@ use sqlx::{Sqlite, Transaction};
 use super::super::SqliteStore;
 use super::super::columns::{Columns, integer, millis};
 use super::super::failure::During as _;
-use super::super::registry;
+use super::super::{credential, registry};
 use super::{attempt, fence, vanish};
 use crate::{ClosedRun, Fence, RunClosing, StoreError};
 
@@ -45,7 +45,8 @@ pub(super) async fn close(
         listings: closing.listings.clone(),
         discovery_complete: closing.discovery_complete,
         found: closing.found,
-        filtered: closing.filtered,
+        // An attempt before this one may have named some that this one did not come to.
+        filtered: closing.filtered.max(counted.filtered),
         // A repository that was found must have come to something. One that did not is not passed over in silence.
         failed: counted.failed.saturating_add(unaccounted),
         // Of an attempt before this one only what it committed is known.
@@ -96,6 +97,9 @@ pub(super) async fn close(
     .execute(&mut *tx)
     .await
     .during(CLOSE)?;
+    if closing.failure.is_none() && credential::was_let_in(&coverage) {
+        credential::run_worked(&mut tx, fence.tenant, run, now).await?;
+    }
     if state == RunState::Complete && whole {
         sqlx::query("UPDATE registry SET last_success_at = ?3 WHERE tenant_id = ?1 AND registry_id = ?2")
             .bind(fence.tenant.as_bytes().as_slice())

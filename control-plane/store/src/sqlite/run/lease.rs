@@ -10,6 +10,7 @@ use sqlx::{Sqlite, Transaction};
 
 use super::super::SqliteStore;
 use super::super::columns::{Columns, integer, millis};
+use super::super::credential::can_open;
 use super::super::failure::During as _;
 use super::super::registry;
 use super::super::rows::{self, hex, json};
@@ -38,8 +39,8 @@ pub(super) async fn lease(
             return Ok(None);
         }
     };
-    let row = sqlx::query(
-        "UPDATE run SET state = 'leased', attempt = attempt + 1, sensor_id = ?3, session_epoch = ?4, lease_until = ?6,
+    let row = sqlx::query(concat!(
+        "UPDATE run SET state = 'leased', credential_id = NULL, credential_version = NULL, attempt = attempt + 1, sensor_id = ?3, session_epoch = ?4, lease_until = ?6,
                         started_at = coalesce(started_at, ?5), attempt_fruitful = 0, refused_batches = 0, progress = ?7,
                         finding = iif(finding ->> 'code' = ?8, NULL, finding),
                         registry_version = (SELECT version FROM registry WHERE registry.tenant_id = ?1
@@ -48,11 +49,12 @@ pub(super) async fn lease(
            AND EXISTS (SELECT 1 FROM sensor WHERE sensor.tenant_id = ?1 AND sensor.sensor_id = ?3
                           AND sensor.session_epoch = ?4 AND sensor.state = 'active')
            AND EXISTS (SELECT 1 FROM registry_sensor WHERE registry_sensor.tenant_id = ?1
-                          AND registry_sensor.registry_id = run.registry_id AND registry_sensor.sensor_id = ?3)
+                          AND registry_sensor.registry_id = run.registry_id AND registry_sensor.sensor_id = ?3
+                          AND ", can_open!(), ")
            AND NOT EXISTS (SELECT 1 FROM run AS other WHERE other.tenant_id = ?1
                               AND other.registry_id = run.registry_id AND other.state = 'leased')
          RETURNING registry_id, attempt, scope, commits",
-    )
+    ))
     .bind(tenant.as_bytes().as_slice())
     .bind(run.as_bytes().as_slice())
     .bind(sensor.as_bytes().as_slice())
@@ -278,29 +280,58 @@ pub(super) async fn withdrawn(
     Ok(withdrawn)
 }
 
-pub(super) async fn take_expired(store: &SqliteStore, now: Timestamp) -> Result<Vec<LostLease>, StoreError> {
-    const ACTION: &str = "take leases away";
-    let grace = integer(LEASE_GRACE_SECONDS) * 1_000;
-    let expired =
+pub(super) async fn expired(store: &SqliteStore, now: Timestamp) -> Result<Vec<HeldAttempt>, StoreError> {
+    let rows = sqlx::query(
         "SELECT tenant_id, run_id, attempt, sensor_id FROM run WHERE state = 'leased' AND lease_until <= ?1
-                   ORDER BY lease_until LIMIT ?2";
-    // Mostly there is none, and then nobody has to wait for the writer.
-    let any = sqlx::query(expired)
-        .bind(millis(now) - grace)
-        .bind(1_i64)
-        .fetch_optional(store.reader())
-        .await
-        .during(ACTION)?;
-    if any.is_none() {
+         ORDER BY lease_until LIMIT ?2",
+    )
+    .bind(millis(now) - integer(LEASE_GRACE_SECONDS) * 1_000)
+    .bind(TAKEN_AT_ONCE)
+    .fetch_all(store.reader())
+    .await
+    .during("find leases that ran out")?;
+    let held = |row| {
+        let row = Columns::of("run", row);
+        Ok(HeldAttempt {
+            tenant: row.bytes("tenant_id", TenantId::from_slice)?,
+            sensor: row.bytes("sensor_id", SensorId::from_slice)?,
+            attempt: AttemptRef {
+                run: row.bytes("run_id", RunId::from_slice)?,
+                attempt: row.small("attempt")?,
+            },
+        })
+    };
+    rows.iter().map(held).collect()
+}
+
+pub(super) async fn take_expired(
+    store: &SqliteStore,
+    now: Timestamp,
+    leases: &[HeldAttempt],
+) -> Result<Vec<LostLease>, StoreError> {
+    const ACTION: &str = "take leases away";
+    if leases.is_empty() {
         return Ok(Vec::new());
     }
+    let named = rows::array(leases.iter().map(|held| {
+        (
+            hex(held.tenant.as_bytes()),
+            hex(held.attempt.run.as_bytes()),
+            held.attempt.attempt,
+        )
+    }))?;
     let mut tx = store.write().await?;
-    let rows = sqlx::query(expired)
-        .bind(millis(now) - grace)
-        .bind(TAKEN_AT_ONCE)
-        .fetch_all(&mut *tx)
-        .await
-        .during(ACTION)?;
+    let rows = sqlx::query(
+        "SELECT tenant_id, run_id, attempt, sensor_id FROM run WHERE state = 'leased' AND lease_until <= ?1
+            AND (tenant_id, run_id, attempt) IN
+                (SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2 FROM json_each(?2))
+         ORDER BY lease_until",
+    )
+    .bind(millis(now) - integer(LEASE_GRACE_SECONDS) * 1_000)
+    .bind(named)
+    .fetch_all(&mut *tx)
+    .await
+    .during(ACTION)?;
     let mut lost = Vec::with_capacity(rows.len());
     for row in &rows {
         let row = Columns::of("run", row);

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use portolan_shared::model::{AttemptRef, RunId, RunProgress, RunState, SensorId, TenantId};
 
 use super::super::columns::{Columns, millis};
+use super::super::credential::can_open;
 use super::super::failure::During as _;
 use super::super::rows::{self, hex, json};
 use super::super::{SqliteStore, audit};
@@ -76,9 +77,9 @@ pub(super) async fn leasable(
     if sensors.is_empty() {
         return Ok(Vec::new());
     }
-    // A run that none of the sensors may have, or whose registry another run is reading, would only stand in the way of others.
+    // A run that none of the sensors may have or has the credential for, or whose registry another run is reading, would only stand in the way of others.
     let rows = sqlx::query(
-        "WITH asking AS MATERIALIZED (SELECT unhex(value) AS sensor_id FROM json_each(?3)),
+        concat!("WITH asking AS MATERIALIZED (SELECT unhex(value) AS sensor_id FROM json_each(?3)),
          waiting AS MATERIALIZED (
              SELECT tenant_id, run_id, registry_id, queued_at FROM run
              WHERE state = 'queued' AND not_before <= ?1
@@ -87,15 +88,15 @@ pub(super) async fn leasable(
                AND EXISTS (SELECT 1 FROM registry_sensor JOIN sensor USING (tenant_id, sensor_id)
                             WHERE registry_sensor.tenant_id = run.tenant_id
                               AND registry_sensor.registry_id = run.registry_id AND sensor.state <> 'revoked'
-                              AND sensor_id IN (SELECT sensor_id FROM asking))
+                              AND sensor_id IN (SELECT sensor_id FROM asking) AND ", can_open!(), ")
              ORDER BY queued_at, run_id LIMIT ?2)
          SELECT waiting.tenant_id, waiting.run_id, registry_sensor.sensor_id
          FROM waiting
          JOIN registry_sensor ON registry_sensor.tenant_id = waiting.tenant_id
                              AND registry_sensor.registry_id = waiting.registry_id
          JOIN sensor ON sensor.tenant_id = waiting.tenant_id AND sensor.sensor_id = registry_sensor.sensor_id
-         WHERE sensor.state <> 'revoked' AND registry_sensor.sensor_id IN (SELECT sensor_id FROM asking)
-         ORDER BY waiting.queued_at, waiting.run_id, registry_sensor.rank",
+         WHERE sensor.state <> 'revoked' AND registry_sensor.sensor_id IN (SELECT sensor_id FROM asking) AND ", can_open!(), "
+         ORDER BY waiting.queued_at, waiting.run_id, registry_sensor.rank"),
     )
     .bind(millis(now))
     .bind(i64::from(limit))

@@ -1,7 +1,8 @@
 //! Runs as people see them.
 
 use portolan_shared::model::{
-    CoverageEntry, Finding, FindingCode, RegistryId, RunId, RunState, Scope, SensorId, TenantId,
+    CoverageEntry, Finding, FindingCode, RegistryId, RepositoryOutcome, RunId, RunState, Scope, SensorId,
+    TenantId,
 };
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -82,18 +83,21 @@ pub(super) async fn coverage(
     store: &SqliteStore,
     tenant: TenantId,
     run: RunId,
+    outcome: Option<RepositoryOutcome>,
     page: &PageRequest,
 ) -> Result<Page<CoverageEntry>, StoreError> {
     let after = keyset::after::<String>(page)?.unwrap_or_default();
     let rows = sqlx::query(
         "SELECT repository, outcome, finding_code, finding_seen, finding_detail FROM run_repository
-         WHERE tenant_id = ?1 AND run_id = ?2 AND repository > ?3 AND outcome NOT IN ('listed', 'unchanged')
+         WHERE tenant_id = ?1 AND run_id = ?2 AND repository > ?3
+           AND iif(?5 IS NULL, outcome NOT IN ('listed', 'unchanged', 'filtered'), outcome = ?5)
          ORDER BY repository LIMIT ?4",
     )
     .bind(tenant.as_bytes().as_slice())
     .bind(run.as_bytes().as_slice())
     .bind(after)
     .bind(keyset::rows_wanted(page))
+    .bind(outcome.map(RepositoryOutcome::as_str))
     .fetch_all(store.reader())
     .await
     .during("read a run's coverage")?;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{
-    AttemptRef, CoverageEntry, Finding, RunId, RunProgress, RunState, SensorId, TenantId,
+    AttemptRef, CoverageEntry, Finding, RepositoryOutcome, RunId, RunProgress, RunState, SensorId, TenantId,
 };
 
 use super::super::SqliteStore;
@@ -36,9 +36,10 @@ impl Runs for SqliteStore {
         &self,
         tenant: TenantId,
         run: RunId,
+        outcome: Option<RepositoryOutcome>,
         page: &PageRequest,
     ) -> Result<Page<CoverageEntry>, StoreError> {
-        records::coverage(self, tenant, run, page).await
+        records::coverage(self, tenant, run, outcome, page).await
     }
 
     async fn leasable_runs(
@@ -84,8 +85,16 @@ impl Runs for SqliteStore {
         lease::adopt(self, tenant, sensor, session_epoch, running, now).await
     }
 
-    async fn requeue_expired(&self, now: Timestamp) -> Result<Vec<LostLease>, StoreError> {
-        lease::take_expired(self, now).await
+    async fn expired_leases(&self, now: Timestamp) -> Result<Vec<HeldAttempt>, StoreError> {
+        lease::expired(self, now).await
+    }
+
+    async fn requeue_expired(
+        &self,
+        now: Timestamp,
+        leases: &[HeldAttempt],
+    ) -> Result<Vec<LostLease>, StoreError> {
+        lease::take_expired(self, now, leases).await
     }
 
     async fn record_progress(

@@ -13,6 +13,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         cure: "Check the spelling and the sensor's DNS.",
     },
     Entry {
+        code: FindingCode::NameSingleLabel,
+        severity: Severity::Error,
+        product: None,
+        symptom: "A host name without a dot is not found; in pipelines: 'lookup docker on ... no such host'.",
+        cause: "A name without a domain, such as docker or registry, exists only in the network that gave it: it is the alias of a service in a compose file, a CI job or a cluster.",
+        cure: "Give the host's full name; or run the sensor in that network, and give the service the alias there.",
+    },
+    Entry {
         code: FindingCode::Unreachable,
         severity: Severity::Error,
         product: None,

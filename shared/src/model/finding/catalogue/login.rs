@@ -89,8 +89,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: FindingCode::TokenLifetime,
         severity: Severity::Info,
         product: None,
-        symptom: "Tokens live five minutes or less; clients that do not renew them say 'unauthorized: authentication required' on large pushes, or 'error authorizing context: invalid token' over 1,000 tags and more.",
-        cause: "The token service gives short tokens (GitLab: five minutes).",
+        symptom: "Tokens end before the tags of one repository are read; clients that do not renew them say 'unauthorized: authentication required' on large pushes, or 'error authorizing context: invalid token' over 1,000 tags and more.",
+        cause: "The token service gives short tokens (GitLab: five minutes), or the registry answers slowly. The time is an estimate: the requests that the first page of tags leads to, at the time that one took.",
         cure: "Nothing: they are renewed in time. Only a client that does not renew them needs a longer container_registry_token_expire_delay.",
     },
 ];

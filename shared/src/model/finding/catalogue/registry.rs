@@ -73,8 +73,8 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: FindingCode::RateLimited,
         severity: Severity::Warning,
         product: None,
-        symptom: "429, again and again.",
-        cause: "The registry kept answering that there were too many requests.",
+        symptom: "429, again and again; or no request of its quota left for an hour.",
+        cause: "The registry kept answering that there were too many requests, or that nothing is left of its quota (RateLimit-Remaining: 0): it was waited for, an hour altogether less ten seconds for every answer, and is not any more.",
         cure: "Lower the registry's concurrency, or raise its limits for this credential.",
     },
     Entry {
@@ -105,9 +105,9 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: FindingCode::RedirectRefused,
         severity: Severity::Warning,
         product: None,
-        symptom: "A blob is not read, because it is stored on a host that must not be contacted.",
-        cause: "The registry redirected to a place that must not be contacted.",
-        cure: "If the storage host is genuine, allow it in the sensor's policy.toml.",
+        symptom: "A blob, a manifest or a list is not read, because the registry keeps it on a host that must not be contacted, or that does not give it.",
+        cause: "The registry redirected to a place that must not be contacted, or whose refusal does not count as the registry's word.",
+        cure: "If the other host is genuine, allow it in the sensor's policy.toml as storage of this registry.",
     },
     Entry {
         code: FindingCode::StorageUntrusted,

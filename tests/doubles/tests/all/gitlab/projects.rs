@@ -1,6 +1,6 @@
 //! `W17` to `W19`: projects, which say where their images are.
 
-use portolan_doubles::web::{GitLab, Project, RegistryAccess};
+use portolan_doubles::web::{FormerPaths, GitLab, Project, RegistryAccess};
 use serde_json::json;
 
 use super::scene::{Scene, column, got};
@@ -146,4 +146,25 @@ async fn w19_strangers_see_public_projects_alone() {
         column(&ask("/projects/44/registry/repositories").await.body, "path"),
         ["acme/open"]
     );
+}
+
+#[tokio::test]
+async fn a_moved_project_is_known_by_its_former_path_to_the_api_alone() {
+    let scene = Scene::new().await;
+    scene
+        .gitlab
+        .web()
+        .change(|instance| instance.move_project("acme/shop", "acme/platform"));
+    let redirected = scene.rest_raw(GitLab::FULL, "/projects/acme%2Fshop").await;
+    assert_eq!(redirected.status(), 301);
+    let there = format!("{}/api/v4/projects/42", scene.gitlab.web_url());
+    assert_eq!(header(&redirected, "location"), there);
+    let now = scene.rest(GitLab::FULL, "/projects/acme%2Fplatform").await;
+    assert_eq!(now.body["path_with_namespace"], "acme/platform");
+    scene
+        .gitlab
+        .web()
+        .switch(|switches| switches.former_paths = FormerPaths::Described);
+    let described = scene.rest(GitLab::FULL, "/projects/acme%2Fshop").await;
+    assert_eq!(described.body["path_with_namespace"], "acme/platform");
 }

@@ -89,7 +89,7 @@ proptest! {
                 Move::Offer => {
                     leased += 1;
                     hanging.insert(attempt(leased));
-                    Event::Offer(lease(leased))
+                    Event::Offer(lease(leased), None)
                 }
                 Move::Cancel(number) => Event::Cancel(attempt(number), Reason::Cancelled),
                 Move::Ended(number) => {

@@ -1,0 +1,208 @@
+//! Stands in front of the jobs: each is recorded when it begins and when it ends, and none runs that cannot be.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use portolan_shared::model::{Diagnosis, Finding, FindingCode, Reason, RegistryTarget, Stage};
+use portolan_shared::process::{Clock, Uptime};
+use serde_json::{Value, json};
+
+use super::entry::{Entry, Outcome};
+use super::log::AuditLog;
+use super::tally::Sent;
+use super::upload::AuditedUpload;
+use crate::inventory::Upload;
+use crate::jobs::{JobControl, JobEnd, JobRefusal, Jobs, ProbeJob, SyncJob};
+
+/// Patterns, and names of repositories, of a job that are recorded: of further ones, their number.
+const NAMED: usize = 20;
+/// How often the same refusal is recorded at most: what comes in between is counted.
+const REFUSAL_EVERY: Duration = Duration::from_secs(60);
+/// Refusals that are remembered at once: beyond, the ones whose time is over are forgotten, and then all further ones count as one.
+const REFUSALS: usize = 64;
+
+/// Jobs that are recorded.
+pub struct AuditedJobs {
+    inner: Arc<dyn Jobs>,
+    log: Arc<AuditLog>,
+    clock: Arc<dyn Clock>,
+    control_plane: String,
+    refusals: Mutex<BTreeMap<(String, String), Refused>>,
+}
+
+/// How often something was refused since it was recorded.
+struct Refused {
+    recorded: Uptime,
+    since: u64,
+}
+
+impl AuditedJobs {
+    /// In front of these. `control_plane` is where results go, for the record.
+    #[must_use]
+    pub fn new(
+        inner: Arc<dyn Jobs>,
+        log: Arc<AuditLog>,
+        clock: Arc<dyn Clock>,
+        control_plane: String,
+    ) -> Self {
+        Self {
+            inner,
+            log,
+            clock,
+            control_plane,
+            refusals: Mutex::default(),
+        }
+    }
+
+    /// Records a refusal of an offer for `object`, once a minute with the number since.
+    fn refused(&self, object: String, refusal: &JobRefusal, parameters: Option<&Value>) {
+        let now = self.clock.uptime();
+        let times = {
+            let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut key = (object.clone(), refusal.rule.clone());
+            if refusals.len() >= REFUSALS && !refusals.contains_key(&key) {
+                refusals.retain(|_, known| now.since(known.recorded) < REFUSAL_EVERY);
+                if refusals.len() >= REFUSALS {
+                    key = Default::default();
+                }
+            }
+            match refusals.get_mut(&key) {
+                Some(known) if now.since(known.recorded) < REFUSAL_EVERY => {
+                    known.since += 1;
+                    return;
+                }
+                Some(known) => {
+                    known.recorded = now;
+                    std::mem::take(&mut known.since) + 1
+                }
+                None => {
+                    let recorded = now;
+                    refusals.insert(key, Refused { recorded, since: 0 });
+                    1
+                }
+            }
+        };
+        let details = json!({
+            "rule": refusal.rule,
+            "why": refusal.finding.to_string(),
+            "parameters": parameters,
+            "times": times,
+        });
+        self.log
+            .append(Entry::by_control_plane("policy.refused", object, details).with(Outcome::Refused));
+    }
+
+    fn sent(&self, object: &str) -> Arc<Sent> {
+        let (log, clock) = (Arc::clone(&self.log), Arc::clone(&self.clock));
+        Sent::new(log, clock, self.control_plane.clone(), object.to_owned())
+    }
+}
+
+fn parameters(target: &RegistryTarget) -> Value {
+    let patterns = target.repositories.as_slice();
+    json!({
+        "registry": target.url.to_string(),
+        "credential": target.credential.as_ref().map(ToString::to_string),
+        "own_ca": target.ca.bundle_pem.is_some(),
+        "patterns": patterns.iter().take(NAMED).collect::<Vec<_>>(),
+        "further_patterns": patterns.len().saturating_sub(NAMED),
+    })
+}
+
+fn unrecordable(fault: &str) -> Finding {
+    Finding::new(FindingCode::Internal, fault)
+}
+
+#[async_trait]
+impl Jobs for AuditedJobs {
+    fn admit(&self, target: &RegistryTarget) -> Result<(), JobRefusal> {
+        if let Some(fault) = self.log.fault() {
+            return Err(JobRefusal {
+                reason: Reason::Overloaded,
+                rule: String::new(),
+                finding: unrecordable(&fault),
+            });
+        }
+        self.inner.admit(target).inspect_err(|refusal| {
+            let object = format!("registry:{}", target.url.authority());
+            self.refused(object, refusal, Some(&parameters(target)));
+        })
+    }
+
+    fn unreadable(&self, refusal: &JobRefusal) {
+        self.refused("offer".to_owned(), refusal, None);
+        self.inner.unreadable(refusal);
+    }
+
+    async fn run(&self, job: SyncJob, upload: Arc<dyn Upload>, control: JobControl) -> JobEnd {
+        let object = format!("attempt:{}", job.attempt);
+        let details = json!({
+            "parameters": parameters(&job.target),
+            "repositories": job.scope.repositories.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>(),
+            "further_repositories": job.scope.repositories.len().saturating_sub(NAMED),
+            "resumed": job.resumed,
+        });
+        self.log
+            .append(Entry::by_control_plane("job.begin", object.clone(), details));
+        let progress = control.progress.subscribe();
+        let sent = self.sent(&object);
+        let upload = Arc::new(AuditedUpload { inner: upload, sent });
+        let end = tokio::select! {
+            end = self.inner.run(job, upload, control) => end,
+            // Dropping the job drops its requests with it.
+            fault = self.log.broken() => JobEnd::Failed(unrecordable(&fault)),
+        };
+        let (outcome, how) = match &end {
+            JobEnd::Closed(state) => (Outcome::Ok, format!("the run ended {state}")),
+            JobEnd::Failed(finding) => (Outcome::Failed, finding.to_string()),
+            JobEnd::Fenced => (
+                Outcome::Failed,
+                "the attempt was no longer this sensor's".to_owned(),
+            ),
+            JobEnd::Cancelled => (Outcome::Failed, "stopped".to_owned()),
+        };
+        let done = *progress.borrow();
+        let details = json!({
+            "how": how,
+            "repositories": done.repositories_done,
+            "tags": done.tags,
+            "requests": done.requests,
+            "bytes_up": done.bytes_up,
+        });
+        self.log
+            .append(Entry::by_agent("job.end", object, details).with(outcome));
+        end
+    }
+
+    async fn probe(&self, job: ProbeJob) -> Diagnosis {
+        if let Some(fault) = self.log.fault() {
+            return Diagnosis::stopped_at(Stage::Policy, &unrecordable(&fault));
+        }
+        let object = format!("probe:{}", job.probe);
+        let details = json!({
+            "parameters": parameters(&job.target),
+            "repository": job.repository.as_ref().map(ToString::to_string),
+        });
+        self.log
+            .append(Entry::by_control_plane("probe.begin", object.clone(), details));
+        let diagnosis = tokio::select! {
+            diagnosis = self.inner.probe(job) => diagnosis,
+            fault = self.log.broken() => Diagnosis::stopped_at(Stage::Policy, &unrecordable(&fault)),
+        };
+        let failure = diagnosis.first_failure().map(|stage| stage.stage.to_string());
+        let outcome = if failure.is_none() {
+            Outcome::Ok
+        } else {
+            Outcome::Failed
+        };
+        let details = json!({"failed_at": failure});
+        self.log
+            .append(Entry::by_agent("probe.end", object.clone(), details).with(outcome));
+        let bytes = serde_json::to_vec(&diagnosis).map_or(0, |json| json.len());
+        self.sent(&object)
+            .count(|kinds| kinds.probe_reports.add(1, bytes));
+        diagnosis
+    }
+}

@@ -1,0 +1,372 @@
+//! Firewall rules that let through what the policy allows.
+//!
+//! Firewalls know addresses, and the policy names hosts: whoever generates the rules resolves them ([`Policy::hosts_to_resolve`]). A host
+//! whose addresses the entry lists as ranges is written with those, because they do not move. Where an entry names no port for a token
+//! service or storage, 443 is written: a firewall that opens every port of a host is none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write as _};
+use std::net::IpAddr;
+
+use portolan_shared::process::{ProxyRules, ProxyUrl};
+
+use super::address::{AddressRange, AddressSet, PRIVATE, never};
+use super::decide::{Policy, Rule};
+use super::host::{HostPattern, HostPort, literal};
+
+/// In which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum EgressFormat {
+    /// A table for nftables, for the agent's user.
+    Nftables,
+    /// A drop-in for the systemd unit; addresses only, systemd knows no ports. A public wildcard opens every address.
+    Systemd,
+}
+
+/// Addresses of the names that were resolved.
+pub type ResolvedHosts = BTreeMap<String, Vec<IpAddr>>;
+
+/// What the agent needs whatever the policy says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needed {
+    /// What it is, for the comment.
+    pub what: String,
+    /// Where: a name, or an address.
+    pub host: String,
+    /// On which port.
+    pub port: u16,
+    /// Over UDP as well.
+    pub udp: bool,
+}
+
+/// Addresses that may be reached, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Opening {
+    why: String,
+    /// Any address if none.
+    range: Option<AddressRange>,
+    ports: BTreeSet<u16>,
+    udp: bool,
+}
+
+/// A rule set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Egress {
+    openings: Vec<Opening>,
+    /// What could not be written as somebody might expect.
+    warnings: Vec<String>,
+}
+
+impl Policy {
+    /// The names whose addresses the rules need.
+    #[must_use]
+    pub fn hosts_to_resolve(&self) -> BTreeSet<String> {
+        let hosts = self.rules.iter().flat_map(|rule| {
+            let elsewhere = rule.realms.iter().chain(&rule.storage).map(|place| &place.host);
+            std::iter::once(&rule.host).chain(elsewhere)
+        });
+        hosts
+            .filter_map(|host| match host {
+                HostPattern::Exact(name) if literal(name).is_none() => Some(name.clone()),
+                HostPattern::Exact(_) | HostPattern::Below(_) => None,
+            })
+            .collect()
+    }
+
+    /// The proxies by which hosts are reached that the policy names exactly, in both schemes where an entry allows both.
+    #[must_use]
+    pub fn proxies(&self, proxies: &ProxyRules) -> Vec<Needed> {
+        let mut needed = Vec::new();
+        for rule in &self.rules {
+            for (host, ports) in rule.places() {
+                let HostPattern::Exact(name) = host else {
+                    continue;
+                };
+                for (port, https) in ports.iter().flat_map(|port| [(*port, true), (*port, false)]) {
+                    let Some(proxy) = rule.proxy(proxies, https, name, port) else {
+                        continue;
+                    };
+                    let one = Needed {
+                        what: "proxy to registries".to_owned(),
+                        host: proxy.host.clone(),
+                        port: proxy.port,
+                        udp: false,
+                    };
+                    if !needed.contains(&one) {
+                        needed.push(one);
+                    }
+                }
+            }
+        }
+        needed
+    }
+
+    /// The rule set: what is needed in any case first, then entry by entry. What is reached by a proxy is none of the firewall's business.
+    #[must_use]
+    pub fn egress(&self, needed: &[Needed], resolved: &ResolvedHosts, proxies: &ProxyRules) -> Egress {
+        let mut egress = Egress {
+            openings: Vec::new(),
+            warnings: Vec::new(),
+        };
+        for Needed {
+            what,
+            host,
+            port,
+            udp,
+        } in needed
+        {
+            let addresses = match literal(host) {
+                Some(address) => vec![address],
+                None => resolved.get(host).cloned().unwrap_or_default(),
+            };
+            if addresses.is_empty() {
+                egress.warnings.push(format!("{what}: {host} did not resolve"));
+            }
+            for address in addresses {
+                let why = format!("{what} {host}");
+                egress.open(why, Some(address.into()), BTreeSet::from([*port]), *udp);
+            }
+        }
+        for rule in &self.rules {
+            egress.add(rule, resolved, proxies);
+        }
+        egress
+    }
+}
+
+impl Egress {
+    fn open(&mut self, why: String, range: Option<AddressRange>, ports: BTreeSet<u16>, udp: bool) {
+        let opening = Opening {
+            why,
+            range,
+            ports,
+            udp,
+        };
+        if !self.openings.contains(&opening) {
+            self.openings.push(opening);
+        }
+    }
+
+    fn add(&mut self, rule: &Rule, resolved: &ResolvedHosts, proxies: &ProxyRules) {
+        for (word, places) in [("realms", &rule.realms), ("storage", &rule.storage)] {
+            for HostPort { host, .. } in places.iter().filter(|place| place.port.is_none()) {
+                let (id, usual) = (&rule.id, list(rule.usual_ports()));
+                self.warnings.push(format!(
+                    "{id}: {host} in {word} has no port, so {usual} is meant here; write the port where it is another"
+                ));
+            }
+        }
+        for (host, mut ports) in rule.places() {
+            if let HostPattern::Exact(name) = host {
+                let direct = |https, port| {
+                    (https || rule.plaintext) && rule.proxy(proxies, https, name, port).is_none()
+                };
+                ports.retain(|port| direct(true, *port) || direct(false, *port));
+            }
+            if !ports.is_empty() {
+                self.add_host(rule, host, &ports, resolved);
+            }
+        }
+    }
+
+    fn add_host(&mut self, rule: &Rule, host: &HostPattern, ports: &BTreeSet<u16>, resolved: &ResolvedHosts) {
+        let Rule { id, addresses, .. } = rule;
+        let why = format!("{id} {host}");
+        let ranges = match host {
+            HostPattern::Exact(name) => self.ranges_of(id, name, addresses, resolved),
+            HostPattern::Below(_) => {
+                let mut ranges: Vec<Option<AddressRange>> =
+                    addresses.ranges.iter().copied().map(Some).collect();
+                if addresses.private {
+                    ranges.extend(PRIVATE.into_iter().map(Some));
+                }
+                if addresses.public {
+                    self.warnings.push(format!(
+                        "{id}: {host} may be at any public address, so every address is let through on its ports; list ranges in addresses"
+                    ));
+                    ranges.push(None);
+                }
+                ranges
+            }
+        };
+        for range in ranges {
+            self.open(why.clone(), range, ports.clone(), false);
+        }
+    }
+
+    fn ranges_of(
+        &mut self,
+        id: &str,
+        name: &str,
+        addresses: &AddressSet,
+        resolved: &ResolvedHosts,
+    ) -> Vec<Option<AddressRange>> {
+        if let Some(address) = literal(name) {
+            return vec![Some(address.into())];
+        }
+        let only_ranges = !addresses.public && !addresses.private && !addresses.ranges.is_empty();
+        if only_ranges {
+            return addresses.ranges.iter().copied().map(Some).collect();
+        }
+        let found = resolved.get(name).map_or(&[][..], Vec::as_slice);
+        let (allowed, refused): (Vec<IpAddr>, Vec<IpAddr>) = found
+            .iter()
+            .partition(|address| addresses.check(**address).is_ok());
+        for address in refused {
+            self.warnings.push(format!(
+                "{id}: {name} is at {address}, which the entry does not allow"
+            ));
+        }
+        if found.is_empty() {
+            self.warnings.push(format!("{id}: {name} did not resolve"));
+        }
+        let allowed = allowed
+            .into_iter()
+            .map(|address| Some(AddressRange::from(address)));
+        allowed
+            .chain(addresses.ranges.iter().copied().map(Some))
+            .collect()
+    }
+
+    /// The rule set as a file, for the agent's user, which is a name or a number.
+    #[must_use]
+    pub fn render(&self, format: EgressFormat, user: &str) -> String {
+        match format {
+            EgressFormat::Nftables => self.nftables(user),
+            EgressFormat::Systemd => self.systemd(),
+        }
+    }
+
+    fn head(&self, text: &mut String) {
+        text.push_str(
+            "# Generated by `portolan-agent policy egress` from the local policy. Names were resolved then; addresses change:\n\
+             # generate it again when a host moves. Until that is done the agent cannot reach the host, and says so.\n",
+        );
+        for warning in &self.warnings {
+            let _ = writeln!(text, "# Note: {warning}.");
+        }
+    }
+
+    fn nftables(&self, user: &str) -> String {
+        let mut text = String::from("#!/usr/sbin/nft -f\n");
+        self.head(&mut text);
+        text.push_str(
+            "\ntable inet portolan_agent\ndelete table inet portolan_agent\n\ntable inet portolan_agent {\n    chain agent {\n        \
+             ct state established,related accept\n",
+        );
+        let (names, others): (Vec<&Opening>, Vec<&Opening>) =
+            self.openings.iter().partition(|opening| opening.udp);
+        for opening in names {
+            let _ = writeln!(text, "        {opening}");
+        }
+        for range in never() {
+            let family = family(range);
+            let _ = writeln!(
+                text,
+                "        {family} daddr {range} counter reject with icmpx admin-prohibited comment \"never contacted\""
+            );
+        }
+        for opening in others {
+            let _ = writeln!(text, "        {opening}");
+        }
+        // A number or a plain name, by the command line's check.
+        let user = if user.bytes().all(|b| b.is_ascii_digit()) {
+            user.to_owned()
+        } else {
+            format!("\"{user}\"")
+        };
+        let _ = write!(
+            text,
+            "        counter reject with icmpx admin-prohibited comment \"not in the policy\"\n    }}\n\n    chain output {{\n        \
+             type filter hook output priority filter; policy accept;\n        meta skuid {user} jump agent\n    }}\n}}\n"
+        );
+        text
+    }
+
+    fn systemd(&self) -> String {
+        let mut text = String::new();
+        self.head(&mut text);
+        if self.openings.iter().any(|opening| opening.range.is_none()) {
+            text.push_str(
+                "# Note: with IPAddressAllow=any below, systemd denies no address at all, link-local ones and cloud metadata services\n\
+                 # included: what is allowed wins over every IPAddressDeny. The agent itself never contacts those; for the kernel to refuse\n\
+                 # them too, list ranges in addresses, or generate the rules with --format nftables.\n",
+            );
+        }
+        text.push_str("# systemd filters addresses, not ports.\n[Service]\nIPAddressDeny=any\n");
+        let mut last = "";
+        for opening in &self.openings {
+            if opening.why != last {
+                let _ = writeln!(text, "# {}, port {}", opening.why, list(&opening.ports));
+                last = &opening.why;
+            }
+            let _ = match opening.range {
+                Some(range) => writeln!(text, "IPAddressAllow={range}"),
+                None => writeln!(text, "IPAddressAllow=any"),
+            };
+        }
+        text
+    }
+}
+
+impl Rule {
+    fn usual_ports(&self) -> &'static [u16] {
+        if self.plaintext { &[80, 443] } else { &[443] }
+    }
+
+    /// Each host that it names, with the ports that are meant: the registry's first.
+    fn places(&self) -> Vec<(&HostPattern, BTreeSet<u16>)> {
+        let usual = self.usual_ports();
+        // Token services on the registry's own host are allowed on any port; they have the usual one.
+        let own = self.ports.iter().chain(usual).copied().collect();
+        let elsewhere = self.realms.iter().chain(&self.storage).map(|place| {
+            let ports = match place.port {
+                Some(port) => BTreeSet::from([port]),
+                None => usual.iter().copied().collect(),
+            };
+            (&place.host, ports)
+        });
+        std::iter::once((&self.host, own)).chain(elsewhere).collect()
+    }
+
+    /// By which proxy a host is reached, if it may be reached so at all.
+    fn proxy<'p>(&self, proxies: &'p ProxyRules, https: bool, host: &str, port: u16) -> Option<&'p ProxyUrl> {
+        let proxy = proxies.proxy_for(https, host, port);
+        proxy.filter(|_| https || self.plaintext)
+    }
+}
+
+impl fmt::Display for Opening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(range) = self.range {
+            write!(f, "{} daddr {range} ", family(range))?;
+        }
+        let ports = list(&self.ports);
+        if self.udp {
+            write!(f, "meta l4proto {{ tcp, udp }} th dport {{ {ports} }} accept")?;
+        } else {
+            write!(f, "tcp dport {{ {ports} }} accept")?;
+        }
+        // nftables takes 128 bytes; hosts and ids of entries hold no quotes.
+        let comment: String = self
+            .why
+            .chars()
+            .filter(|c| !matches!(c, '"' | '\\'))
+            .take(120)
+            .collect();
+        write!(f, " comment \"{comment}\"")
+    }
+}
+
+fn list<'p>(ports: impl IntoIterator<Item = &'p u16>) -> String {
+    let ports: Vec<String> = ports.into_iter().map(u16::to_string).collect();
+    ports.join(", ")
+}
+
+fn family(range: AddressRange) -> &'static str {
+    if range.is_ipv4() { "ip" } else { "ip6" }
+}
+
+#[cfg(test)]
+#[path = "egress_tests.rs"]
+mod tests;

@@ -1,0 +1,89 @@
+//! What the two sides tell each other of their audit logs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use portolan_shared::audit::{AuditHash, AuditHead, SignedCheckpoint};
+use portolan_shared::model::{SensorId, TenantId, limits};
+use portolan_store::{
+    AuditEntry, AuditSeverity, Cursor, PageRequest, SensorHead, SensorLogProblem, StoreError,
+};
+use serde_json::json;
+
+use crate::app::App;
+
+impl App {
+    /// The checkpoint to bring to a sensor that keeps the one at record `kept` (0: none): the newest one within reach of it. Also one that the
+    /// sensor has, or that lies before what it has: whether that is right, it must judge.
+    pub async fn checkpoint_behind(
+        &self,
+        tenant: TenantId,
+        kept: u64,
+    ) -> Result<Option<SignedCheckpoint>, StoreError> {
+        let reach = kept.saturating_add(limits::AUDIT_RECORDS_AT_ONCE);
+        for after in [None, (kept > 0).then(|| Cursor::at(reach.to_string().as_bytes()))] {
+            let newest = PageRequest { after, limit: 1 };
+            let found = self.store.audit_checkpoints(tenant, &newest).await?.items.pop();
+            match found {
+                Some(found) if kept > 0 && found.checkpoint.seq >= reach => {}
+                found => return Ok(found),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Digests of the records behind `after`, up to record `until`, at most [`limits::AUDIT_DIGESTS`].
+    pub async fn audit_digests(
+        &self,
+        tenant: TenantId,
+        after: u64,
+        until: u64,
+    ) -> Result<Vec<AuditHash>, StoreError> {
+        let mut digests = Vec::new();
+        let mut last = after;
+        while digests.len() < limits::AUDIT_DIGESTS && last < until {
+            let records = self.store.audit_range(tenant, last, PageRequest::MAX).await?;
+            let Some(newest) = records.last() else {
+                break;
+            };
+            last = newest.record.seq;
+            let wanted = records.iter().filter(|linked| linked.record.seq <= until);
+            digests.extend(wanted.map(|linked| linked.record.digest()));
+        }
+        digests.truncate(limits::AUDIT_DIGESTS);
+        Ok(digests)
+    }
+
+    /// A sensor said where its own log stands, and which checkpoint it has refused. Gives where it is known to stand: short of what it says,
+    /// it still has to show how it went on from there. `None` if something is wrong that will be told of with a later report, because the last
+    /// entry about this sensor is too young.
+    pub async fn note_sensor_audit(
+        &self,
+        tenant: TenantId,
+        sensor: SensorId,
+        said: &SensorHead,
+    ) -> Result<Option<AuditHead>, StoreError> {
+        let now = self.clock.now();
+        let withheld = AtomicBool::new(false);
+        let entry = |found: &SensorLogProblem| {
+            let times = self.pace.sensors.count((sensor, MISMATCH), self.clock.uptime());
+            withheld.store(times.is_none(), Ordering::Relaxed);
+            let times = times?;
+            tracing::error!(%sensor, %tenant, problem = found.problem, "a sensor and this control plane do not agree about an audit log");
+            Some(AuditEntry {
+                at: now,
+                actor: format!("sensor:{sensor}"),
+                action: MISMATCH.to_owned(),
+                object: format!("sensor:{sensor}"),
+                severity: AuditSeverity::High,
+                details: json!({
+                    "problem": found.problem, "known": found.known, "reported": found.reported, "times": times,
+                }),
+            })
+        };
+        let recorded = self.store.record_sensor_head(tenant, sensor, said, now, &entry);
+        let (_, known) = recorded.await?;
+        Ok((!withheld.into_inner()).then_some(known))
+    }
+}
+
+const MISMATCH: &str = "sensor.audit_mismatch";
