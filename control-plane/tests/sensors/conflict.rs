@@ -253,7 +253,11 @@ async fn t14_a_restored_snapshot_is_let_in_once_after_an_approval() {
         (2, SensorState::Quarantined)
     );
     let standing = app.standing(sensor.id).await.unwrap().unwrap();
-    assert_eq!(standing.reason, None, "it is led to recover");
+    assert_eq!(
+        standing.reason,
+        Some(Reason::CertificateNotCurrent),
+        "it is led to recover"
+    );
     // The first answer is lost on the way.
     eventually("the sensor is let in again", || async {
         recover(&scene, &snapshot).await.is_ok()
