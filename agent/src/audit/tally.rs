@@ -96,7 +96,7 @@ impl Contacts {
                 purpose: hop.purpose,
                 count: HostCount {
                     host: name,
-                    purpose: purpose(hop.purpose).to_owned(),
+                    purpose: hop.purpose.to_string(),
                     requests: 0,
                     bytes_received: 0,
                     first_ms: now,
@@ -123,7 +123,8 @@ impl Contacts {
         } else {
             counts.refusals.insert(key, 1);
             drop(counts);
-            let details = json!({"rule": rule, "registry": self.registry, "purpose": purpose(hop.purpose)});
+            let details =
+                json!({"rule": rule, "registry": self.registry, "purpose": hop.purpose.to_string()});
             let object = format!("host:{}", place(hop));
             self.log
                 .append(Entry::by_agent("policy.refused", object, details).with(Outcome::Refused));
@@ -151,14 +152,6 @@ impl Drop for Contacts {
 
 fn place(hop: &Hop<'_>) -> String {
     format!("{}:{}", hop.host, hop.port)
-}
-
-fn purpose(purpose: Purpose) -> &'static str {
-    match purpose {
-        Purpose::Registry => "registry",
-        Purpose::Realm => "token service",
-        Purpose::Storage => "storage",
-    }
 }
 
 /// How much of one kind of data left this machine.

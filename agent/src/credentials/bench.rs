@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use portolan_proto::convert::{SealedForOne, sealed_to_wire};
+use portolan_proto::convert::sealed_to_wire;
 use portolan_proto::v1;
 use portolan_shared::model::{
     Budget, CaTrust, CredentialId, InvitationId, RegistryId, RegistryTarget, RepositoryPatterns, SensorId,
@@ -12,7 +12,7 @@ use portolan_shared::model::{
 };
 use portolan_shared::process::{Clock as _, ManualClock, Rng, SeededRng, SystemRng};
 use portolan_shared::secret::sealed::{
-    BoundHosts, CredentialBinding, CredentialSecret, Recipient, SealingKeyPair, seal,
+    BoundHosts, CredentialBinding, CredentialSecret, Recipient, SealedForOne, SealingKeyPair, seal,
 };
 use portolan_shared::secret::{Secret, SecretBytes};
 use tempfile::TempDir;

@@ -3,12 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use portolan_proto::convert::SealedForOne;
 use portolan_registry::{Credential, CredentialError, LoginHolder};
 use portolan_shared::model::{CredentialId, RegistryId, RegistryUrl};
 use portolan_shared::process::{Clock, Rng, Uptime};
 use portolan_shared::secret::sealed::{
-    CredentialBinding, CredentialSecret, OpenError, Recipient, open, rewrap,
+    CredentialBinding, CredentialSecret, OpenError, Recipient, SealedForOne, open, rewrap,
 };
 
 use crate::keyring::{Keyring, SealingKeys};

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use portolan_proto::convert::{SealedForOne, sealed};
+use portolan_proto::convert::sealed;
 use portolan_proto::v1;
 use portolan_shared::model::{CredentialId, RegistryId, RegistryTarget, RegistryUrl};
 use portolan_shared::process::{Clock, Rng, Uptime};
-use portolan_shared::secret::sealed::CredentialSecret;
+use portolan_shared::secret::sealed::{CredentialSecret, SealedForOne};
 use serde_json::json;
 
 use super::login::{SealedLogin, open_with};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portolan_shared::model::RegistryUrl;
-use portolan_shared::process::{Clock, Uptime};
+use portolan_shared::process::{Clock, Pace, Uptime};
 use tokio::sync::Notify;
 
 use super::day::DayBytes;
@@ -31,8 +31,7 @@ struct Counts {
 #[derive(Default)]
 struct Registry {
     in_flight: u32,
-    /// When all turns that were given away are over.
-    full_at: Duration,
+    pace: Pace,
 }
 
 /// Registries whose turns are remembered; beyond it those are forgotten that have nothing in flight and no turn left.
@@ -120,12 +119,10 @@ impl Meters {
         if counts.registries.len() >= REMEMBERED {
             counts
                 .registries
-                .retain(|_, registry| registry.in_flight > 0 || registry.full_at > now.0);
+                .retain(|_, registry| registry.in_flight > 0 || !registry.pace.is_over(now));
         }
         let registry = counts.registries.entry(Arc::clone(registry)).or_default();
-        let begin = registry.full_at.max(now.0);
-        registry.full_at = begin + interval;
-        begin.saturating_sub(ahead).saturating_sub(now.0)
+        registry.pace.take(interval, ahead, now)
     }
 }
 
@@ -143,7 +140,7 @@ impl Drop for Place {
             counts.in_flight = counts.in_flight.saturating_sub(1);
             if let Some(registry) = counts.registries.get_mut(&self.registry) {
                 registry.in_flight = registry.in_flight.saturating_sub(1);
-                if registry.in_flight == 0 && registry.full_at <= now.0 {
+                if registry.in_flight == 0 && registry.pace.is_over(now) {
                     counts.registries.remove(&self.registry);
                 }
             }

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portolan_proto::convert::{SealedForOne, sealed};
+use portolan_proto::convert::sealed;
 use portolan_proto::v1;
 use portolan_proto::v1::sealing_client::SealingClient;
 use portolan_shared::model::limits;
 use portolan_shared::process::{Clock, Rng, Uptime};
-use portolan_shared::secret::sealed::{Recipient, RewrapError, Wrap, rewrap};
+use portolan_shared::secret::sealed::{Recipient, RewrapError, SealedForOne, Wrap, rewrap};
 use serde_json::json;
 use tokio::time::timeout;
 

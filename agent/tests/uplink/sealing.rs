@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use portolan_proto::convert::{SealedForOne, sealed_to_wire};
+use portolan_proto::convert::sealed_to_wire;
 use portolan_proto::v1;
 use portolan_shared::process::{Clock as _, SystemClock, SystemRng};
 use portolan_shared::secret::Secret;
 use portolan_shared::secret::sealed::{
-    CredentialBinding, CredentialSecret, IdentityPublicKey, SignedSealingKey, seal,
+    CredentialBinding, CredentialSecret, IdentityPublicKey, SealedForOne, SignedSealingKey, seal,
 };
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};

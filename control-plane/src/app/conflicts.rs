@@ -17,38 +17,14 @@ const SHARE: u64 = 100;
 const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// What is known of a presenter of an identity, for people to tell two of them apart.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Sighting {
-    /// Salted hash of what its machine knows itself by; empty if it did not say.
-    pub fingerprint: Vec<u8>,
-    /// Changes each time its machine starts.
-    pub boot_id: String,
-    /// Starts of the agent since enrolment.
-    pub incarnation: u64,
-    /// The address that it came from.
-    pub source: String,
-}
-
-impl From<&MachineFacts> for Sighting {
-    fn from(machine: &MachineFacts) -> Self {
-        Self {
-            fingerprint: machine.fingerprint.map(Vec::from).unwrap_or_default(),
-            boot_id: machine.boot_id.clone(),
-            incarnation: machine.incarnation,
-            source: machine.seen_from.clone(),
-        }
-    }
-}
-
-impl Sighting {
-    fn details(&self) -> Value {
-        json!({
-            "fingerprint": HEXLOWER.encode(&self.fingerprint),
-            "boot_id": self.boot_id,
-            "starts": self.incarnation,
-            "source": self.source,
-        })
-    }
+fn sighting(machine: &MachineFacts) -> Value {
+    let fingerprint = machine.fingerprint.as_ref().map_or(&[][..], |bytes| bytes);
+    json!({
+        "fingerprint": HEXLOWER.encode(fingerprint),
+        "boot_id": machine.boot_id,
+        "starts": machine.incarnation,
+        "source": machine.seen_from,
+    })
 }
 
 /// Whether one more sensor of a tenant is shut out by itself. No tenant can use up what is another's: only many of them together stop it for
@@ -66,13 +42,11 @@ impl App {
         tenant: TenantId,
         sensor: SensorId,
         why: &str,
-        second: &Sighting,
+        second: &MachineFacts,
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let stored = self.store.sensor(tenant, sensor).await?;
-        let first = stored
-            .map(|record| Sighting::from(&record.machine))
-            .unwrap_or_default();
+        let first = stored.map(|record| record.machine).unwrap_or_default();
         let lately = self.store.conflicts_since(tenant, now - WINDOW).await?;
         let quarantine = may_quarantine(&lately);
         let action = if quarantine {
@@ -82,11 +56,11 @@ impl App {
         };
         let entry = AuditEntry {
             at: now,
-            actor: format!("address:{}", second.source),
+            actor: format!("address:{}", second.seen_from),
             action: action.to_owned(),
             object: format!("sensor:{sensor}"),
             severity: AuditSeverity::High,
-            details: json!({ "why": why, "first": first.details(), "second": second.details() }),
+            details: json!({ "why": why, "first": sighting(&first), "second": sighting(second) }),
         };
         if !quarantine {
             tracing::error!(%sensor, ?lately, "too many identities are seen twice: no sensor is quarantined by itself any more; look into the control plane first");
@@ -113,15 +87,15 @@ impl App {
         tenant: TenantId,
         sensor: SensorId,
         why: &str,
-        sighting: &Sighting,
+        seen: &MachineFacts,
     ) -> Result<(), StoreError> {
         let entry = AuditEntry {
             at: self.clock.now(),
-            actor: format!("address:{}", sighting.source),
+            actor: format!("address:{}", seen.seen_from),
             action: "sensor.sighted".to_owned(),
             object: format!("sensor:{sensor}"),
             severity: AuditSeverity::Notice,
-            details: json!({ "why": why, "sighting": sighting.details() }),
+            details: json!({ "why": why, "sighting": sighting(seen) }),
         };
         self.store.append_audit(tenant, &entry).await?;
         Ok(())

@@ -28,7 +28,6 @@ mod withdraw;
 
 pub use access::{ApiTokenText, Caller, NewToken};
 pub use audit::{AuditKey, AuditPace, CHECKPOINT_EVERY};
-pub use conflicts::Sighting;
 pub use context::{App, CancelNotice, Signals};
 pub use credentials::{
     CredentialNotice, CredentialShown, CredentialState, PublishError, RecipientShown, RecipientState,
@@ -37,8 +36,8 @@ pub use credentials::{
 pub use denials::Denials;
 pub use dispatch::Dispatcher;
 pub use enrolment::{
-    AdmittedSensor, EnrolmentAttempt, EnrolmentError, INVITATION_LIFE, Invited, IssuedSensor, LateNote,
-    RecoveryAttempt, RecoveryError, RenewalError, Standing,
+    AdmittedSensor, EnrolledSensor, EnrolmentAttempt, EnrolmentError, INVITATION_LIFE, Invited, IssuedSensor,
+    LateNote, RecoveryAttempt, RecoveryError, RenewalError, Standing,
 };
 pub use error::AppError;
 pub use images::{ImageShown, ManifestBytes, PlatformShown, RepositoryFound};

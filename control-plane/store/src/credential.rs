@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{CredentialId, ProbeId, RegistryId, SensorId, SensorState, TenantId};
 use portolan_shared::secret::sealed::{
-    CredentialBinding, SealedCredential, SealedPayload, SealingKeyId, SignedSealingKey, Wrap,
+    CredentialBinding, SealedCredential, SealedForOne, SealingKeyId, SignedSealingKey, Wrap,
 };
 
 use crate::{AuditEntry, EntryFor, Fence, HeldAttempt, NewRegistry, Page, PageRequest, StoreError};
@@ -89,17 +89,6 @@ pub struct Withdrawn {
     pub credential: Option<CredentialId>,
     /// Sensors that it was sealed to.
     pub recipients: Vec<SensorId>,
-}
-
-/// A credential of which a sensor may have what it needs, and nothing else.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SealedForOne {
-    /// What it is bound to.
-    pub binding: CredentialBinding,
-    /// The encrypted login.
-    pub payload: SealedPayload,
-    /// What this sensor opens it with.
-    pub wrap: Wrap,
 }
 
 /// What a sensor is to read a registry with.

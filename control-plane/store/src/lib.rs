@@ -25,8 +25,8 @@ pub use audit::{
 pub use continuity::{Continuity, ContinuityHash, OUTSTANDING_TOKENS};
 pub use credential::{
     CredentialRecord, Credentials, DeliveredFor, Delivery, KEPT_PAST_VERSIONS, KEPT_SEALING_KEYS,
-    NewCredential, PublishOutcome, PutOutcome, RevertOutcome, SealedForOne, SealedRecord, SealedVersion,
-    SealingKeyRecord, Withdrawn, WrapRecord,
+    NewCredential, PublishOutcome, PutOutcome, RevertOutcome, SealedRecord, SealedVersion, SealingKeyRecord,
+    Withdrawn, WrapRecord,
 };
 pub use enrolment::{
     Enrolment, EnrolmentClaim, EnrolmentOutcome, Invitation, InvitationState, NewInvitation,

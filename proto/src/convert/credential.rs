@@ -1,20 +1,9 @@
 //! Sealed credentials as one sensor is given them.
 
-use portolan_shared::secret::sealed::{CredentialBinding, FormError, SealedPayload, Wrap};
+use portolan_shared::secret::sealed::{CredentialBinding, FormError, SealedForOne, SealedPayload, Wrap};
 
 use super::field::FieldError;
 use crate::v1;
-
-/// A sealed credential with the one wrap that is for whoever receives it. Well formed; whether it fits anything is not known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SealedForOne {
-    /// What it is bound to, by its own word.
-    pub binding: CredentialBinding,
-    /// The encrypted login.
-    pub payload: SealedPayload,
-    /// What it is opened with.
-    pub wrap: Wrap,
-}
 
 /// A sealed credential for the wire.
 #[must_use]
@@ -26,7 +15,7 @@ pub fn sealed_to_wire(sealed: &SealedForOne) -> v1::SealedCredential {
     }
 }
 
-/// A sealed credential from the wire.
+/// A sealed credential from the wire. Well formed; whether it fits anything is not known.
 pub fn sealed(wire: &v1::SealedCredential) -> Result<SealedForOne, FieldError> {
     fn part<T>(
         field: &'static str,

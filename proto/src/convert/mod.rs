@@ -9,7 +9,7 @@ mod job;
 mod target;
 mod upload;
 
-pub use credential::{SealedForOne, sealed, sealed_to_wire};
+pub use credential::{sealed, sealed_to_wire};
 pub use diagnosis::{probe_report, probe_report_to_wire};
 pub use error::{ERROR_TRAILER, Refusal};
 pub use facts::{facts, facts_to_wire};

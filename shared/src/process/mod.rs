@@ -3,6 +3,7 @@
 
 mod clock;
 mod files;
+mod pace;
 mod proxy;
 mod retry;
 mod rng;
@@ -12,6 +13,7 @@ mod telemetry;
 
 pub use clock::{Clock, ManualClock, SystemClock, Uptime};
 pub use files::{FileError, create_private_dir, open_bounded, read_bounded, write_atomically};
+pub use pace::Pace;
 pub use proxy::{ProxyExceptions, ProxyRules, ProxyRulesError, ProxyUrl, ProxyUrlError};
 pub use retry::{Retry, RetryPolicy};
 pub use rng::{Rng, SeededRng, SystemRng};

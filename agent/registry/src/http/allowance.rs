@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use portolan_shared::process::{Clock, Uptime};
+use portolan_shared::process::{Clock, Pace, Uptime};
 
 use crate::error::Fault;
 
@@ -14,35 +14,32 @@ use crate::error::Fault;
 pub(crate) struct Allowance {
     left: Option<AtomicU64>,
     begun: AtomicU64,
-    pace: Option<Pace>,
+    rate: Option<Rate>,
     clock: Arc<dyn Clock>,
 }
 
-/// A token bucket, told by the time at which it will be full again: requests are spread evenly, and at most a tenth of a second's worth of
-/// them goes at once. Who comes first goes first, because a turn is given away when it is asked for.
-struct Pace {
+/// Requests are spread evenly, and at most a tenth of a second's worth of them goes at once.
+struct Rate {
     interval: Duration,
     /// How far ahead of its even spacing a request may go.
     ahead: Duration,
-    full_at: Mutex<Duration>,
+    pace: Mutex<Pace>,
 }
 
-impl Pace {
+impl Rate {
     fn new(per_second: NonZeroU16) -> Self {
         let interval = Duration::from_secs(1) / u32::from(per_second.get());
         Self {
             interval,
             ahead: Duration::from_millis(100).saturating_sub(interval),
-            full_at: Mutex::new(Duration::ZERO),
+            pace: Mutex::default(),
         }
     }
 
     /// How long to wait from `now` for the turn that is taken by this.
     fn take(&self, now: Uptime) -> Duration {
-        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let begin = (*full_at).max(now.0);
-        *full_at = begin + self.interval;
-        begin.saturating_sub(self.ahead).saturating_sub(now.0)
+        let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+        pace.take(self.interval, self.ahead, now)
     }
 }
 
@@ -52,7 +49,7 @@ impl Allowance {
         Self {
             left: left.map(AtomicU64::new),
             begun: AtomicU64::new(0),
-            pace: per_second.map(Pace::new),
+            rate: per_second.map(Rate::new),
             clock,
         }
     }
@@ -63,8 +60,8 @@ impl Allowance {
             left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
                 .map_err(|_| Fault::BudgetSpent)?;
         }
-        if let Some(pace) = &self.pace {
-            let wait = pace.take(self.clock.uptime());
+        if let Some(rate) = &self.rate {
+            let wait = rate.take(self.clock.uptime());
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
@@ -87,9 +84,9 @@ mod tests {
 
     /// When each of `count` requests begins that all come at once.
     fn turns(per_second: u16, count: usize) -> Vec<Duration> {
-        let pace = Pace::new(NonZeroU16::new(per_second).unwrap());
+        let rate = Rate::new(NonZeroU16::new(per_second).unwrap());
         let now = Uptime(Duration::from_secs(1_000));
-        (0..count).map(|_| pace.take(now)).collect()
+        (0..count).map(|_| rate.take(now)).collect()
     }
 
     #[test]
@@ -105,11 +102,11 @@ mod tests {
 
     #[test]
     fn turns_that_nobody_took_are_not_saved_up() {
-        let pace = Pace::new(NonZeroU16::new(10).unwrap());
+        let rate = Rate::new(NonZeroU16::new(10).unwrap());
         let at = |seconds| Uptime(Duration::from_secs(seconds));
-        assert_eq!(pace.take(at(1)), Duration::ZERO);
-        assert_eq!(pace.take(at(3_600)), Duration::ZERO);
-        assert_eq!(pace.take(at(3_600)), Duration::from_millis(100));
+        assert_eq!(rate.take(at(1)), Duration::ZERO);
+        assert_eq!(rate.take(at(3_600)), Duration::ZERO);
+        assert_eq!(rate.take(at(3_600)), Duration::from_millis(100));
     }
 
     proptest! {

@@ -1,10 +1,8 @@
 //! Credentials on their way to the one sensor that needs them, looked up at the moment when the message leaves.
 
 use portolan_shared::model::{Finding, FindingCode, Reason, RegistryId};
-use portolan_shared::secret::sealed::CredentialBinding;
-use portolan_store::{
-    AuditEntry, AuditSeverity, DeliveredFor, Delivery, Fence, NewProbe, SealedForOne, StoreError,
-};
+use portolan_shared::secret::sealed::{CredentialBinding, SealedForOne};
+use portolan_store::{AuditEntry, AuditSeverity, DeliveredFor, Delivery, Fence, NewProbe, StoreError};
 use serde_json::json;
 
 use crate::app::{App, LiveSession};

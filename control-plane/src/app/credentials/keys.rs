@@ -3,11 +3,11 @@
 use jiff::SignedDuration;
 use portolan_shared::model::{CredentialId, Reason, limits};
 use portolan_shared::secret::sealed::{
-    IdentityPublicKey, SealingKeyId, SignedSealingKey, StatementError, Wrap,
+    IdentityPublicKey, SealedForOne, SealingKeyId, SignedSealingKey, StatementError, Wrap,
 };
 use portolan_shared::tls::PeerIdentity;
 use portolan_store::{
-    AuditEntry, AuditSeverity, PublishOutcome, Role, SealedForOne, SealingKeyRecord, SensorRecord, StoreError,
+    AuditEntry, AuditSeverity, PublishOutcome, Role, SealingKeyRecord, SensorRecord, StoreError,
 };
 use serde_json::json;
 

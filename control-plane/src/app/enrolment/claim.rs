@@ -39,8 +39,6 @@ pub struct IssuedSensor {
     pub sensor: SensorId,
     /// Of which tenant.
     pub tenant: TenantId,
-    /// The sensor's name.
-    pub name: String,
     /// Leaf first, without the root.
     pub chain: Vec<CertificateDer<'static>>,
     /// When it ends.
@@ -54,6 +52,15 @@ pub struct AdmittedSensor {
     pub issued: IssuedSensor,
     /// 32 bytes. Only its hash is kept.
     pub continuity_token: SecretBytes,
+}
+
+/// A machine that became a sensor.
+#[derive(Debug)]
+pub struct EnrolledSensor {
+    /// The name that its invitation promised.
+    pub name: String,
+    /// Its first certificate and token.
+    pub admitted: AdmittedSensor,
 }
 
 /// Why a machine did not become a sensor.
@@ -89,7 +96,7 @@ impl App {
         &self,
         authority: &Authority,
         attempt: EnrolmentAttempt,
-    ) -> Result<AdmittedSensor, EnrolmentError> {
+    ) -> Result<EnrolledSensor, EnrolmentError> {
         let now = self.clock.now();
         let planned = authority.plan(now);
         let not_after = planned.not_after();
@@ -143,15 +150,17 @@ impl App {
         };
         let chain = authority.issue_sensor(planned, tenant, sensor, &attempt.key)?;
         tracing::info!(%sensor, name, %source, "enrolled");
-        Ok(AdmittedSensor {
-            issued: IssuedSensor {
-                sensor,
-                tenant,
-                name,
-                chain,
-                not_after,
+        Ok(EnrolledSensor {
+            name,
+            admitted: AdmittedSensor {
+                issued: IssuedSensor {
+                    sensor,
+                    tenant,
+                    chain,
+                    not_after,
+                },
+                continuity_token,
             },
-            continuity_token,
         })
     }
 

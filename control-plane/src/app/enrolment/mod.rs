@@ -7,7 +7,7 @@ mod recover;
 mod renew;
 mod standing;
 
-pub use claim::{AdmittedSensor, EnrolmentAttempt, EnrolmentError, IssuedSensor, LateNote};
+pub use claim::{AdmittedSensor, EnrolledSensor, EnrolmentAttempt, EnrolmentError, IssuedSensor, LateNote};
 pub use invite::{INVITATION_LIFE, Invited};
 pub use recover::{RecoveryAttempt, RecoveryError};
 pub use renew::RenewalError;

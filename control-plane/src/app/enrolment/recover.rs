@@ -5,14 +5,14 @@ use jiff::Timestamp;
 use portolan_shared::model::{Reason, SensorId};
 use portolan_shared::secret::SecretBytes;
 use portolan_store::{
-    AuditEntry, AuditSeverity, Certificate, ContinuityHash, JudgedRecovery, RecoveryClaim, RecoveryOutcome,
-    StoreError,
+    AuditEntry, AuditSeverity, Certificate, ContinuityHash, JudgedRecovery, MachineFacts, RecoveryClaim,
+    RecoveryOutcome, StoreError,
 };
 use serde_json::json;
 
 use super::entry::entry;
 use super::{AdmittedSensor, IssuedSensor};
-use crate::app::{App, Sighting};
+use crate::app::App;
 use crate::ca::{Authority, CaError, RequestedKey};
 
 /// What a sensor shows to get a certificate without one. The caller has verified that its identity key signed it.
@@ -89,29 +89,22 @@ impl App {
             }
             RecoveryOutcome::Refused(reason) => return Err(RecoveryError::Refused(reason)),
             RecoveryOutcome::Stale { tenant } => {
-                let sighting = Sighting {
-                    fingerprint: attempt.fingerprint.map(Vec::from).unwrap_or_default(),
-                    source: attempt.source,
+                let machine = MachineFacts {
+                    fingerprint: attempt.fingerprint,
                     boot_id: attempt.boot_id,
-                    ..Sighting::default()
+                    seen_from: attempt.source,
+                    ..MachineFacts::default()
                 };
                 let why = "state older than last session";
-                self.conflict(tenant, sensor, why, &sighting).await?;
+                self.conflict(tenant, sensor, why, &machine).await?;
                 return Err(RecoveryError::Refused(Reason::IdentityConflict));
             }
         };
-        let name = self
-            .store
-            .sensor(tenant, sensor)
-            .await?
-            .map(|record| record.name)
-            .unwrap_or_default();
         let chain = authority.issue_sensor(planned, tenant, sensor, &attempt.key)?;
         Ok(AdmittedSensor {
             issued: IssuedSensor {
                 sensor,
                 tenant,
-                name,
                 chain,
                 not_after,
             },

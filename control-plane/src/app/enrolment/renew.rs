@@ -74,7 +74,6 @@ impl App {
         Ok(IssuedSensor {
             sensor,
             tenant,
-            name: held.name,
             chain,
             not_after: certificate.not_after,
         })

@@ -94,14 +94,14 @@ impl EnrolmentService {
             host: wire.host.as_ref().map(HostFacts::from).unwrap_or_default(),
             source: call.connection.remote.ip().to_string(),
         };
-        let admitted = door.app.enrol(&door.authority, attempt).await.map_err(|error| {
+        let enrolled = door.app.enrol(&door.authority, attempt).await.map_err(|error| {
             let refusal = refuse.enrolment(&error);
             if let EnrolmentError::Invalid(note) = error {
                 self.write_later(note);
             }
             refusal.into_status()
         })?;
-        let issued = admitted.issued;
+        let issued = enrolled.admitted.issued;
         Ok(v1::EnrolResponse {
             sensor_id: issued.sensor.as_bytes().to_vec().into(),
             tenant_id: issued.tenant.as_bytes().to_vec().into(),
@@ -111,8 +111,8 @@ impl EnrolmentService {
                 roots_der: vec![door.authority.server_root().to_vec().into()],
             }),
             endpoints: vec![door.app.sensor_url.clone()],
-            sensor_name: issued.name,
-            continuity_token: admitted.continuity_token.expose().to_vec().into(),
+            sensor_name: enrolled.name,
+            continuity_token: enrolled.admitted.continuity_token.expose().to_vec().into(),
         })
     }
 

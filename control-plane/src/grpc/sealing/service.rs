@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portolan_proto::convert::{FieldError, Refusal};
+use portolan_proto::convert::{self, FieldError, Refusal};
 use portolan_proto::v1;
 use portolan_proto::v1::sealing_server::Sealing;
 use portolan_shared::model::{CredentialId, Reason};
@@ -12,7 +12,6 @@ use tonic::{Request, Response, Status};
 use crate::app::PublishError;
 use crate::grpc::door::Door;
 use crate::grpc::refusal::Refuser;
-use crate::grpc::session::for_one;
 
 pub(in crate::grpc) struct SealingService(pub(in crate::grpc) Arc<Door>);
 
@@ -58,7 +57,7 @@ impl Sealing for SealingService {
         let found = door.app.outdated_wraps(&identity).await;
         let found = found.map_err(|error| door.refuser(&call).store(&error).into_status())?;
         Ok(Response::new(v1::OutdatedWrapsResponse {
-            wraps: found.into_iter().map(for_one).collect(),
+            wraps: found.iter().map(convert::sealed_to_wire).collect(),
         }))
     }
 

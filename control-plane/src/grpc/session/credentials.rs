@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portolan_proto::{convert, v1};
 use portolan_shared::model::{AttemptRef, Reason, RegistryId};
-use portolan_store::{DeliveredFor, Delivery, Lease, NewProbe, SealedForOne};
+use portolan_store::{DeliveredFor, Delivery, Lease, NewProbe};
 
 use super::messages;
 use super::opening::nonce;
@@ -15,20 +15,6 @@ use crate::app::SessionCommand;
 
 /// Commands that wait until a session is settled: it ends above.
 const HELD_BACK: usize = 64;
-
-/// A credential for the one sensor that can open it.
-pub(in crate::grpc) fn for_one(sealed: SealedForOne) -> v1::SealedCredential {
-    let SealedForOne {
-        binding,
-        payload,
-        wrap,
-    } = sealed;
-    convert::sealed_to_wire(&convert::SealedForOne {
-        binding,
-        payload,
-        wrap,
-    })
-}
 
 impl SessionStream {
     /// The event that a command makes, if it makes one. Probes and credentials wait until the session is settled.
@@ -79,7 +65,7 @@ impl SessionStream {
                 attempt,
                 Box::new(v1::CredentialOffer {
                     attempt: Some(attempt.into()),
-                    credential: Some(for_one(*sealed)),
+                    credential: Some(convert::sealed_to_wire(&sealed)),
                 }),
             )),
             Ok(Delivery::NoneNeeded | Delivery::NotForIt) => None,
@@ -108,7 +94,10 @@ impl SessionStream {
             Ok(Delivery::Sealed(sealed)) => {
                 // Since the lease the registry may have got this in the place of a reference.
                 lease.target.credential = None;
-                Some(Event::Offer(lease, Some(Box::new(for_one(*sealed)))))
+                Some(Event::Offer(
+                    lease,
+                    Some(Box::new(convert::sealed_to_wire(&sealed))),
+                ))
             }
             Ok(Delivery::NotForIt) => {
                 self.logged("return a lease", self.door.app.return_lease(&fence).await);
@@ -129,7 +118,7 @@ impl SessionStream {
         let left = Duration::try_from(left).unwrap_or_default();
         let credential = match self.door.app.credential_for_probe(&live.session, probe).await {
             Ok(Delivery::NoneNeeded) => None,
-            Ok(Delivery::Sealed(sealed)) => Some(for_one(*sealed)),
+            Ok(Delivery::Sealed(sealed)) => Some(convert::sealed_to_wire(&sealed)),
             Ok(Delivery::NotForIt) => return None,
             Err(error) => {
                 self.logged("find the credential for a probe", Err(error));

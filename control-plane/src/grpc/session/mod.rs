@@ -20,5 +20,4 @@ mod service;
 mod step;
 mod stream;
 
-pub(super) use credentials::for_one;
 pub(super) use service::SessionService;

@@ -10,7 +10,7 @@ use super::inbound::Hello;
 use super::introduction::{PROBE, takes_over};
 use super::step::{Event, Opened};
 use super::stream::{Live, SessionStream};
-use crate::app::{LiveSession, Presence, Sighting};
+use crate::app::{LiveSession, Presence};
 use crate::grpc::door::Door;
 
 /// How long connections with a replaced certificate may go on.
@@ -35,11 +35,11 @@ impl SessionStream {
         if let Err(wait) = door.session_rate(self.connection.remote.ip()) {
             return later(Reason::Overloaded, wait.max(door.spread()));
         }
-        self.sighting = Sighting {
-            fingerprint: hello.fingerprint.map(Vec::from).unwrap_or_default(),
+        self.machine_facts = MachineFacts {
+            fingerprint: hello.fingerprint,
             boot_id: hello.boot_id.clone(),
             incarnation: hello.incarnation,
-            source: self.connection.remote.ip().to_string(),
+            seen_from: self.connection.remote.ip().to_string(),
         };
         match self.elsewhere(&hello).await {
             Presence::Alive => {
@@ -91,7 +91,7 @@ impl SessionStream {
             let noted = self
                 .door
                 .app
-                .sighted(tenant, sensor, self.doubt, &self.sighting)
+                .sighted(tenant, sensor, self.doubt, &self.machine_facts)
                 .await;
             self.logged("note a sighting", noted);
         }
@@ -99,7 +99,11 @@ impl SessionStream {
 
     pub(super) async fn conflict(&self, why: &str) {
         let (tenant, sensor) = (self.identity.tenant, self.identity.sensor);
-        let noted = self.door.app.conflict(tenant, sensor, why, &self.sighting).await;
+        let noted = self
+            .door
+            .app
+            .conflict(tenant, sensor, why, &self.machine_facts)
+            .await;
         self.logged("shut out an identity that was seen twice", noted);
     }
 
@@ -116,12 +120,7 @@ impl SessionStream {
             policy_hash: hello.policy_hash,
             policy_summary: hello.policy_summary.clone(),
             clock_skew_ms: hello.wall_clock_ms.saturating_sub(now.as_millisecond()),
-            machine: MachineFacts {
-                fingerprint: hello.fingerprint,
-                boot_id: hello.boot_id.clone(),
-                incarnation: hello.incarnation,
-                seen_from: self.sighting.source.clone(),
-            },
+            machine: self.machine_facts.clone(),
             shown: hello.shown,
             sent: ContinuityHash::of(continuity_token.expose()),
             now,

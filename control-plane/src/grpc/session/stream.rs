@@ -8,7 +8,7 @@ use portolan_proto::v1;
 use portolan_proto::v1::control_message::Body;
 use portolan_shared::model::{AttemptRef, Reason};
 use portolan_shared::tls::PeerIdentity;
-use portolan_store::StoreError;
+use portolan_store::{MachineFacts, StoreError};
 use prost::Message as _;
 use tokio::sync::mpsc;
 use tonic::{Code, Status, Streaming};
@@ -20,7 +20,7 @@ use super::inbound;
 use super::machine::Machine;
 use super::outbound::Outbound;
 use super::step::{Action, Event};
-use crate::app::{LiveSession, SessionCommand, Sighting};
+use crate::app::{LiveSession, SessionCommand};
 use crate::grpc::connection::Connection;
 use crate::grpc::door::Door;
 use crate::grpc::gate::Call;
@@ -41,7 +41,7 @@ pub(super) struct SessionStream {
     pub(super) live: Option<Live>,
     pub(super) askers: Askers,
     /// What the hello told of its machine.
-    pub(super) sighting: Sighting,
+    pub(super) machine_facts: MachineFacts,
     /// Why it is taken for a second one, if it is.
     pub(super) doubt: &'static str,
     /// Whether it comes from the same start of the agent as the session beside which it came.
@@ -84,7 +84,7 @@ impl SessionStream {
             machine,
             live: None,
             askers: Askers::default(),
-            sighting: Sighting::default(),
+            machine_facts: MachineFacts::default(),
             doubt: "",
             same_start: false,
             audit: AuditTalk::default(),

@@ -129,7 +129,7 @@ pub use key::{SealingKeyId, SealingKeyIdError, SealingKeyPair, SealingPublicKey}
 pub use open::{OpenError, RewrapError, open, rewrap};
 pub use payload::SealedPayload;
 pub use recipient::Recipient;
-pub use seal::{SealError, SealedCredential, seal};
+pub use seal::{SealError, SealedCredential, SealedForOne, seal};
 pub use second::UnixSecond;
 pub use statement::{SealingKeyStatement, SignedSealingKey, StatementError};
 pub use wrap::Wrap;

@@ -10,6 +10,17 @@ use super::wrap::Wrap;
 use crate::model::{SensorId, limits};
 use crate::process::Rng;
 
+/// What one recipient needs of a sealed credential, and nothing else: one wrap of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedForOne {
+    /// What it is bound to, by its own word.
+    pub binding: CredentialBinding,
+    /// The encrypted login.
+    pub payload: SealedPayload,
+    /// What the recipient opens it with.
+    pub wrap: Wrap,
+}
+
 /// A credential as it is stored: one payload, and one wrap for each recipient in the order that they were given in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedCredential {

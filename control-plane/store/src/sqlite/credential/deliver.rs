@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use portolan_shared::model::{CredentialId, RegistryId, SensorId, TenantId};
-use portolan_shared::secret::sealed::{CredentialBinding, SealedPayload, Wrap};
+use portolan_shared::secret::sealed::{CredentialBinding, SealedForOne, SealedPayload, Wrap};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Sqlite, Transaction};
 
@@ -12,7 +12,7 @@ use crate::sqlite::columns::{Columns, integer, millis};
 use crate::sqlite::failure::During as _;
 use crate::sqlite::run::{bind_fence, fenced};
 use crate::sqlite::{SqliteStore, audit};
-use crate::{DeliveredFor, Delivery, EntryFor, SealedForOne, StoreError};
+use crate::{DeliveredFor, Delivery, EntryFor, StoreError};
 
 const DELIVER: &str = "hand a credential over";
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{AttemptRef, CredentialId, ProbeId, RegistryId, RunId, SensorId, TenantId};
-use portolan_shared::secret::sealed::{CredentialBinding, SealingKeyId, SignedSealingKey, Wrap};
+use portolan_shared::secret::sealed::{
+    CredentialBinding, SealedForOne, SealingKeyId, SignedSealingKey, Wrap,
+};
 
 use super::{deliver, keys, put, records, worked, wraps};
 use crate::sqlite::SqliteStore;
@@ -13,8 +15,7 @@ use crate::sqlite::columns::Columns;
 use crate::sqlite::failure::During as _;
 use crate::{
     AuditEntry, CredentialRecord, Credentials, DeliveredFor, Delivery, EntryFor, HeldAttempt, NewCredential,
-    Page, PageRequest, PublishOutcome, PutOutcome, RevertOutcome, SealedForOne, SealingKeyRecord, StoreError,
-    Withdrawn,
+    Page, PageRequest, PublishOutcome, PutOutcome, RevertOutcome, SealingKeyRecord, StoreError, Withdrawn,
 };
 
 #[async_trait]

@@ -1,13 +1,13 @@
 //! What is sealed to older keys of a sensor, and its replacement.
 
 use portolan_shared::model::{CredentialId, SensorId, TenantId};
-use portolan_shared::secret::sealed::{SealingKeyId, Wrap};
+use portolan_shared::secret::sealed::{SealedForOne, SealingKeyId, Wrap};
 
 use super::deliver::for_one;
 use crate::sqlite::columns::integer;
 use crate::sqlite::failure::During as _;
 use crate::sqlite::{SqliteStore, audit};
-use crate::{AuditEntry, SealedForOne, StoreError};
+use crate::{AuditEntry, StoreError};
 
 pub(super) async fn outdated(
     store: &SqliteStore,
