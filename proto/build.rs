@@ -3,11 +3,12 @@
 use std::error::Error;
 use std::path::Path;
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "attempt",
     "audit",
     "credential",
     "enrolment",
+    "event",
     "finding",
     "job",
     "peer",

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod inventory;
 pub mod jobs;
 pub mod keyring;
+pub mod notify;
 pub mod policy;
 pub mod settings;
 pub mod status;

@@ -5,6 +5,7 @@ pub mod ca;
 pub mod cli;
 mod fair;
 pub mod grpc;
+pub mod outgoing;
 pub mod settings;
 pub mod web;
 pub mod wiring;

@@ -1,9 +1,13 @@
-//! What is read from a registry's answers, with what must hold whatever the answer is: the entrances of `tests/fuzz`, and of the tests below.
+//! What is read from a registry's answers and notifications, with what must hold whatever they are: the entrances of `tests/fuzz`, and of the
+//! tests below.
 //!
 //! Each takes any bytes, panics where a promise is broken, and says whether it read something out of them.
 
+use std::collections::BTreeSet;
+
 use ::http::header::{LINK, WWW_AUTHENTICATE};
 use ::http::{HeaderMap, HeaderName, HeaderValue};
+use portolan_shared::events::{self, PushAction, Sender};
 use portolan_shared::model::manifest::{ArtifactKind, ImageFacts, Manifest, signed_payload};
 use portolan_shared::model::{ImageReference, MediaType, RepositoryName, TagName, limits};
 use url::Url;
@@ -18,7 +22,7 @@ const CHALLENGES: usize = 16;
 pub type Entrance = fn(&[u8]) -> bool;
 
 /// Every entrance by its name, which is also that of its fuzz target and of the folder with its seeds.
-pub const ENTRANCES: [(&str, Entrance); 7] = [
+pub const ENTRANCES: [(&str, Entrance); 8] = [
     ("challenge", challenge),
     ("reference", reference),
     ("link", link),
@@ -26,6 +30,7 @@ pub const ENTRANCES: [(&str, Entrance); 7] = [
     ("config", config),
     ("helm", helm),
     ("schema1", schema1),
+    ("notification", notification),
 ];
 
 /// A header with these lines, as far as they can be header lines at all.
@@ -231,6 +236,46 @@ pub fn schema1(bytes: &[u8]) -> bool {
         }
     }
     read
+}
+
+/// A notification: the sender's word on the first line, headers on the next ones, then, behind an empty line, the body. Bounded, everything once,
+/// no id twice, and nothing said to have been pushed without a tag.
+pub fn notification(bytes: &[u8]) -> bool {
+    let end = bytes.windows(2).position(|pair| pair == b"\n\n");
+    let (head, body) = end.map_or((bytes, &[][..]), |end| (&bytes[..end], &bytes[end + 2..]));
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.lines();
+    let Some(Ok(sender)) = lines.next().map(str::parse::<Sender>) else {
+        return false;
+    };
+    let headers: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(": ")).collect();
+    let Ok(notification) = events::read(sender, &headers, body) else {
+        return false;
+    };
+    let events = &notification.events;
+    assert!(
+        events.len() <= limits::EVENTS_PER_NOTIFICATION,
+        "more than are read"
+    );
+    let ids: BTreeSet<_> = events.iter().filter_map(|event| event.id.as_ref()).collect();
+    let with_id = events.iter().filter(|event| event.id.is_some()).count();
+    assert_eq!(ids.len(), with_id, "an id twice");
+    let meanings: BTreeSet<_> = events
+        .iter()
+        .map(|event| (event.action, &event.repository, &event.tag, &event.digest))
+        .collect();
+    assert_eq!(meanings.len(), events.len(), "an event twice");
+    for event in events {
+        let nothing = event.tag.is_none() && event.digest.is_none();
+        match event.action {
+            PushAction::Pushed => assert!(event.tag.is_some(), "pushed without a tag"),
+            PushAction::Deleted => assert!(!nothing, "nothing was deleted"),
+            PushAction::RepositoryDeleted | PushAction::RepositoryRenamed => {
+                assert!(nothing, "a part of a whole repository");
+            }
+        }
+    }
+    !events.is_empty()
 }
 
 #[cfg(test)]

@@ -6,14 +6,12 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use data_encoding::HEXLOWER;
-use portolan_shared::audit::{AuditHead, ChainVerifier};
-use portolan_shared::model::Digest;
+use portolan_shared::audit::AuditHead;
 use portolan_shared::process::{FileError, create_private_dir};
 
-use super::entry::action;
-use super::read::{AuditFile, Read, files_in};
+use super::read::{AuditFile, files_in};
 use super::recent::Recent;
+use super::scan::scan;
 
 /// Folder of the log in the data directory.
 pub const FOLDER: &str = "audit";
@@ -129,52 +127,51 @@ impl Folder {
         create_private_dir(&self.path)?;
         let current = path_of(&self.path, 0);
         let older = path_of(&self.path, 1);
-        let before = if older.exists() {
+        // The first record of a file continues the last of the one before it, unless that one was damaged or is not there.
+        let scanned = scan(&current, (!older.exists()).then_some(genesis))?;
+        // Of the file before it, only where it ends counts, and only if the current one does not say so.
+        let before = if scanned.head.is_none() && older.exists() {
             scan(&older, None)?.head
         } else {
             None
         };
-        let mut opened = Opened {
-            sink: self.create()?,
-            head: before.unwrap_or(genesis),
-            found: if before.is_some() {
-                Found::Sound
-            } else {
-                Found::Nothing
-            },
-            older_missing: false,
-            unsigned: 0,
-            recent: Recent::behind_head(before.unwrap_or(genesis)),
-        };
-        // The first record of a file continues the last of the one before it, unless that one was damaged or is not there.
-        let known = (!older.exists()).then_some(genesis);
-        let scanned = scan(&current, known)?;
-        opened.head = scanned.head.unwrap_or(opened.head);
-        opened.unsigned = scanned.unsigned;
-        opened.older_missing = scanned.older_missing;
+        let head = scanned.head.or(before).unwrap_or(genesis);
         if let Found::Damaged { .. } = scanned.end {
             self.shift()?;
-            opened.sink = self.create()?;
-            opened.recent = Recent::behind_head(opened.head);
-            opened.found = scanned.end;
-            return Ok(opened);
+            return Ok(Opened {
+                sink: self.create()?,
+                head,
+                found: scanned.end,
+                older_missing: scanned.older_missing,
+                unsigned: scanned.unsigned,
+                recent: Recent::behind_head(head),
+            });
         }
-        if scanned.head.is_some() || matches!(scanned.end, Found::Torn { .. }) {
-            opened.found = scanned.end;
-            opened.recent = scanned.recent.unwrap_or(opened.recent);
-        }
+        let begun = scanned.head.is_some() || matches!(scanned.end, Found::Torn { .. });
+        let found = match (begun, before) {
+            (true, _) => scanned.end,
+            (false, Some(_)) => Found::Sound,
+            (false, None) => Found::Nothing,
+        };
         let file = open_file(&current)?;
-        if matches!(opened.found, Found::Torn { .. }) {
+        if matches!(found, Found::Torn { .. }) {
             file.set_len(scanned.sound_bytes)
                 .map_err(failed("mend", &current))?;
         }
         file.sync_all().map_err(failed("sync", &current))?;
-        opened.sink = Box::new(Disk {
-            file: Arc::new(file),
-            len: scanned.sound_bytes,
-            torn: false,
-        });
-        Ok(opened)
+        self.sync()?;
+        Ok(Opened {
+            sink: Box::new(Disk {
+                file: Arc::new(file),
+                len: scanned.sound_bytes,
+                torn: false,
+            }),
+            head,
+            found,
+            older_missing: scanned.older_missing,
+            unsigned: scanned.unsigned,
+            recent: scanned.recent.unwrap_or_else(|| Recent::behind_head(head)),
+        })
     }
 
     /// Begins a new current file; the oldest is removed.
@@ -201,14 +198,19 @@ impl Folder {
     fn create(&self) -> Result<Box<dyn Sink>, FileError> {
         let path = path_of(&self.path, 0);
         let file = open_file(&path)?;
-        File::open(&self.path)
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed("sync", &self.path))?;
+        self.sync()?;
         Ok(Box::new(Disk {
             file: Arc::new(file),
             len: 0,
             torn: false,
         }))
+    }
+
+    /// Brings the names of the files to the disk.
+    fn sync(&self) -> Result<(), FileError> {
+        File::open(&self.path)
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed("sync", &self.path))
     }
 }
 
@@ -222,83 +224,9 @@ fn open_file(path: &Path) -> Result<File, FileError> {
         .map_err(failed("open", path))
 }
 
-fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
     let path = path.to_owned();
     move |source| FileError::Io { action, path, source }
-}
-
-struct Scanned {
-    /// Where the sound part ends; none if it has no record.
-    head: Option<AuditHead>,
-    sound_bytes: u64,
-    end: Found,
-    older_missing: bool,
-    unsigned: u32,
-    recent: Option<Recent>,
-}
-
-/// Goes through one file. Its first record is believed to continue what was before it, unless there was nothing: then it must be the log's
-/// first, or files are missing.
-fn scan(path: &Path, known: Option<AuditHead>) -> Result<Scanned, FileError> {
-    let reading = || failed("read", path);
-    let mut verifier: Option<ChainVerifier> = None;
-    let mut scanned = Scanned {
-        head: None,
-        sound_bytes: 0,
-        end: Found::Sound,
-        older_missing: false,
-        unsigned: 0,
-        recent: None,
-    };
-    let mut lines = AuditFile(path.to_owned()).lines().map_err(reading())?;
-    let mut number = 0;
-    while let Some(line) = lines.next() {
-        number += 1;
-        let damaged = |why: String| Found::Damaged { line: number, why };
-        let record = match line.map_err(reading())? {
-            Read::Record(record) => record,
-            Read::Rubbish { bytes, whole: false } => {
-                scanned.end = Found::Torn {
-                    bytes: bytes.len() as u64,
-                    sha256: match Digest::sha256_of(&bytes) {
-                        Digest::Sha256(hash) => HEXLOWER.encode(&hash),
-                        other => other.to_string(),
-                    },
-                };
-                return Ok(scanned);
-            }
-            Read::Rubbish { whole: true, .. } => {
-                scanned.end = damaged("it is no record".to_owned());
-                return Ok(scanned);
-            }
-        };
-        let verifier = verifier.get_or_insert_with(|| {
-            scanned.older_missing = known.is_some() && record.record.seq > 1;
-            ChainVerifier::after(match known {
-                Some(genesis) if record.record.seq == 1 => genesis,
-                _ => before(&record),
-            })
-        });
-        verifier.push(&record);
-        if let Err(fault) = verifier.clone().finish() {
-            scanned.end = damaged(fault.to_string());
-            return Ok(scanned);
-        }
-        scanned.head = Some(record.head());
-        match record.record.action.as_str() {
-            action::CHECKPOINT => scanned.unsigned = 0,
-            action::OLDER_MISSING => {
-                (scanned.older_missing, scanned.unsigned) = (false, scanned.unsigned + 1);
-            }
-            _ => scanned.unsigned += 1,
-        }
-        let recent = &mut scanned.recent;
-        recent
-            .get_or_insert_with(|| Recent::behind_head(before(&record)))
-            .push(&record);
-        scanned.sound_bytes = lines.at();
-    }
-    Ok(scanned)
 }
 
 /// What a record says that it continues.

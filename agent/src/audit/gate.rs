@@ -5,28 +5,29 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use portolan_registry::{Gate, Hop, Pass, Refusal};
-use portolan_shared::process::Clock;
+use portolan_shared::process::{Clock, ProxyRules};
 
+use super::contacts::Contacts;
 use super::log::AuditLog;
-use super::tally::Contacts;
 
-/// A gate whose answers are recorded: hosts with counts when the last user of the gate is gone, refusals at once.
+/// A gate whose answers are recorded: hosts when they are contacted first, with the proxies on the way, and then with counts; refusals at once.
 pub(crate) struct AuditedGate {
     inner: Arc<dyn Gate>,
-    contacts: Arc<Contacts>,
+    contacts: Contacts,
 }
 
 impl AuditedGate {
-    /// In front of the gate of a job on this registry.
+    /// In front of the gate of a job on this registry, which is reached by these proxies.
     pub(crate) fn new(
         inner: Arc<dyn Gate>,
-        log: Arc<AuditLog>,
+        log: &Arc<AuditLog>,
         clock: Arc<dyn Clock>,
         registry: String,
+        proxies: ProxyRules,
     ) -> Self {
         Self {
             inner,
-            contacts: Contacts::new(log, clock, registry),
+            contacts: Contacts::new(log, clock, registry, proxies),
         }
     }
 

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portolan_shared::model::{Diagnosis, Finding, FindingCode, Reason, RegistryTarget, Stage};
+use portolan_shared::model::{Diagnosis, Finding, FindingCode, Reason, RegistryTarget, RunState, Stage};
 use portolan_shared::process::{Clock, Uptime};
 use serde_json::{Value, json};
 
 use super::entry::{Entry, Outcome};
 use super::log::AuditLog;
-use super::tally::Sent;
+use super::outgoing::{Outgoing, Sent};
 use super::upload::AuditedUpload;
 use crate::inventory::Upload;
 use crate::jobs::{JobControl, JobEnd, JobRefusal, Jobs, ProbeJob, SyncJob};
@@ -28,7 +28,7 @@ pub struct AuditedJobs {
     inner: Arc<dyn Jobs>,
     log: Arc<AuditLog>,
     clock: Arc<dyn Clock>,
-    control_plane: String,
+    outgoing: Arc<Outgoing>,
     refusals: Mutex<BTreeMap<(String, String), Refused>>,
 }
 
@@ -39,19 +39,19 @@ struct Refused {
 }
 
 impl AuditedJobs {
-    /// In front of these. `control_plane` is where results go, for the record.
+    /// In front of these. `outgoing` knows where results go.
     #[must_use]
     pub fn new(
         inner: Arc<dyn Jobs>,
         log: Arc<AuditLog>,
         clock: Arc<dyn Clock>,
-        control_plane: String,
+        outgoing: Arc<Outgoing>,
     ) -> Self {
         Self {
             inner,
             log,
             clock,
-            control_plane,
+            outgoing,
             refusals: Mutex::default(),
         }
     }
@@ -94,9 +94,45 @@ impl AuditedJobs {
             .append(Entry::by_control_plane("policy.refused", object, details).with(Outcome::Refused));
     }
 
-    fn sent(&self, object: &str) -> Arc<Sent> {
-        let (log, clock) = (Arc::clone(&self.log), Arc::clone(&self.clock));
-        Sent::new(log, clock, self.control_plane.clone(), object.to_owned())
+    /// Records that something begins; what is given records that it ends, also if it is dropped.
+    fn begin(&self, [begin, end]: [&'static str; 2], object: &str, details: Value) -> Ending {
+        self.log
+            .append(Entry::by_control_plane(begin, object.to_owned(), details));
+        Ending {
+            log: Arc::clone(&self.log),
+            action: end,
+            object: object.to_owned(),
+            recorded: false,
+        }
+    }
+}
+
+/// The record of an end that is still to come.
+struct Ending {
+    log: Arc<AuditLog>,
+    action: &'static str,
+    object: String,
+    recorded: bool,
+}
+
+impl Ending {
+    /// It has come.
+    fn record(mut self, outcome: Outcome, details: Value) {
+        self.append(outcome, details);
+    }
+
+    fn append(&mut self, outcome: Outcome, details: Value) {
+        self.recorded = true;
+        self.log
+            .append(Entry::by_agent(self.action, self.object.clone(), details).with(outcome));
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.recorded {
+            self.append(Outcome::Failed, json!({"how": "stopped"}));
+        }
     }
 }
 
@@ -142,19 +178,26 @@ impl Jobs for AuditedJobs {
             "parameters": parameters(&job.target),
             "repositories": job.scope.repositories.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>(),
             "further_repositories": job.scope.repositories.len().saturating_sub(NAMED),
+            "tags": job.scope.references.iter().take(NAMED).map(|of| format!("{}:{}", of.repository, of.tag)).collect::<Vec<_>>(),
+            "further_tags": job.scope.references.len().saturating_sub(NAMED),
             "resumed": job.resumed,
         });
-        self.log
-            .append(Entry::by_control_plane("job.begin", object.clone(), details));
+        let ending = self.begin(["job.begin", "job.end"], &object, details);
         let progress = control.progress.subscribe();
-        let sent = self.sent(&object);
+        let (log, clock, outgoing) = (&self.log, Arc::clone(&self.clock), Arc::clone(&self.outgoing));
+        let sent = Sent::new(log, clock, outgoing, object);
         let upload = Arc::new(AuditedUpload { inner: upload, sent });
         let end = tokio::select! {
-            end = self.inner.run(job, upload, control) => end,
+            // Nothing more is done once nothing can be recorded, whatever else is ready.
+            biased;
             // Dropping the job drops its requests with it.
             fault = self.log.broken() => JobEnd::Failed(unrecordable(&fault)),
+            end = self.inner.run(job, upload, control) => end,
         };
         let (outcome, how) = match &end {
+            JobEnd::Closed(state @ (RunState::Failed | RunState::Cancelled)) => {
+                (Outcome::Failed, format!("the run ended {state}"))
+            }
             JobEnd::Closed(state) => (Outcome::Ok, format!("the run ended {state}")),
             JobEnd::Failed(finding) => (Outcome::Failed, finding.to_string()),
             JobEnd::Fenced => (
@@ -171,8 +214,7 @@ impl Jobs for AuditedJobs {
             "requests": done.requests,
             "bytes_up": done.bytes_up,
         });
-        self.log
-            .append(Entry::by_agent("job.end", object, details).with(outcome));
+        ending.record(outcome, details);
         end
     }
 
@@ -185,11 +227,11 @@ impl Jobs for AuditedJobs {
             "parameters": parameters(&job.target),
             "repository": job.repository.as_ref().map(ToString::to_string),
         });
-        self.log
-            .append(Entry::by_control_plane("probe.begin", object.clone(), details));
+        let ending = self.begin(["probe.begin", "probe.end"], &object, details);
         let diagnosis = tokio::select! {
-            diagnosis = self.inner.probe(job) => diagnosis,
+            biased;
             fault = self.log.broken() => Diagnosis::stopped_at(Stage::Policy, &unrecordable(&fault)),
+            diagnosis = self.inner.probe(job) => diagnosis,
         };
         let failure = diagnosis.first_failure().map(|stage| stage.stage.to_string());
         let outcome = if failure.is_none() {
@@ -197,12 +239,7 @@ impl Jobs for AuditedJobs {
         } else {
             Outcome::Failed
         };
-        let details = json!({"failed_at": failure});
-        self.log
-            .append(Entry::by_agent("probe.end", object.clone(), details).with(outcome));
-        let bytes = serde_json::to_vec(&diagnosis).map_or(0, |json| json.len());
-        self.sent(&object)
-            .count(|kinds| kinds.probe_reports.add(1, bytes));
+        ending.record(outcome, json!({"failed_at": failure}));
         diagnosis
     }
 }

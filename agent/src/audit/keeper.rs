@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_shared::audit::SignedCheckpoint;
-use portolan_shared::process::{Clock, Shutdown};
+use portolan_shared::process::{Clock, Shutdown, Uptime};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -20,7 +20,8 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(600);
 
 /// Keeps the log until the shutdown's cut: what was appended is synced every second, or after 64 records; a checkpoint is signed after 100
-/// records or ten minutes; a trust bundle that has changed is recorded. At the end everything is signed and synced.
+/// records or ten minutes; a trust bundle that has changed is recorded, and so are counts that have grown. At the end everything is signed and
+/// synced.
 pub async fn keep(log: Arc<AuditLog>, keyring: Arc<Keyring>, clock: Arc<dyn Clock>, shutdown: Shutdown) {
     let mut signed_at = clock.uptime();
     let mut trust = keyring.trust().version;
@@ -31,6 +32,12 @@ pub async fn keep(log: Arc<AuditLog>, keyring: Arc<Keyring>, clock: Arc<dyn Cloc
             () = shutdown.cutting() => true,
         };
         log.retry();
+        // At the end everything that was counted so far.
+        log.record_due(if over {
+            Uptime(Duration::MAX)
+        } else {
+            clock.uptime()
+        });
         let now = keyring.trust().version;
         if now != trust {
             trust = now;

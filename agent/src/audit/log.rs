@@ -2,11 +2,11 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use portolan_shared::audit::{AuditHash, AuditHead, ChainOwner, Checkpoint, SignedCheckpoint};
 use portolan_shared::model::{SensorId, limits};
-use portolan_shared::process::Clock;
+use portolan_shared::process::{Clock, Uptime};
 use serde_json::json;
 use tokio::sync::{Notify, watch};
 
@@ -15,6 +15,7 @@ use super::entry::{Entry, Outcome, action};
 use super::folder::Sink;
 use super::folder::{AuditLogError, FOLDER, Folder, Found};
 use super::recent::{Behind, behind_in};
+use super::tally::{Book, Tally};
 use super::writer::{Asked, Writer};
 
 /// Records that may be in the system's memory and not on the disk: the keeper is woken at once above.
@@ -28,6 +29,8 @@ pub struct AuditLog {
     clock: Arc<dyn Clock>,
     state: Mutex<Writer>,
     health: watch::Sender<Health>,
+    /// Counts that are recorded as time goes by.
+    tallies: Mutex<Vec<Weak<Tally>>>,
     pub(super) wake: Notify,
 }
 
@@ -88,6 +91,7 @@ impl AuditLog {
             clock,
             state: Mutex::new(Writer::new(folder, opened)),
             health: watch::Sender::default(),
+            tallies: Mutex::default(),
             wake: Notify::new(),
         });
         log.append_found(&found);
@@ -131,6 +135,24 @@ impl AuditLog {
         let mut state = self.state();
         state.queue(at_ms, entry);
         self.write(&mut state);
+    }
+
+    /// Counts that are recorded here, as being about `object`: by the keeper while they grow, and when the last holder is gone.
+    pub(super) fn tally(self: &Arc<Self>, clock: Arc<dyn Clock>, object: String) -> Arc<Tally> {
+        let tally = Tally::new(Arc::clone(self) as Arc<dyn Book>, clock, object);
+        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        tallies.retain(|known| known.strong_count() > 0);
+        tallies.push(Arc::downgrade(&tally));
+        tally
+    }
+
+    /// Records what was counted, where it is time.
+    pub(super) fn record_due(&self, now: Uptime) {
+        let tallies: Vec<Arc<Tally>> = {
+            let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+            tallies.iter().filter_map(Weak::upgrade).collect()
+        };
+        tallies.iter().for_each(|tally| tally.record_due(now));
     }
 
     /// Tries again to write what waits.
@@ -296,6 +318,14 @@ impl AuditLog {
         })
     }
 
+    /// Brings everything so far to the disk, and waits for it: for a process that does one thing.
+    pub(super) fn sync_now(&self) {
+        if let Some(syncing) = self.sync() {
+            let what = syncing.what();
+            self.synced(what, &(syncing.work)());
+        }
+    }
+
     /// How it went. After a failure everything is to be synced again, and until that has worked nothing counts as recorded.
     pub(super) fn synced(&self, (head, records): (AuditHead, u32), result: &io::Result<()>) {
         let mut state = self.state();
@@ -316,6 +346,12 @@ impl AuditLog {
     #[cfg(test)]
     pub(super) fn change_sink(&self, change: impl FnOnce(Box<dyn Sink>) -> Box<dyn Sink>) {
         self.state().change_sink(change);
+    }
+}
+
+impl Book for AuditLog {
+    fn record(&self, entry: Entry) {
+        self.append(entry);
     }
 }
 

@@ -1,29 +1,32 @@
 //! What left this machine, by the log.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::path::Path;
 
 use jiff::Timestamp;
 use portolan_shared::audit::ChainRecord;
 use serde::{Deserialize, Serialize};
 
+use super::before::{OBJECT, records_before};
 use super::entry::action;
-use super::read::{AuditFile, Read};
-use super::tally::{HostCount, KindCount, SentKinds};
+use super::read::{AuditFile, Read, files_in};
+use super::tally::{HostCount, SentCount};
 
 /// Every host that was contacted, and every kind of data that left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Outbound {
+    /// From when on: the first record that is in it. Older ones, if there were any, are gone with the files that held them.
+    pub from: Option<Timestamp>,
     /// Hosts, by purpose and name.
     pub hosts: Vec<Contacted>,
-    /// Kinds of data that were sent to the control plane.
+    /// Kinds of data that were sent, and where to.
     pub data: Vec<SentKind>,
     /// Requests that the policy refused.
     pub refusals: u64,
-    /// Registries of the jobs that ended last, newest first, at most 16.
-    pub registries: Vec<String>,
-    /// Lines of the log that are no records: what stood there is not in this account.
+    /// Registries that jobs have contacted, those of the last job first, at most 16; and what else was contacted for them.
+    pub registries: Vec<Known>,
+    /// Lines of the log that are no records, or whose counts cannot be read: what stood there is not in this account.
     pub unreadable: u64,
 }
 
@@ -32,12 +35,16 @@ pub struct Outbound {
 pub struct Contacted {
     /// Host and port.
     pub host: String,
-    /// `registry`, `token service`, `storage` or `control plane`.
+    /// `registry`, `token service`, `storage`, `control plane` or `proxy`.
     pub purpose: String,
-    /// Requests; for the control plane, sessions.
+    /// The proxy that led there, which is a host of its own in this account.
+    pub by: Option<String>,
+    /// Requests. 0 if it was tried to connect, and no more.
     pub requests: u64,
-    /// Bytes of answers; for the control plane, bytes of uploaded values.
-    pub bytes: u64,
+    /// Bytes of answers; from the control plane, all that came.
+    pub bytes_received: u64,
+    /// Bytes that went to the control plane, whatever was in them. Requests to registries are not counted in bytes.
+    pub bytes_sent: u64,
     /// The first time.
     pub first: Timestamp,
     /// The last time.
@@ -47,12 +54,36 @@ pub struct Contacted {
 /// One kind of data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SentKind {
-    /// Which.
-    pub kind: &'static str,
+    /// Which: a name of a [`DataKind`](super::DataKind).
+    pub kind: String,
+    /// Where to.
+    pub to: String,
     /// How many.
     pub count: u64,
     /// How many bytes, of the values themselves.
     pub bytes: u64,
+    /// The first time.
+    pub first: Timestamp,
+    /// The last time.
+    pub last: Timestamp,
+}
+
+/// A registry that a job has contacted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Known {
+    /// Its host and port.
+    pub registry: String,
+    /// What else was contacted for it: at most 64.
+    pub others: Vec<Elsewhere>,
+}
+
+/// Another host that was contacted for a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Elsewhere {
+    /// `token service` or `storage`.
+    pub purpose: String,
+    /// Host and port.
+    pub host: String,
 }
 
 #[derive(Deserialize)]
@@ -64,37 +95,38 @@ struct Hosts {
 
 #[derive(Deserialize)]
 struct SentRecord {
-    to: String,
-    kinds: SentKinds,
-    first_ms: i64,
-    last_ms: i64,
-}
-
-#[derive(Deserialize)]
-struct SessionRecord {
-    endpoint: String,
+    sent: Vec<SentCount>,
 }
 
 /// Registries that are named for `--next`.
 const REGISTRIES: usize = 16;
+/// Other hosts that are named for one of them.
+const OTHERS: usize = 64;
 
 #[derive(Default)]
 struct Account {
-    hosts: BTreeMap<(String, String), HostCount>,
-    kinds: SentKinds,
+    hosts: BTreeMap<(String, String, Option<String>), HostCount>,
+    sent: BTreeMap<(String, String), SentCount>,
+    /// Records from before the enrolment, which a crash can have brought into the log twice.
+    before: HashSet<(String, String)>,
+    first_ms: Option<i64>,
     outbound: Outbound,
 }
 
-/// Reads the account of what happened since `since` from these files.
-pub fn outbound(files: &[AuditFile], since: Option<Timestamp>) -> io::Result<Outbound> {
+/// Reads the account of what happened since `since` from the log in this folder; before there is one, from what the enrolment left there.
+pub fn outbound(folder: &Path, since: Option<Timestamp>) -> io::Result<Outbound> {
     let since = since.map_or(i64::MIN, Timestamp::as_millisecond);
     let mut account = Account::default();
-    for file in files {
-        for line in file.lines()? {
+    for record in records_before(folder).map_err(io::Error::other)? {
+        account.take(&record, since);
+    }
+    for AuditFile(path) in files_in(folder) {
+        for line in AuditFile(path).lines()? {
             match line? {
-                Read::Record(record) if record.record.at_ms >= since => account.take(&record.record),
-                Read::Record(_) => {}
-                Read::Rubbish { .. } => account.outbound.unreadable += 1,
+                Read::Record(record) => account.take(&record.record, since),
+                // A last line that is being written is a record soon.
+                Read::Rubbish { whole: false, .. } => {}
+                Read::Rubbish { whole: true, .. } => account.outbound.unreadable += 1,
             }
         }
     }
@@ -102,162 +134,115 @@ pub fn outbound(files: &[AuditFile], since: Option<Timestamp>) -> io::Result<Out
 }
 
 impl Account {
-    fn take(&mut self, record: &ChainRecord<String>) {
+    fn take(&mut self, record: &ChainRecord<String>, since: i64) {
+        if record.at_ms < since {
+            return;
+        }
+        self.first_ms = Some(self.first_ms.unwrap_or(i64::MAX).min(record.at_ms));
+        if record.object.starts_with(OBJECT)
+            && !self
+                .before
+                .insert((record.object.clone(), record.details.clone()))
+        {
+            return;
+        }
         match record.action.as_str() {
             action::HOSTS => {
-                if let Ok(hosts) = serde_json::from_str::<Hosts>(&record.details) {
-                    self.outbound.refusals += hosts.refusals;
-                    hosts.hosts.iter().for_each(|host| self.host(host));
+                let Ok(hosts) = serde_json::from_str::<Hosts>(&record.details) else {
+                    self.outbound.unreadable += 1;
+                    return;
+                };
+                self.outbound.refusals += hosts.refusals;
+                hosts.hosts.iter().for_each(|host| self.host(host));
+                if let Some(registry) = record.object.strip_prefix("registry:") {
+                    self.known(registry, &hosts.hosts);
                 }
-                let registry = record.object.trim_start_matches("registry:").to_owned();
-                self.outbound.registries.retain(|known| *known != registry);
-                self.outbound.registries.insert(0, registry);
-                self.outbound.registries.truncate(REGISTRIES);
             }
             action::SENT => {
-                if let Ok(sent) = serde_json::from_str::<SentRecord>(&record.details) {
-                    self.sent(sent);
-                }
-            }
-            "session.begin" => {
-                if let Ok(session) = serde_json::from_str::<SessionRecord>(&record.details) {
-                    self.host(&to_control_plane(
-                        session.endpoint,
-                        1,
-                        0,
-                        (record.at_ms, record.at_ms),
-                    ));
-                }
+                let Ok(sent) = serde_json::from_str::<SentRecord>(&record.details) else {
+                    self.outbound.unreadable += 1;
+                    return;
+                };
+                sent.sent.into_iter().for_each(|sent| self.sent(sent));
             }
             _ => {}
         }
     }
 
-    fn host(&mut self, host: &HostCount) {
-        let key = (host.purpose.clone(), host.host.clone());
-        let known = self.hosts.entry(key).or_insert_with(|| HostCount {
-            requests: 0,
-            bytes_received: 0,
-            ..host.clone()
-        });
-        known.requests += host.requests;
-        known.bytes_received += host.bytes_received;
-        known.first_ms = known.first_ms.min(host.first_ms);
-        known.last_ms = known.last_ms.max(host.last_ms);
+    fn known(&mut self, registry: &str, hosts: &[HostCount]) {
+        let known = &mut self.outbound.registries;
+        let found = known.iter().position(|known| known.registry == registry);
+        let mut entry = found.map_or_else(
+            || Known {
+                registry: registry.to_owned(),
+                others: Vec::new(),
+            },
+            |found| known.remove(found),
+        );
+        let elsewhere = hosts
+            .iter()
+            .filter(|host| ["token service", "storage"].contains(&host.purpose.as_str()));
+        for host in elsewhere {
+            let place = Elsewhere {
+                purpose: host.purpose.clone(),
+                host: host.host.clone(),
+            };
+            if entry.others.len() < OTHERS && !entry.others.contains(&place) {
+                entry.others.push(place);
+            }
+        }
+        known.insert(0, entry);
+        known.truncate(REGISTRIES);
     }
 
-    fn sent(&mut self, sent: SentRecord) {
-        let mut bytes = 0;
-        for ((_, sum), (_, more)) in kinds_mut(&mut self.kinds).into_iter().zip(kinds(&sent.kinds)) {
-            sum.count += more.count;
-            sum.bytes += more.bytes;
-            bytes += more.bytes;
+    fn host(&mut self, host: &HostCount) {
+        let key = (host.purpose.clone(), host.host.clone(), host.by.clone());
+        match self.hosts.get_mut(&key) {
+            Some(known) => known.add(host),
+            None => {
+                self.hosts.insert(key, host.clone());
+            }
         }
-        self.host(&to_control_plane(
-            sent.to,
-            0,
-            bytes,
-            (sent.first_ms, sent.last_ms),
-        ));
+    }
+
+    fn sent(&mut self, sent: SentCount) {
+        let key = (sent.to.clone(), sent.kind.clone());
+        match self.sent.get_mut(&key) {
+            Some(known) => {
+                known.count += sent.count;
+                known.bytes += sent.bytes;
+                known.first_ms = known.first_ms.min(sent.first_ms);
+                known.last_ms = known.last_ms.max(sent.last_ms);
+            }
+            None => {
+                self.sent.insert(key, sent);
+            }
+        }
     }
 
     fn close(mut self) -> Outbound {
         let time = |ms| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH);
-        self.outbound.hosts = self
-            .hosts
-            .into_values()
-            .map(|host| Contacted {
-                first: time(host.first_ms),
-                last: time(host.last_ms),
-                host: host.host,
-                purpose: host.purpose,
-                requests: host.requests,
-                bytes: host.bytes_received,
-            })
-            .collect();
-        self.outbound.data = kinds(&self.kinds)
-            .into_iter()
-            .filter(|(_, kind)| kind.count > 0)
-            .map(|(name, kind)| SentKind {
-                kind: name,
-                count: kind.count,
-                bytes: kind.bytes,
-            })
-            .collect();
+        self.outbound.from = self.first_ms.map(time);
+        let hosts = self.hosts.into_values().map(|host| Contacted {
+            first: time(host.first_ms),
+            last: time(host.last_ms),
+            host: host.host,
+            purpose: host.purpose,
+            by: host.by,
+            requests: host.requests,
+            bytes_received: host.bytes_received,
+            bytes_sent: host.bytes_sent,
+        });
+        self.outbound.hosts = hosts.collect();
+        let sent = self.sent.into_values().map(|sent| SentKind {
+            first: time(sent.first_ms),
+            last: time(sent.last_ms),
+            kind: sent.kind,
+            to: sent.to,
+            count: sent.count,
+            bytes: sent.bytes,
+        });
+        self.outbound.data = sent.collect();
         self.outbound
-    }
-}
-
-fn to_control_plane(host: String, sessions: u64, bytes: u64, (first_ms, last_ms): (i64, i64)) -> HostCount {
-    HostCount {
-        host,
-        purpose: "control plane".to_owned(),
-        requests: sessions,
-        bytes_received: bytes,
-        first_ms,
-        last_ms,
-    }
-}
-
-fn kinds(kinds: &SentKinds) -> [(&'static str, KindCount); 8] {
-    let mut copy = *kinds;
-    kinds_mut(&mut copy).map(|(name, kind)| (name, *kind))
-}
-
-fn kinds_mut(kinds: &mut SentKinds) -> [(&'static str, &mut KindCount); 8] {
-    [
-        ("repository names", &mut kinds.repository_names),
-        ("tags", &mut kinds.tags),
-        ("digests", &mut kinds.digests),
-        ("manifests", &mut kinds.manifests),
-        ("image facts", &mut kinds.image_facts),
-        ("coverage", &mut kinds.coverage),
-        ("run accounts", &mut kinds.run_accounts),
-        ("probe reports", &mut kinds.probe_reports),
-    ]
-}
-
-impl fmt::Display for Outbound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
-        if self.hosts.is_empty() {
-            writeln!(f, "No host was contacted.")?;
-        } else {
-            writeln!(f, "Hosts contacted:")?;
-        }
-        for host in &self.hosts {
-            let what = if host.purpose == "control plane" {
-                format!("{} sessions, {} bytes sent", host.requests, host.bytes)
-            } else {
-                format!("{} requests, {} bytes received", host.requests, host.bytes)
-            };
-            writeln!(
-                f,
-                "  {:<14} {}: {what}, from {} to {}",
-                host.purpose,
-                host.host,
-                time(host.first),
-                time(host.last)
-            )?;
-        }
-        if self.data.is_empty() {
-            writeln!(f, "No data left this machine.")?;
-        } else {
-            writeln!(f, "Data sent to the control plane:")?;
-        }
-        for kind in &self.data {
-            writeln!(f, "  {:<17} {} ({} bytes)", kind.kind, kind.count, kind.bytes)?;
-        }
-        if self.refusals > 0 {
-            writeln!(f, "Requests that the policy refused: {}", self.refusals)?;
-        }
-        if self.unreadable > 0 {
-            writeln!(
-                f,
-                "{} lines of the log are no records: see `portolan-agent audit verify`.",
-                self.unreadable
-            )?;
-        }
-        Ok(())
     }
 }

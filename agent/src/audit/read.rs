@@ -1,7 +1,7 @@
 //! Going through the files.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use portolan_shared::audit::LinkedRecord;
@@ -32,9 +32,16 @@ pub struct AuditFile(pub PathBuf);
 impl AuditFile {
     /// Its lines.
     pub fn lines(&self) -> io::Result<Lines> {
+        self.lines_from(0)
+    }
+
+    /// Its lines from this byte on, which must be the first of one.
+    pub(super) fn lines_from(&self, at: u64) -> io::Result<Lines> {
+        let mut file = File::open(&self.0)?;
+        file.seek(SeekFrom::Start(at))?;
         Ok(Lines {
-            input: BufReader::new(File::open(&self.0)?),
-            at: 0,
+            input: BufReader::new(file),
+            at,
         })
     }
 }
@@ -47,7 +54,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// How many bytes were read.
+    /// Where in the file the next one begins.
     pub(super) fn at(&self) -> u64 {
         self.at
     }

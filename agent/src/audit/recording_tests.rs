@@ -4,10 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use portolan_registry::{AnyHost, Gate as _, Hop, Purpose};
 use portolan_shared::model::{
-    AttemptRef, Budget, CaTrust, Diagnosis, Finding, FindingCode, Reason, RegistryId, RegistryTarget,
-    RepositoryPatterns, RunId, RunProgress, Scope, TagFilter,
+    AttemptRef, Budget, CaTrust, Diagnosis, Finding, FindingCode, ProbeId, Reason, RegistryId,
+    RegistryTarget, RepositoryPatterns, RunId, RunProgress, RunState, Scope, TagFilter,
 };
 use portolan_shared::process::{Clock, ManualClock, SeededRng};
 use serde_json::json;
@@ -15,7 +14,6 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::Sink;
-use super::tally::Sent;
 use super::tests::Scene;
 use super::*;
 use crate::inventory::tests::ControlPlane;
@@ -117,26 +115,11 @@ async fn t56_a_running_job_ends_and_none_is_taken_while_nothing_can_be_recorded(
         Arc::new(Endless),
         Arc::clone(&log),
         Arc::clone(&clock),
-        "cp:1".to_owned(),
+        Outgoing::new(&log, Arc::clone(&clock)),
     );
     let target = target();
     assert!(jobs.admit(&target).is_ok());
-    let job = SyncJob {
-        attempt: AttemptRef {
-            run: RunId::random(&SeededRng::new(2)),
-            attempt: 1,
-        },
-        target: target.clone(),
-        login: None,
-        scope: Scope::default(),
-        resumed: false,
-    };
-    let control = JobControl {
-        cancel: CancellationToken::new(),
-        lease: Lease::new(watch::Sender::new(clock.uptime()).subscribe(), clock),
-        progress: watch::Sender::new(RunProgress::default()),
-    };
-    let running = jobs.run(job, Arc::new(ControlPlane::default()), control);
+    let running = jobs.run(sync_job(), Arc::new(ControlPlane::default()), control(clock));
     let breaking = async {
         tokio::task::yield_now().await;
         let (full, _) = Full::under(&log);
@@ -154,6 +137,28 @@ async fn t56_a_running_job_ends_and_none_is_taken_while_nothing_can_be_recorded(
         "job.begin",
         "it was recorded as long as that was possible"
     );
+}
+
+fn sync_job() -> SyncJob {
+    SyncJob {
+        attempt: AttemptRef {
+            run: RunId::random(&SeededRng::new(2)),
+            attempt: 1,
+        },
+        target: target(),
+        login: None,
+        scope: Scope::default(),
+        resumed: false,
+        look: false,
+    }
+}
+
+fn control(clock: Arc<dyn Clock>) -> JobControl {
+    JobControl {
+        cancel: CancellationToken::new(),
+        lease: Lease::new(watch::Sender::new(clock.uptime()).subscribe(), clock),
+        progress: watch::Sender::new(RunProgress::default()),
+    }
 }
 
 fn target() -> RegistryTarget {
@@ -200,7 +205,8 @@ fn a_refusal_is_recorded_once_a_minute_and_so_is_an_offer_that_names_no_registry
     let scene = Scene::new();
     let log = scene.open();
     let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&scene.clock);
-    let jobs = AuditedJobs::new(Arc::new(Refusing), Arc::clone(&log), clock, "cp:1".to_owned());
+    let outgoing = Outgoing::new(&log, Arc::clone(&clock));
+    let jobs = AuditedJobs::new(Arc::new(Refusing), Arc::clone(&log), clock, outgoing);
     let refusals = || {
         scene
             .actions()
@@ -223,77 +229,102 @@ fn a_refusal_is_recorded_once_a_minute_and_so_is_an_offer_that_names_no_registry
     );
 }
 
-#[test]
-fn what_left_is_told_host_by_host_and_kind_by_kind() {
+/// Ends every job at once, in the same way.
+struct Ended(JobEnd);
+
+#[async_trait::async_trait]
+impl Jobs for Ended {
+    fn admit(&self, _: &RegistryTarget) -> Result<(), JobRefusal> {
+        Ok(())
+    }
+
+    async fn run(&self, _: SyncJob, _: Arc<dyn Upload>, _: JobControl) -> JobEnd {
+        self.0.clone()
+    }
+
+    async fn probe(&self, _: ProbeJob) -> Diagnosis {
+        std::future::pending().await
+    }
+}
+
+/// The last record, by its action and outcome.
+fn last(scene: &Scene) -> (String, String) {
+    let lines = files_in(&scene.path())
+        .into_iter()
+        .flat_map(|file| file.lines().unwrap());
+    let records = lines.filter_map(|line| match line.unwrap() {
+        Read::Record(linked) => Some((linked.record.action, linked.record.outcome)),
+        Read::Rubbish { .. } => None,
+    });
+    records.last().unwrap()
+}
+
+#[tokio::test]
+async fn a_run_that_failed_is_not_recorded_as_one_that_went_well() {
+    for (state, outcome) in [
+        (RunState::Complete, "ok"),
+        (RunState::Partial, "ok"),
+        (RunState::Failed, "failed"),
+        (RunState::Cancelled, "failed"),
+    ] {
+        let scene = Scene::new();
+        let log = scene.open();
+        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&scene.clock);
+        let outgoing = Outgoing::new(&log, Arc::clone(&clock));
+        let jobs = AuditedJobs::new(
+            Arc::new(Ended(JobEnd::Closed(state))),
+            log,
+            Arc::clone(&clock),
+            outgoing,
+        );
+        let ended = jobs.run(sync_job(), Arc::new(ControlPlane::default()), control(clock));
+        assert_eq!(ended.await, JobEnd::Closed(state));
+        assert_eq!(last(&scene), ("job.end".to_owned(), outcome.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn what_is_dropped_has_an_end_in_the_log_too() {
+    use futures::FutureExt as _;
     let scene = Scene::new();
     let log = scene.open();
-    let clock = || Arc::<ManualClock>::clone(&scene.clock) as Arc<dyn Clock>;
-    let hop = |host, purpose| Hop {
-        https: true,
-        host,
-        port: 443,
-        purpose,
+    let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&scene.clock);
+    let outgoing = Outgoing::new(&log, Arc::clone(&clock));
+    let jobs = AuditedJobs::new(Arc::new(Endless), log, Arc::clone(&clock), outgoing);
+    let probe = ProbeJob {
+        probe: ProbeId::random(&SeededRng::new(3)),
+        target: target(),
+        login: None,
+        repository: None,
+        within: std::time::Duration::from_secs(1),
     };
-    for _ in 0..2 {
-        let (log, registry) = (Arc::clone(&log), "r.example.com:443".to_owned());
-        let gate = AuditedGate::new(Arc::new(AnyHost), log, clock(), registry);
-        for _ in 0..3 {
-            gate.contacted(&hop("r.example.com", Purpose::Registry));
-            gate.received(&hop("r.example.com", Purpose::Registry), 100)
-                .unwrap();
-        }
-        gate.contacted(&hop("auth.example.com", Purpose::Realm));
-        // A question is no contact.
-        gate.check_host(&hop("asked.example.com", Purpose::Storage))
-            .unwrap();
-        scene.clock.advance(std::time::Duration::from_secs(60));
-    }
-    scene.clock.advance(std::time::Duration::from_secs(60));
-    let sent = Sent::new(
-        Arc::clone(&log),
-        clock(),
-        "cp.example.com:7443".to_owned(),
-        "attempt:x".to_owned(),
-    );
-    sent.count(|kinds| {
-        kinds.tags.add(5, 50);
-        kinds.manifests.add(1, 400);
-    });
-    drop(sent);
-    let account = outbound(&files_in(&scene.path()), None).unwrap();
-    let hosts: Vec<_> = account
-        .hosts
-        .iter()
-        .map(|host| {
-            (
-                host.purpose.as_str(),
-                host.host.as_str(),
-                host.requests,
-                host.bytes,
-            )
-        })
-        .collect();
-    assert_eq!(
-        hosts,
-        [
-            ("control plane", "cp.example.com:7443", 0, 450),
-            ("registry", "r.example.com:443", 6, 600),
-            ("token service", "auth.example.com:443", 2, 0),
-        ]
-    );
-    assert!(account.hosts[1].last > account.hosts[1].first);
-    let kinds: Vec<_> = account
-        .data
-        .iter()
-        .map(|kind| (kind.kind, kind.count, kind.bytes))
-        .collect();
-    assert_eq!(kinds, [("tags", 5, 50), ("manifests", 1, 400)]);
-    assert_eq!(account.registries, ["r.example.com:443"]);
-    let text = account.to_string();
     assert!(
-        text.contains("6 requests, 600 bytes received") && text.contains("tags              5 (50 bytes)"),
-        "{text}"
+        jobs.probe(probe).now_or_never().is_none(),
+        "it goes on, and is cancelled"
     );
-    let later = outbound(&files_in(&scene.path()), Some(scene.clock.now())).unwrap();
-    assert_eq!(later.hosts.len(), 1, "only what was recorded since");
+    assert_eq!(last(&scene), ("probe.end".to_owned(), "failed".to_owned()));
+    let running = jobs.run(sync_job(), Arc::new(ControlPlane::default()), control(clock));
+    assert!(running.now_or_never().is_none());
+    assert_eq!(last(&scene), ("job.end".to_owned(), "failed".to_owned()));
+}
+
+#[tokio::test]
+async fn t56_a_job_that_is_ready_to_go_on_does_nothing_more_once_nothing_can_be_recorded() {
+    let scene = Scene::new();
+    let log = scene.open();
+    let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&scene.clock);
+    let outgoing = Outgoing::new(&log, Arc::clone(&clock));
+    let (full, _) = Full::under(&log);
+    full.store(true, Ordering::SeqCst);
+    let done = JobEnd::Closed(RunState::Complete);
+    let jobs = AuditedJobs::new(Arc::new(Ended(done)), log, Arc::clone(&clock), outgoing);
+    // Whichever is looked at first must be the same each time.
+    for _ in 0..32 {
+        let running = jobs.run(
+            sync_job(),
+            Arc::new(ControlPlane::default()),
+            control(Arc::clone(&clock)),
+        );
+        assert!(matches!(running.await, JobEnd::Failed(_)));
+    }
 }

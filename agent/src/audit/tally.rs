@@ -1,232 +1,373 @@
-//! Counts of what one job did, recorded once when it is over, however it ends: the record is made when the last holder is gone.
+//! Counts of which hosts were contacted and what was sent, on their way into the log.
+//!
+//! The first contact of a host, and the first of a kind, is recorded at once; of what follows, what was added since the last record, at a
+//! bounded pace and at the end. So whoever sums the records counts nothing twice, and a process that is killed has left at least every host
+//! and every kind.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use portolan_registry::{Hop, Purpose};
-use portolan_shared::process::Clock;
+use portolan_registry::Purpose;
+use portolan_shared::process::{Clock, ProxyUrl, Uptime};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::entry::{Entry, Outcome, action};
-use super::log::AuditLog;
+use super::kind::DataKind;
 
-/// Hosts of one job that are counted by name: beyond, they are counted together.
-const HOSTS: usize = 256;
-/// Refusals of one job that are recorded one by one: beyond, they are counted.
-const REFUSALS: usize = 64;
+/// Hosts of one tally that are counted by name: beyond, they are counted together, by what they are contacted for.
+pub(super) const HOSTS: usize = 256;
+/// What was added is recorded after this time at the latest.
+pub(super) const EVERY: Duration = Duration::from_secs(60);
+/// The same where nothing was added but what goes on and on while a session is open.
+pub(super) const STEADY_EVERY: Duration = Duration::from_secs(3_600);
 
-/// What was asked of one host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where counts are recorded.
+pub(super) trait Book: Send + Sync {
+    /// Records something.
+    fn record(&self, entry: Entry);
+}
+
+/// Why a host is contacted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// A job reads a registry.
+    Job(Purpose),
+    /// It is the control plane.
+    ControlPlane,
+    /// It passes on what is for another host.
+    Proxy,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Job(purpose) => purpose.fmt(f),
+            Self::ControlPlane => f.write_str("control plane"),
+            Self::Proxy => f.write_str("proxy"),
+        }
+    }
+}
+
+/// What was asked of one host, or what was added to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct HostCount {
     /// Host and port; `others` for those beyond the bound.
     pub(super) host: String,
-    /// `registry`, `token service` or `storage`.
+    /// `registry`, `token service`, `storage`, `control plane` or `proxy`.
     pub(super) purpose: String,
+    /// The proxy by which it was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) by: Option<String>,
     pub(super) requests: u64,
     pub(super) bytes_received: u64,
+    #[serde(default)]
+    pub(super) bytes_sent: u64,
     pub(super) first_ms: i64,
     pub(super) last_ms: i64,
 }
 
-/// The hosts that one job contacts.
-pub(super) struct Contacts {
-    log: Arc<AuditLog>,
+impl HostCount {
+    /// Adds what was counted elsewhere.
+    pub(super) fn add(&mut self, more: &Self) {
+        self.requests += more.requests;
+        self.bytes_received += more.bytes_received;
+        self.bytes_sent += more.bytes_sent;
+        self.first_ms = self.first_ms.min(more.first_ms);
+        self.last_ms = self.last_ms.max(more.last_ms);
+    }
+}
+
+/// So much of one kind went to one host, or was added to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SentCount {
+    /// The name of the [`DataKind`].
+    pub(super) kind: String,
+    /// Host and port.
+    pub(super) to: String,
+    pub(super) count: u64,
+    pub(super) bytes: u64,
+    pub(super) first_ms: i64,
+    pub(super) last_ms: i64,
+}
+
+/// Counts of one job, or of the way to the control plane.
+pub(super) struct Tally {
+    book: Arc<dyn Book>,
     clock: Arc<dyn Clock>,
-    registry: String,
-    counts: Mutex<Counts>,
+    object: String,
+    rows: Mutex<Rows>,
 }
 
-#[derive(Default)]
-struct Counts {
+struct Rows {
     /// In the order in which they were contacted first: few, and looked through with each request.
-    hosts: Vec<Host>,
-    refusals: BTreeMap<(String, String), u64>,
-    more_refusals: u64,
+    hosts: Vec<HostRow>,
+    sent: Vec<SentRow>,
+    refusals: u64,
+    recorded: Uptime,
+    added: Added,
 }
 
-/// A host with its counts.
-struct Host {
+/// What was added since the last record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Added {
+    Nothing,
+    /// Only what goes on and on.
+    Steady,
+    Something,
+}
+
+/// A host, with what was added to it.
+struct HostRow {
     /// As the step wrote it; empty for those beyond the bound, together.
     host: String,
     port: u16,
-    purpose: Purpose,
-    count: HostCount,
+    why: Why,
+    /// The row of the proxy on the way.
+    by: Option<usize>,
+    added: HostCount,
 }
 
-impl Contacts {
-    pub(super) fn new(log: Arc<AuditLog>, clock: Arc<dyn Clock>, registry: String) -> Arc<Self> {
+struct SentRow {
+    kind: DataKind,
+    added: SentCount,
+}
+
+impl Tally {
+    /// Of nothing yet. Recorded as being about `object`.
+    pub(super) fn new(book: Arc<dyn Book>, clock: Arc<dyn Clock>, object: String) -> Arc<Self> {
+        let recorded = clock.uptime();
         Arc::new(Self {
-            log,
+            book,
             clock,
-            registry,
-            counts: Mutex::default(),
+            object,
+            rows: Mutex::new(Rows {
+                hosts: Vec::new(),
+                sent: Vec::new(),
+                refusals: 0,
+                recorded,
+                added: Added::Nothing,
+            }),
         })
     }
 
-    /// A request is on its way.
-    pub(super) fn asked(&self, hop: &Hop<'_>) {
-        self.count(hop, |count| count.requests += 1);
-    }
-
-    /// So much of an answer came.
-    pub(super) fn received(&self, hop: &Hop<'_>, bytes: usize) {
-        self.count(hop, |count| count.bytes_received += bytes as u64);
-    }
-
-    fn count(&self, hop: &Hop<'_>, change: impl FnOnce(&mut HostCount)) {
+    /// Counts something of a host, and of the proxy by which it is reached. `proxy` is asked when the host is new; `steady` says that what is
+    /// counted goes on and on.
+    pub(super) fn contact<'p>(
+        &self,
+        (host, port, why): (&str, u16, Why),
+        proxy: impl FnOnce() -> Option<&'p ProxyUrl>,
+        steady: bool,
+        change: impl Fn(&mut HostCount),
+    ) {
         let now = self.clock.now().as_millisecond();
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let hosts = &mut counts.hosts;
-        let at = |hosts: &[Host], host: &str, port| {
-            let mut each = hosts.iter();
-            each.position(|seen| (&*seen.host, seen.port, seen.purpose) == (host, port, hop.purpose))
-        };
-        let index = at(hosts, hop.host, hop.port).unwrap_or_else(|| {
-            let (host, port, name) = if hosts.len() < HOSTS {
-                (hop.host, hop.port, place(hop))
-            } else if let Some(others) = at(hosts, "", 0) {
-                return others;
-            } else {
-                ("", 0, "others".to_owned())
-            };
-            hosts.push(Host {
-                host: host.to_owned(),
-                port,
-                purpose: hop.purpose,
-                count: HostCount {
-                    host: name,
-                    purpose: hop.purpose.to_string(),
-                    requests: 0,
-                    bytes_received: 0,
+        let mut rows = self.rows();
+        let known = rows.hosts.len();
+        let index = rows.find(host, port, why).unwrap_or_else(|| {
+            let full = rows.named() >= HOSTS;
+            let place = if full { ("", 0) } else { (host, port) };
+            rows.find(place.0, place.1, why)
+                .unwrap_or_else(|| rows.begin(place, why, proxy(), now))
+        });
+        let by = rows.hosts.get(index).and_then(|row| row.by);
+        for index in [Some(index), by].into_iter().flatten() {
+            if let Some(row) = rows.hosts.get_mut(index) {
+                row.added.last_ms = now;
+                change(&mut row.added);
+            }
+        }
+        if rows.hosts.len() > known {
+            let new: Vec<HostCount> = rows.hosts.iter_mut().skip(known).map(HostRow::take).collect();
+            self.record_hosts(&new, 0);
+            return;
+        }
+        let added = if steady { Added::Steady } else { Added::Something };
+        rows.added = rows.added.max(added);
+    }
+
+    /// Counts what was sent.
+    pub(super) fn sent(&self, to: &str, kind: DataKind, count: usize, bytes: usize) {
+        let now = self.clock.now().as_millisecond();
+        let mut rows = self.rows();
+        let known = rows
+            .sent
+            .iter()
+            .position(|row| row.kind == kind && row.added.to == to);
+        let index = known.unwrap_or_else(|| {
+            rows.sent.push(SentRow {
+                kind,
+                added: SentCount {
+                    kind: kind.name().to_owned(),
+                    to: to.to_owned(),
+                    count: 0,
+                    bytes: 0,
                     first_ms: now,
                     last_ms: now,
                 },
             });
-            hosts.len() - 1
+            rows.sent.len() - 1
         });
-        let Some(Host { count, .. }) = hosts.get_mut(index) else {
+        let Some(row) = rows.sent.get_mut(index) else {
             return;
         };
-        count.last_ms = now;
-        change(count);
-    }
-
-    /// The policy said no to a step. The first refusal of a host by a rule is recorded at once.
-    pub(super) fn refused(&self, hop: &Hop<'_>, rule: &str) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (place(hop), rule.to_owned());
-        if let Some(times) = counts.refusals.get_mut(&key) {
-            *times += 1;
-        } else if counts.refusals.len() >= REFUSALS {
-            counts.more_refusals += 1;
+        row.added.count += count as u64;
+        row.added.bytes += bytes as u64;
+        row.added.last_ms = now;
+        if known.is_none() {
+            let first = row.take();
+            self.record_sent(&[first]);
+            return;
+        }
+        let added = if kind.is_steady() {
+            Added::Steady
         } else {
-            counts.refusals.insert(key, 1);
-            drop(counts);
-            let details =
-                json!({"rule": rule, "registry": self.registry, "purpose": hop.purpose.to_string()});
-            let object = format!("host:{}", place(hop));
-            self.log
-                .append(Entry::by_agent("policy.refused", object, details).with(Outcome::Refused));
+            Added::Something
+        };
+        rows.added = rows.added.max(added);
+    }
+
+    /// Counts a refusal.
+    pub(super) fn refused(&self) {
+        let mut rows = self.rows();
+        rows.refusals += 1;
+        rows.added = Added::Something;
+    }
+
+    /// Records an entry of its own.
+    pub(super) fn record(&self, entry: Entry) {
+        self.book.record(entry);
+    }
+
+    /// Records what was added, if it is time.
+    pub(super) fn record_due(&self, now: Uptime) {
+        let mut rows = self.rows();
+        let every = match rows.added {
+            Added::Nothing => return,
+            Added::Steady => STEADY_EVERY,
+            Added::Something => EVERY,
+        };
+        if now.since(rows.recorded) >= every {
+            rows.recorded = now;
+            self.record_added(&mut rows);
         }
+    }
+
+    fn record_added(&self, rows: &mut Rows) {
+        let hosts = rows.hosts.iter_mut().filter(|row| row.is_added());
+        let hosts: Vec<HostCount> = hosts.map(HostRow::take).collect();
+        let sent = rows
+            .sent
+            .iter_mut()
+            .filter(|row| row.added.count + row.added.bytes > 0);
+        let sent: Vec<SentCount> = sent.map(SentRow::take).collect();
+        let refusals = std::mem::take(&mut rows.refusals);
+        rows.added = Added::Nothing;
+        if !hosts.is_empty() || refusals > 0 {
+            self.record_hosts(&hosts, refusals);
+        }
+        if !sent.is_empty() {
+            self.record_sent(&sent);
+        }
+    }
+
+    fn record_hosts(&self, hosts: &[HostCount], refusals: u64) {
+        let outcome = if refusals == 0 {
+            Outcome::Ok
+        } else {
+            Outcome::Refused
+        };
+        let details = json!({"hosts": hosts, "refusals": refusals});
+        self.record(Entry::by_agent(action::HOSTS, self.object.clone(), details).with(outcome));
+    }
+
+    fn record_sent(&self, sent: &[SentCount]) {
+        let details = json!({"sent": sent});
+        self.record(Entry::by_agent(action::SENT, self.object.clone(), details));
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Contacts {
+impl Drop for Tally {
     fn drop(&mut self) {
-        let counts = std::mem::take(self.counts.get_mut().unwrap_or_else(PoisonError::into_inner));
-        let refused: u64 = counts.refusals.values().sum::<u64>() + counts.more_refusals;
-        if counts.hosts.is_empty() && refused == 0 {
-            return;
-        }
-        let mut hosts: Vec<HostCount> = counts.hosts.into_iter().map(|host| host.count).collect();
-        hosts.sort_unstable_by(|one, other| (&one.host, &one.purpose).cmp(&(&other.host, &other.purpose)));
-        let details = json!({"hosts": hosts, "refusals": refused});
-        self.log.append(Entry::by_agent(
-            action::HOSTS,
-            format!("registry:{}", self.registry),
-            details,
-        ));
+        let mut rows = self.rows();
+        self.record_added(&mut rows);
     }
 }
 
-fn place(hop: &Hop<'_>) -> String {
-    format!("{}:{}", hop.host, hop.port)
-}
-
-/// How much of one kind of data left this machine.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct KindCount {
-    pub(super) count: u64,
-    pub(super) bytes: u64,
-}
-
-impl KindCount {
-    pub(super) fn add(&mut self, count: usize, bytes: usize) {
-        self.count += count as u64;
-        self.bytes += bytes as u64;
-    }
-}
-
-/// What one job sent to the control plane, by kind. Bytes are those of the values themselves, before they are put into messages.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub(super) struct SentKinds {
-    pub(super) repository_names: KindCount,
-    pub(super) tags: KindCount,
-    pub(super) digests: KindCount,
-    pub(super) manifests: KindCount,
-    pub(super) image_facts: KindCount,
-    pub(super) coverage: KindCount,
-    pub(super) run_accounts: KindCount,
-    pub(super) probe_reports: KindCount,
-}
-
-/// The same on its way into the log.
-pub(super) struct Sent {
-    log: Arc<AuditLog>,
-    endpoint: String,
-    object: String,
-    kinds: Mutex<SentKinds>,
-    first_ms: i64,
-    clock: Arc<dyn Clock>,
-}
-
-impl Sent {
-    pub(super) fn new(
-        log: Arc<AuditLog>,
-        clock: Arc<dyn Clock>,
-        endpoint: String,
-        object: String,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            log,
-            endpoint,
-            object,
-            kinds: Mutex::default(),
-            first_ms: clock.now().as_millisecond(),
-            clock,
-        })
+impl Rows {
+    fn find(&self, host: &str, port: u16, why: Why) -> Option<usize> {
+        let mut each = self.hosts.iter();
+        each.position(|row| (&*row.host, row.port, row.why) == (host, port, why))
     }
 
-    pub(super) fn count(&self, change: impl FnOnce(&mut SentKinds)) {
-        change(&mut self.kinds.lock().unwrap_or_else(PoisonError::into_inner));
+    /// How many have a name of their own. Proxies are few, and always have one.
+    fn named(&self) -> usize {
+        let named = |row: &&HostRow| !row.host.is_empty() && row.why != Why::Proxy;
+        self.hosts.iter().filter(named).count()
     }
-}
 
-impl Drop for Sent {
-    fn drop(&mut self) {
-        let kinds = *self.kinds.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if kinds == SentKinds::default() {
-            return;
-        }
-        let details = json!({
-            "to": self.endpoint,
-            "kinds": kinds,
-            "first_ms": self.first_ms,
-            "last_ms": self.clock.now().as_millisecond(),
+    fn begin(&mut self, (host, port): (&str, u16), why: Why, proxy: Option<&ProxyUrl>, now: i64) -> usize {
+        let by = proxy.map(|proxy| {
+            let known = self.find(&proxy.host, proxy.port, Why::Proxy);
+            known.unwrap_or_else(|| self.begin((&proxy.host, proxy.port), Why::Proxy, None, now))
         });
-        self.log
-            .append(Entry::by_agent(action::SENT, self.object.clone(), details));
+        let name = if host.is_empty() {
+            "others".to_owned()
+        } else {
+            authority(host, port)
+        };
+        self.hosts.push(HostRow {
+            host: host.to_owned(),
+            port,
+            why,
+            by,
+            added: HostCount {
+                host: name,
+                purpose: why.to_string(),
+                by: proxy.map(|proxy| authority(&proxy.host, proxy.port)),
+                first_ms: now,
+                last_ms: now,
+                ..HostCount::default()
+            },
+        });
+        self.hosts.len() - 1
+    }
+}
+
+impl HostRow {
+    fn is_added(&self) -> bool {
+        self.added.requests + self.added.bytes_received + self.added.bytes_sent > 0
+    }
+
+    /// What was added; from now on it is counted anew.
+    fn take(&mut self) -> HostCount {
+        let added = self.added.clone();
+        self.added.requests = 0;
+        self.added.bytes_received = 0;
+        self.added.bytes_sent = 0;
+        self.added.first_ms = added.last_ms;
+        added
+    }
+}
+
+impl SentRow {
+    fn take(&mut self) -> SentCount {
+        let added = self.added.clone();
+        (self.added.count, self.added.bytes) = (0, 0);
+        self.added.first_ms = added.last_ms;
+        added
+    }
+}
+
+/// Host and port, as they are shown; an IPv6 address in brackets.
+pub(super) fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
     }
 }

@@ -10,7 +10,7 @@ use portolan_shared::model::SensorId;
 
 use super::entry::action;
 use super::folder::{FILES, before, path_of};
-use super::read::{AuditFile, Read};
+use super::read::{AuditFile, LINE, Read};
 
 /// Records in a row that no checkpoint covers, in a log that was always signed: the keeper signs after 100, and what waited for a full disk is
 /// at most 1,000 more.
@@ -29,6 +29,8 @@ pub struct Verified {
     pub checkpoints: u64,
     /// The last record that a checkpoint covers; 0 if there is none. What stands behind it, whoever can write the file can have written.
     pub signed: u64,
+    /// Bytes behind the last record that are no whole line: one that is being written, or that a crash has torn, which the next start removes.
+    pub unended: u64,
 }
 
 /// A log that is not what it was, or cannot be read.
@@ -113,14 +115,20 @@ impl VerifyError {
 pub fn verify_files(files: &[AuditFile], who: Option<(SensorId, &[u8])>) -> Result<Verified, VerifyError> {
     let mut verifier: Option<ChainVerifier> = None;
     let (mut first, mut checkpoints, mut signed) = (0, 0, 0);
+    let mut unended = 0;
     let mut last = None;
-    for file in files {
+    for (age, file) in (1..=files.len()).rev().zip(files) {
         let path = || file.0.clone();
         let unreadable = |source| VerifyError::Io { path: path(), source };
         let lines = file.lines().map_err(unreadable)?;
         for (number, line) in (1..).zip(lines) {
             let record = match line.map_err(unreadable)? {
                 Read::Record(record) => record,
+                // Of the current file no more than that: records stand behind it in every other case.
+                Read::Rubbish { bytes, whole: false } if age == 1 && (bytes.len() as u64) < LINE => {
+                    unended = bytes.len() as u64;
+                    continue;
+                }
                 Read::Rubbish { .. } => {
                     return Err(VerifyError::Line {
                         path: path(),
@@ -182,6 +190,7 @@ pub fn verify_files(files: &[AuditFile], who: Option<(SensorId, &[u8])>) -> Resu
             records,
             checkpoints,
             signed: if checkpoints > 0 { signed } else { 0 },
+            unended,
         }),
         Err(fault) => Err(VerifyError::Chain {
             path: last.unwrap_or_default(),

@@ -1,13 +1,16 @@
 //! Keeps the checkpoints of the tenant's audit log that the control plane sends, and takes none that does not extend the one before it.
 //!
 //! So a control plane that rewrites what it has recorded must also fool every sensor that saw the old head. A checkpoint that is refused stays
-//! on this disk as evidence, and the sensor goes on saying so until its administrator has removed that file.
+//! on this disk as evidence, and the sensor goes on saying so until its administrator accepts it ([`accept_checkpoint`](super::accept_checkpoint)),
+//! as after a control plane that was restored from a backup.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use portolan_shared::audit::{AuditHash, AuditHead, ChainOwner, SignedCheckpoint};
+use jiff::Timestamp;
+use portolan_shared::audit::{AuditHash, AuditHead, ChainOwner, Checkpoint, SignedCheckpoint};
 use portolan_shared::model::{TenantId, limits};
 use portolan_shared::process::{FileError, create_private_dir, read_bounded, write_atomically};
 use serde_json::json;
@@ -16,10 +19,14 @@ use super::entry::{Entry, Outcome};
 use super::folder::{AuditLogError, FOLDER};
 use super::log::AuditLog;
 
-const KEPT: &str = "checkpoints.jsonl";
-const REFUSED: &str = "refused-checkpoints.jsonl";
+/// A connected sensor that was shown no newer checkpoint for this long says so.
+const SILENT_AFTER: Duration = Duration::from_secs(24 * 3_600);
+/// A control plane signs every ten minutes; nothing is said of a session that is younger than this.
+const SHOWN_WITHIN: Duration = Duration::from_secs(15 * 60);
+pub(super) const KEPT: &str = "checkpoints.jsonl";
+pub(super) const REFUSED: &str = "refused-checkpoints.jsonl";
 /// Largest of the two files, in bytes: refused above. A checkpoint has about 400.
-const FILE_BYTES: u64 = 2 * 1024 * 1024;
+pub(super) const FILE_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Keeps the checkpoints of the tenant's log.
 #[derive(Debug)]
@@ -105,16 +112,51 @@ impl Witness {
         self.state().refused.back().map(|refused| refused.checkpoint.seq)
     }
 
-    /// What the administrator should know.
+    /// The newest checkpoint that is kept.
+    #[must_use]
+    pub fn newest(&self) -> Option<Checkpoint> {
+        self.state().kept.back().map(|kept| kept.checkpoint)
+    }
+
+    /// What the administrator should know, and do.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
-        self.refused().map(|seq| {
-            format!(
-                "the control plane's audit log is not what it was: its checkpoint at record {seq} was refused; the evidence is {}, \
-                 remove it when this is cleared up",
-                self.folder.join(REFUSED).display()
-            )
-        })
+        let state = self.state();
+        let Checkpoint { seq, hash, .. } = state.refused.back()?.checkpoint;
+        Some(format!(
+            "the control plane's audit log is not what it was: its checkpoint at record {seq} with hash {hash} was refused; the evidence is {}. \
+             If the control plane was restored from a backup, and `portolan audit verify` there names that hash, stop this agent and run \
+             `portolan-agent audit accept-checkpoint {hash}`; if it was cleared up otherwise, remove that file",
+            self.folder.join(REFUSED).display()
+        ))
+    }
+
+    /// What the administrator should know of a control plane that shows no checkpoints any more, to a sensor that is connected for so long and
+    /// runs for so long: one that hides its log from this sensor, or keeps none. There is something to sign each day, if it is only that this
+    /// sensor got its next certificate.
+    #[must_use]
+    pub fn silence(&self, now: Timestamp, connected: Duration, runs: Duration) -> Option<String> {
+        if connected < SHOWN_WITHIN {
+            return None;
+        }
+        match self.newest() {
+            Some(newest) => {
+                let at = Timestamp::from_millisecond(newest.at_ms).ok()?;
+                let age = Duration::try_from(now.duration_since(at)).unwrap_or_default();
+                (age > SILENT_AFTER).then(|| {
+                    format!(
+                        "the newest checkpoint of the control plane's audit log that is kept here is of {}, more than a day ago, although this \
+                         sensor is connected: whether that log was changed since, nobody but the control plane can tell",
+                        at.strftime("%Y-%m-%dT%H:%M:%SZ")
+                    )
+                })
+            }
+            None => (runs > SILENT_AFTER).then(|| {
+                "the control plane has shown no checkpoint of its audit log in more than a day: whether that log is changed, nobody but the \
+                 control plane can tell"
+                    .to_owned()
+            }),
+        }
     }
 
     /// Takes digests of the records behind `after`, and the checkpoint that they lead to once it comes.
@@ -214,13 +256,8 @@ impl Witness {
     }
 
     fn store(&self, name: &str, checkpoints: &VecDeque<SignedCheckpoint>) {
-        let lines: Result<Vec<String>, _> = checkpoints.iter().map(serde_json::to_string).collect();
-        let stored = lines.map_err(|error| error.to_string()).and_then(|lines| {
-            let text = lines.join("\n") + "\n";
-            write_atomically(&self.folder.join(name), text.as_bytes()).map_err(|error| error.to_string())
-        });
-        if let Err(error) = stored {
-            tracing::error!(error, file = name, "a checkpoint was not stored");
+        if let Err(error) = write(&self.folder.join(name), checkpoints) {
+            tracing::error!(%error, file = name, "a checkpoint was not stored");
         }
     }
 
@@ -229,8 +266,23 @@ impl Witness {
     }
 }
 
+/// One checkpoint a line.
+pub(super) fn write(path: &Path, checkpoints: &VecDeque<SignedCheckpoint>) -> Result<(), FileError> {
+    let failed = |source| FileError::Io {
+        action: "write",
+        path: path.to_owned(),
+        source,
+    };
+    let mut text = Vec::new();
+    for checkpoint in checkpoints {
+        serde_json::to_writer(&mut text, checkpoint).map_err(|error| failed(error.into()))?;
+        text.push(b'\n');
+    }
+    write_atomically(path, &text)
+}
+
 /// Lines that cannot be read are left out: the ones around them still hold.
-fn read(path: &Path) -> Result<VecDeque<SignedCheckpoint>, FileError> {
+pub(super) fn read(path: &Path) -> Result<VecDeque<SignedCheckpoint>, FileError> {
     let bytes = read_bounded(path, FILE_BYTES)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().filter(|line| !line.trim().is_empty());

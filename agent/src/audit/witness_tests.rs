@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use portolan_shared::audit::{AuditHash, AuditHead, ChainOwner, ChainRecord, Checkpoint, SignedCheckpoint};
@@ -8,10 +9,10 @@ use portolan_shared::process::{ManualClock, SeededRng};
 use super::{AuditLog, CheckpointRefused, FOLDER, Read, Witness, files_in};
 
 /// A control plane's log, of which digests are known.
-struct Plane {
-    tenant: TenantId,
+pub(super) struct Plane {
+    pub(super) tenant: TenantId,
     pair: Ed25519KeyPair,
-    digests: Vec<AuditHash>,
+    pub(super) digests: Vec<AuditHash>,
 }
 
 impl Plane {
@@ -25,7 +26,7 @@ impl Plane {
         plane
     }
 
-    fn grow(&mut self, actor: &str, records: usize) {
+    pub(super) fn grow(&mut self, actor: &str, records: usize) {
         for _ in 0..records {
             let record = ChainRecord {
                 seq: self.digests.len() as u64 + 1,
@@ -40,15 +41,15 @@ impl Plane {
         }
     }
 
-    fn head(&self) -> AuditHead {
+    pub(super) fn head(&self) -> AuditHead {
         ChainOwner::Tenant(self.tenant).genesis().after(&self.digests)
     }
 
-    fn signed(&self) -> SignedCheckpoint {
+    pub(super) fn signed(&self) -> SignedCheckpoint {
         self.signed_by(&self.pair)
     }
 
-    fn signed_by(&self, pair: &Ed25519KeyPair) -> SignedCheckpoint {
+    pub(super) fn signed_by(&self, pair: &Ed25519KeyPair) -> SignedCheckpoint {
         let owner = ChainOwner::Tenant(self.tenant);
         let checkpoint = Checkpoint::of(owner, &self.head(), jiff::Timestamp::UNIX_EPOCH);
         SignedCheckpoint {
@@ -59,14 +60,14 @@ impl Plane {
     }
 }
 
-struct Scene {
-    folder: tempfile::TempDir,
-    plane: Plane,
+pub(super) struct Scene {
+    pub(super) folder: tempfile::TempDir,
+    pub(super) plane: Plane,
 }
 
 impl Scene {
     /// A sensor that keeps the checkpoint at record 10.
-    fn new() -> (Self, Arc<Witness>) {
+    pub(super) fn new() -> (Self, Arc<Witness>) {
         let scene = Self {
             folder: tempfile::tempdir().unwrap(),
             plane: Plane::new(),
@@ -77,7 +78,7 @@ impl Scene {
         (scene, witness)
     }
 
-    fn open(&self) -> Arc<Witness> {
+    pub(super) fn open(&self) -> Arc<Witness> {
         let sensor = SensorId::random(&SeededRng::new(2));
         let clock = Arc::new(ManualClock::at_unix_seconds(0));
         let log = AuditLog::open(self.folder.path(), sensor, clock).unwrap();
@@ -161,10 +162,10 @@ fn t47_a_checkpoint_of_a_log_that_was_changed_is_refused_and_told_until_it_is_cl
         assert_eq!(scene.refusals_recorded(), 1, "once");
         drop(witness);
         let again = scene.open();
-        assert!(
-            again.warning().unwrap().contains("not what it was"),
-            "also after a restart"
-        );
+        let warning = again.warning().unwrap();
+        assert!(warning.contains("not what it was"), "also after a restart");
+        let way_out = format!("accept-checkpoint {}", scene.plane.head().hash);
+        assert!(warning.contains(&way_out), "{warning}");
         std::fs::remove_file(scene.folder.path().join(FOLDER).join("refused-checkpoints.jsonl")).unwrap();
         drop(again);
         assert!(scene.open().warning().is_none());
@@ -208,4 +209,26 @@ fn what_a_broken_session_had_brought_spoils_nothing_of_the_next_one() {
         "the next one begins at what is kept"
     );
     assert!(witness.refused().is_none());
+}
+
+#[test]
+fn a_control_plane_that_shows_no_checkpoint_for_a_day_is_told_of_while_it_is_connected() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    const DAY: Duration = Duration::from_secs(86_400);
+    let (scene, witness) = Scene::new();
+    let signed_at = jiff::Timestamp::UNIX_EPOCH;
+    let after = |age: Duration, connected| witness.silence(signed_at + age, connected, DAY * 9);
+    assert!(after(DAY, MINUTE * 15).is_none());
+    let told = after(DAY + Duration::from_millis(1), MINUTE * 15).unwrap();
+    assert!(told.contains("1970-01-01T00:00:00Z"), "{told}");
+    assert!(
+        after(DAY * 3, MINUTE * 14).is_none(),
+        "whoever was away gets one with the next round"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at_unix_seconds(0));
+    let log = AuditLog::open(folder.path(), SensorId::random(&SeededRng::new(2)), clock).unwrap();
+    let none = Witness::open(folder.path(), scene.plane.tenant, log).unwrap();
+    assert!(none.silence(signed_at, MINUTE * 15, DAY).is_none());
+    assert!(none.silence(signed_at, MINUTE * 15, DAY + MINUTE).is_some());
 }

@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::audit::{AuditCommand, OutboundArguments};
+use super::audit::AuditCommand;
 use super::egress::EgressArguments;
+use super::outbound::OutboundArguments;
 use crate::doctor::DoctorArguments;
 use crate::policy::{Allowance, CredentialPattern, HostPort};
 use crate::trial::TrialArguments;
 
 /// Reads container registries inside a private network and reports what they hold to a Portolan control plane.
 ///
-/// The agent only dials out. What it may read is decided by policy.toml on this machine and by nobody else.
+/// The agent dials out; it listens only if its administrator opens the listener for push events. What it may read is decided by policy.toml on this machine and by nobody else.
 #[derive(Parser)]
 #[command(name = "portolan-agent", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub(super) struct Cli {
@@ -22,7 +23,7 @@ pub(super) struct Cli {
     pub(super) common: Common,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 server not trusted or token not accepted (doctor: a stage failed; policy test: refused), 64 wrong usage, settings or policy, \
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 server not trusted or token not accepted (doctor: a stage failed; policy test: refused; audit verify: not what it was; audit accept-checkpoint: nothing to accept), 64 wrong usage, settings or policy, \
                           78 this sensor is revoked (do not start it again).";
 
 const ENROLL_HELP: &str = "Examples:\n  \
@@ -108,6 +109,9 @@ pub(super) enum Command {
     /// The local policy
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// The listener for push events of registries in this network
+    #[command(subcommand)]
+    Notify(NotifyCommand),
     /// What this sensor did, by its own log on this machine
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -131,6 +135,12 @@ pub(super) enum PolicyCommand {
     Test(TrialArguments),
     /// Print the policy as firewall rules: what the agent may reach, and nothing else
     Egress(EgressArguments),
+}
+
+#[derive(Subcommand)]
+pub(super) enum NotifyCommand {
+    /// Try what [notify] of the settings says (files, secrets, port), and say what each registry is to be given
+    Check,
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -6,49 +6,51 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
-use portolan_shared::model::{RegistryUrl, printable};
+use portolan_shared::model::printable;
 use portolan_shared::process::{Clock as _, SystemClock};
 use serde_json::json;
 
+use super::accept::{AcceptArguments, accept};
 use super::arguments::Output;
 use super::exit::{DONE, FAILED, Failed, REFUSED, USAGE, say};
-use crate::audit::{AuditFile, FOLDER, Read, VerifyError, files_in, outbound, verify_files};
+use crate::audit::{AuditFile, FOLDER, Read, VerifyError, files_in, verify_files};
 use crate::keyring::{Enrolment, Keyring, StateDir};
-use crate::policy::Policy;
 use crate::settings::Settings;
 
 /// Longest text of one field on a terminal, in bytes; it is cut above.
 const FIELD: usize = 4_096;
 
+const VERIFY_HELP: &str = "Examples:\n  \
+    portolan-agent audit verify\n  \
+    portolan-agent audit verify copy/audit.1.jsonl copy/audit.jsonl\n\n\
+    Exit codes: 0 every record is what it was, 1 a file cannot be read, 2 a record is not what it\n\
+    was, 64 wrong usage or no log.\n\n\
+    A last line without an end is no fault: it is being written while the agent runs, or a crash\n\
+    has torn it and the next start removes it.";
+
 /// What can be done with the log.
 #[derive(Subcommand)]
 pub(super) enum AuditCommand {
     /// Recompute the log, and name the first record that is not what it was; exits 2 if there is one
+    #[command(after_help = VERIFY_HELP)]
     Verify {
         /// Files of the log, oldest first [default: those in the data directory]
         files: Vec<PathBuf>,
     },
     /// Show what this sensor did, oldest first
     Show(ShowArguments),
+    /// Take a refused checkpoint of the control plane's audit log for the true one, as after a restore of the control plane
+    AcceptCheckpoint(AcceptArguments),
 }
 
 #[derive(Args)]
 pub(super) struct ShowArguments {
     /// Only from this time on: a time such as 2027-01-15T08:00:00Z, or how long ago, such as 90m, 24h or 7d
     #[arg(long, value_name = "TIME", value_parser = since)]
-    since: Option<Since>,
+    pub(super) since: Option<Since>,
     /// How to show it
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
-    output: Output,
-}
-
-#[derive(Args)]
-pub(super) struct OutboundArguments {
-    #[command(flatten)]
-    show: ShowArguments,
-    /// Say what the next sync would send, by the policy as it is now
-    #[arg(long, conflicts_with = "since")]
-    next: bool,
+    pub(super) output: Output,
 }
 
 /// From when on.
@@ -59,7 +61,7 @@ pub(super) enum Since {
 }
 
 impl Since {
-    fn at(self, now: Timestamp) -> Timestamp {
+    pub(super) fn at(self, now: Timestamp) -> Timestamp {
         match self {
             Self::Time(time) => time,
             Self::Ago(ago) => now.saturating_sub(ago).unwrap_or(Timestamp::MIN),
@@ -92,6 +94,7 @@ pub(super) fn audit(command: AuditCommand, settings: &Settings) -> Result<u8, Fa
     match command {
         AuditCommand::Verify { files } => verify(files, settings),
         AuditCommand::Show(arguments) => show(&arguments, settings),
+        AuditCommand::AcceptCheckpoint(arguments) => accept(&arguments, settings),
     }
 }
 
@@ -127,6 +130,13 @@ fn verify(files: Vec<PathBuf>, settings: &Settings) -> Result<u8, Failed> {
                  Signed up to record {}: what stands behind it can be verified once it is signed too.",
                 verified.first, verified.head.seq, verified.checkpoints, verified.head.hash, verified.signed
             ))?;
+            if verified.unended > 0 {
+                say(&format!(
+                    "Behind it {} bytes of a line without an end: it is still being written; or, if no agent runs here, a crash has torn it, and \
+                     the next start removes it and records that.",
+                    verified.unended
+                ))?;
+            }
             if who.is_none() {
                 say(
                     "Whose log it is was not verified: checkpoints were taken as signed by the keys that they name.",
@@ -169,6 +179,8 @@ fn show(arguments: &ShowArguments, settings: &Settings) -> Result<u8, Failed> {
                     let texts = texts.map(|text| printable(text, FIELD)).join(" ");
                     format!("{} {} {texts}", record.seq, at.strftime("%Y-%m-%d %H:%M:%SZ"))
                 }
+                // Still being written, or torn by a crash.
+                (Read::Rubbish { whole: false, .. }, _) => continue,
                 (Read::Rubbish { bytes, .. }, Output::Json) => {
                     json!({"unreadable_bytes": bytes.len()}).to_string()
                 }
@@ -188,70 +200,6 @@ fn show(arguments: &ShowArguments, settings: &Settings) -> Result<u8, Failed> {
     Ok(DONE)
 }
 
-pub(super) fn show_outbound(arguments: &OutboundArguments, settings: &Settings) -> Result<u8, Failed> {
-    let files = log_files(settings)?;
-    let since = arguments.show.since.map(|since| since.at(SystemClock.now()));
-    let account = outbound(&files, since).map_err(|error| unreadable(&settings.data_dir, &error))?;
-    if arguments.next {
-        let policy = Policy::load(&settings.policy).map_err(|error| Failed::because(USAGE, &error))?;
-        let lines = next(&account.registries, &policy);
-        match arguments.show.output {
-            Output::Text => say(&lines.join("\n"))?,
-            Output::Json => say(&json!({"next": lines}).to_string())?,
-        }
-        return Ok(DONE);
-    }
-    match arguments.show.output {
-        Output::Text => say(account.to_string().trim_end())?,
-        Output::Json => {
-            let text =
-                serde_json::to_string_pretty(&account).map_err(|error| Failed::because(FAILED, &error))?;
-            say(&text)?;
-        }
-    }
-    Ok(DONE)
-}
-
-/// What a sync of these registries would send, in words.
-fn next(registries: &[String], policy: &Policy) -> Vec<String> {
-    let mut lines = Vec::new();
-    if registries.is_empty() {
-        lines.push("No job has contacted a registry yet; what a sync would send is the same for every registry that the policy allows:".to_owned());
-    }
-    for registry in registries {
-        let url = ["https://", "http://"]
-            .into_iter()
-            .filter_map(|scheme| format!("{scheme}{registry}").parse::<RegistryUrl>().ok())
-            .find(|url| policy.allows_registry(url).is_ok());
-        lines.push(
-            match url
-                .as_ref()
-                .map(|url| (policy.allows_registry(url), policy.repositories(url)))
-            {
-                Some((Ok(rule), Ok(patterns))) if !patterns.as_slice().is_empty() => {
-                    format!(
-                        "{registry}: allowed by {rule}, repositories {}",
-                        patterns.as_slice().join(", ")
-                    )
-                }
-                Some((Ok(rule), _)) => {
-                    format!("{registry}: allowed by {rule}, every repository that the credential can list")
-                }
-                _ => format!("{registry}: nothing; the policy does not allow it now"),
-            },
-        );
-    }
-    let withheld: Vec<String> = policy.withheld().iter().map(ToString::to_string).collect();
-    lines.push("Sent: names of repositories; tags with digest, size and time; manifests as the registry serves them; facts of image configs; what could not be seen, and why.".to_owned());
-    lines.push("Never sent: credentials, layers, values of environment variables of images, answers of registries as they are.".to_owned());
-    lines.push(if withheld.is_empty() {
-        "Withheld by the policy: no image fact.".to_owned()
-    } else {
-        format!("Withheld by the policy, of image facts: {}.", withheld.join(", "))
-    });
-    lines
-}
-
 fn log_files(settings: &Settings) -> Result<Vec<AuditFile>, Failed> {
     let files = files_in(&settings.data_dir.join(FOLDER));
     if files.is_empty() {
@@ -264,7 +212,7 @@ fn log_files(settings: &Settings) -> Result<Vec<AuditFile>, Failed> {
     Ok(files)
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Failed {
+pub(super) fn unreadable(path: &Path, error: &io::Error) -> Failed {
     Failed(FAILED, format!("cannot read {}: {error}", path.display()))
 }
 
@@ -281,24 +229,6 @@ mod tests {
         assert_eq!(at("2027-01-15T07:00:00Z"), Ok(1_800_000_000 - 3_600));
         for wrong in ["", "d", "-1h", "1y", "yesterday", "1\u{fc}"] {
             assert!(since(wrong).is_err(), "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn the_next_sync_is_told_by_the_policy_in_force() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("policy.toml");
-        let text = "version = 1\n[[allow]]\nhost = \"r.example.com\"\nrepositories = [\"acme/*\"]\n[upload]\nwithhold = [\"labels\"]\n";
-        std::fs::write(&path, text).unwrap();
-        let policy = Policy::load(&path).unwrap();
-        let registries = ["r.example.com:443".to_owned(), "other.example.com:443".to_owned()];
-        let told = next(&registries, &policy).join("\n");
-        for part in [
-            "acme/*",
-            "other.example.com:443: nothing",
-            "of image facts: labels.",
-        ] {
-            assert!(told.contains(part), "{part:?} is missing in\n{told}");
         }
     }
 }

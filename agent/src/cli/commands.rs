@@ -6,6 +6,7 @@ use std::sync::Arc;
 use portolan_shared::process::{Clock as _, Shutdown, SystemClock, SystemRng, Tasks};
 
 use super::arguments::Output;
+use super::egress::doors;
 use super::exit::{DONE, FAILED, Failed, REFUSED, REVOKED, USAGE, keyring_code, say};
 use crate::doctor::{DoctorArguments, DoctorError, Style, examine};
 use crate::settings::{Environment, Settings};
@@ -25,7 +26,10 @@ pub(super) async fn run_agent(settings: Settings, environment: Environment) -> R
         let code = match &error {
             AgentError::Keyring(error) => keyring_code(error),
             AgentError::Policy(_) => USAGE,
-            AgentError::Uplink(_) | AgentError::Audit(_) | AgentError::Listen { .. } => FAILED,
+            AgentError::Uplink(_)
+            | AgentError::Audit(_)
+            | AgentError::Listen { .. }
+            | AgentError::Notify(_) => FAILED,
         };
         Failed::because(code, &error)
     })?;
@@ -66,7 +70,18 @@ pub(super) async fn doctor(
     environment: &Environment,
 ) -> Result<u8, Failed> {
     let style = Style::of_output(environment);
-    match examine(arguments, settings, environment, io::stdin(), io::stdout(), style).await {
+    let doors = doors(settings);
+    match examine(
+        arguments,
+        settings,
+        environment,
+        io::stdin(),
+        io::stdout(),
+        style,
+        doors,
+    )
+    .await
+    {
         Ok(true) => Ok(DONE),
         Ok(false) => Ok(REFUSED),
         Err(error @ DoctorError::Consultation(_)) => Err(Failed::because(USAGE, &error)),

@@ -8,8 +8,9 @@ use clap::Args;
 use portolan_shared::process::read_bounded;
 
 use super::exit::{DONE, FAILED, Failed, USAGE, keyring_code, say};
+use super::notify::incoming;
 use crate::keyring::{Enrolment, Keyring, StateDir};
-use crate::policy::{EgressFormat, HostPattern, HostPort, Needed, Policy, ResolvedHosts};
+use crate::policy::{ControlPlaneDoors, EgressFormat, HostPattern, HostPort, Needed, Policy, ResolvedHosts};
 use crate::settings::Settings;
 use crate::uplink::Endpoint;
 
@@ -27,7 +28,9 @@ Names are resolved now; addresses change. Generate the rules again when a host m
 written as they are. The control plane, proxies and name servers are always included.
 
 A wildcard whose addresses may be public opens every address. The nftables rules still refuse link-local addresses and metadata services;
-the systemd form cannot (an IPAddressAllow wins over every IPAddressDeny), and says so in a note.")]
+the systemd form cannot (an IPAddressAllow wins over every IPAddressDeny), and says so in a note.
+
+The systemd form holds for what comes in as well: it lets in from where registries may notify, by [notify] of the settings.")]
 pub(super) struct EgressArguments {
     /// Which policy [default: the one that `run` would use]
     file: Option<PathBuf>,
@@ -75,6 +78,9 @@ pub(super) async fn egress(arguments: &EgressArguments, settings: &Settings) -> 
         .egress(&needed, &resolved, &settings.registry_proxy)
         .render(arguments.format, &arguments.user);
     say(rules.trim_end())?;
+    if let (EgressFormat::Systemd, Some(notify)) = (arguments.format, &settings.notify) {
+        say(incoming(notify).trim_end())?;
+    }
     Ok(DONE)
 }
 
@@ -114,20 +120,32 @@ fn control_plane(arguments: &EgressArguments, settings: &Settings) -> Result<Vec
     if !places.is_empty() {
         return Ok(places);
     }
-    let enrolment = Keyring::enrolment_in(&StateDir::for_looking(&settings.data_dir))
-        .map_err(|error| Failed::because(keyring_code(&error), &error))?;
-    let Some(Enrolment::Enrolled(enrolled)) = enrolment else {
-        return Err(Failed(
+    enrolled_with(settings)?.ok_or_else(|| {
+        Failed(
             USAGE,
             "this machine is not enrolled, so nothing is known of its control plane: name it by --control-plane HOST[:PORT]"
                 .to_owned(),
-        ));
+        )
+    })
+}
+
+/// Hosts and ports of the control plane that this machine is enrolled with.
+pub(super) fn enrolled_with(settings: &Settings) -> Result<Option<Vec<(String, u16)>>, Failed> {
+    let enrolment = Keyring::enrolment_in(&StateDir::for_looking(&settings.data_dir))
+        .map_err(|error| Failed::because(keyring_code(&error), &error))?;
+    let Some(Enrolment::Enrolled(enrolled)) = enrolment else {
+        return Ok(None);
     };
-    let endpoints = enrolled
-        .endpoints
-        .iter()
-        .filter_map(|text| text.parse::<Endpoint>().ok());
-    Ok(endpoints.map(|endpoint| (endpoint.host, endpoint.port)).collect())
+    Ok(Some(Endpoint::places(&enrolled.endpoints)))
+}
+
+/// Where the control plane listens that this machine is enrolled with; nowhere, with a word about it, if its state may not be read by whoever asks.
+pub(super) fn doors(settings: &Settings) -> ControlPlaneDoors {
+    let places = enrolled_with(settings).unwrap_or_else(|Failed(_, why)| {
+        tracing::warn!(%why, "this machine's control plane is not known, and not judged");
+        None
+    });
+    ControlPlaneDoors::new(places.into_iter().flatten())
 }
 
 /// The name servers of a resolv.conf; this machine where it lists none.

@@ -8,7 +8,8 @@ use crate::keyring::KeyringError;
 pub const DONE: u8 = 0;
 /// Failed; trying again may help.
 pub const FAILED: u8 = 1;
-/// The other side is not trusted, or does not accept the token; of the doctor: a stage failed; of `policy test`: refused.
+/// The other side is not trusted, or does not accept the token; of the doctor: a stage failed; of `policy test`: refused; of
+/// `audit verify`: a record is not what it was; of `audit accept-checkpoint`: there is nothing to accept.
 pub const REFUSED: u8 = 2;
 /// Wrong usage, settings or policy.
 pub const USAGE: u8 = 64;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use portolan_shared::process::{Clock as _, ProxyRules, SystemClock};
 
+use super::egress::doors;
 use super::exit::{DONE, FAILED, Failed, REFUSED, USAGE, say};
 use crate::policy::{Policy, exposure};
 use crate::settings::Settings;
@@ -25,7 +26,9 @@ pub(super) async fn test_policy(arguments: &TrialArguments, settings: &Settings)
     let usage = |error: &dyn std::error::Error| Failed::because(USAGE, error);
     let policy = Policy::load(&settings.policy).map_err(|error| usage(&error))?;
     let request = Request::of(arguments).map_err(|error| usage(&error))?;
-    let verdict = judge(&policy, &request, &settings.registry_proxy, SystemClock.now()).await;
+    let doors = doors(settings);
+    let proxies = &settings.registry_proxy;
+    let verdict = judge(&policy, &request, proxies, doors, SystemClock.now()).await;
     let text = if arguments.is_json() {
         serde_json::to_string_pretty(&verdict).map_err(|error| Failed::because(FAILED, &error))?
     } else {

@@ -5,12 +5,14 @@ use std::io::{self, Write as _};
 use clap::{CommandFactory as _, Parser as _};
 use portolan_shared::process::start_logging;
 
-use super::arguments::{Cli, Command, PolicyCommand};
-use super::audit::{audit, show_outbound};
+use super::arguments::{Cli, Command, NotifyCommand, PolicyCommand};
+use super::audit::audit;
 use super::commands::{doctor, run_agent, show_status};
 use super::egress::egress;
 use super::enroll::{enroll, read_token};
 use super::exit::{DONE, FAILED, Failed, USAGE};
+use super::notify::check_notify;
+use super::outbound::show_outbound;
 use super::policy::{check_policy, test_policy};
 use crate::policy::Allowed;
 use crate::settings::{Environment, Flags, Settings};
@@ -80,6 +82,7 @@ fn dispatch(cli: Cli, environment: &Environment) -> Result<u8, Failed> {
         }
         Command::Policy(PolicyCommand::Test(arguments)) => block_on(test_policy(&arguments, &settings))?,
         Command::Policy(PolicyCommand::Egress(arguments)) => block_on(egress(&arguments, &settings))?,
+        Command::Notify(NotifyCommand::Check) => block_on(check_notify(&settings))?,
         Command::Audit(command) => audit(command, &settings),
         Command::ShowOutbound(arguments) => show_outbound(&arguments, &settings),
         // Answered above, before settings were read.

@@ -33,6 +33,7 @@ fn usage_and_settings_are_told_apart_from_failures() {
         "a password of nobody"
     );
     assert_eq!(exit(&["run", "--health-listen", "0.0.0.0:1"]), USAGE);
+    assert_eq!(exit(&["notify", "check"]), USAGE, "nothing to check");
 }
 
 #[test]

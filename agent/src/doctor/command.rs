@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::arguments::{DoctorArguments, Form};
 use super::consultation::{ConsultationError, Tools, prepare};
 use super::screen::{Screen, Style};
+use crate::policy::ControlPlaneDoors;
 use crate::settings::{Environment, Settings};
 
 /// No diagnosis came about, or could not be shown.
@@ -29,7 +30,8 @@ pub enum DoctorError {
     Json(#[from] serde_json::Error),
 }
 
-/// Examines a registry, shows the diagnosis on `output`, and tells whether everything that was tried works. A password is read from `input`.
+/// Examines a registry, shows the diagnosis on `output`, and tells whether everything that was tried works. A password is read from `input`. `control_plane` is
+/// that of this machine, if it is a sensor: it is never contacted.
 pub async fn examine(
     arguments: &DoctorArguments,
     settings: &Settings,
@@ -37,6 +39,7 @@ pub async fn examine(
     input: impl Read,
     mut output: impl Write + Send,
     style: Style,
+    control_plane: ControlPlaneDoors,
 ) -> Result<bool, DoctorError> {
     let tools = Tools {
         settings,
@@ -45,6 +48,7 @@ pub async fn examine(
         certs_dir: Some(PathBuf::from(RegistryTrust::CERTS_DIR)),
         clock: Arc::new(SystemClock),
         rng: Arc::new(SystemRng),
+        control_plane: Arc::new(control_plane),
     };
     let (access, question) = prepare(arguments, input, tools)?;
     if arguments.output == Form::Json {

@@ -17,7 +17,7 @@ use portolan_shared::tls::{RegistryTrust, SystemRoots, TrustError};
 use super::arguments::DoctorArguments;
 use super::gate::PolicyGate;
 use crate::jobs::Passage;
-use crate::policy::{Policy, PolicyError};
+use crate::policy::{ControlPlaneDoors, Policy, PolicyError};
 use crate::settings::{Environment, Settings};
 
 /// A password on standard input, in bytes: refused above.
@@ -67,6 +67,7 @@ pub(super) struct Tools<'a> {
     pub(super) certs_dir: Option<PathBuf>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) rng: Arc<dyn Rng>,
+    pub(super) control_plane: Arc<ControlPlaneDoors>,
 }
 
 /// Everything that an examination needs. Nothing has been contacted.
@@ -127,7 +128,7 @@ pub(super) fn prepare(
             allowed = policy.repositories(&url).cloned().unwrap_or_default();
             access.gate = Arc::new(PolicyGate {
                 policy,
-                passage: Passage::new(url, access.proxy.clone()),
+                passage: Passage::new(url, access.proxy.clone()).never_to(tools.control_plane),
             });
         }
         known

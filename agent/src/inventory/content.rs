@@ -10,7 +10,7 @@ use portolan_shared::model::manifest::{ChildRole, Manifest};
 use portolan_shared::model::{ContentKind, Digest, FindingCode, TagObservation, limits};
 
 use super::below::{self, Below};
-use super::known::{Claim, Known, Standing};
+use super::known::{Claim, Known, Spot, Standing};
 use super::pace::PIECE;
 use super::place::Place;
 use super::pool::{Held, Work};
@@ -39,6 +39,13 @@ impl Branch {
         beside: false,
         referrer: false,
     };
+
+    fn spot(self, place: &Place) -> Spot {
+        Spot {
+            repository: place.number,
+            depth: self.depth,
+        }
+    }
 
     fn child(self) -> Self {
         Self {
@@ -99,7 +106,8 @@ impl Run<'_> {
             let unknown: Vec<Below> = below
                 .into_iter()
                 .filter(|below| {
-                    self.manifests.standing(&below.named.digest, place.number) != Some(Standing::Whole)
+                    let standing = self.manifests.standing(&below.named.digest, branch.spot(place));
+                    standing != Some(Standing::Whole)
                 })
                 .collect();
             let digests = unknown.iter().map(|below| below.named.digest.clone()).collect();
@@ -146,17 +154,20 @@ impl Run<'_> {
             return Standing::Short;
         }
         if wanted.branch.depth > limits::INDEX_DEPTH {
-            // How deep it lies depends on who names it: elsewhere it may be read.
-            return self
-                .give_up(place, wanted, FindingCode::ManifestTooDeep, true)
+            // How deep it lies depends on who names it: elsewhere it may be read, and whoever names it here is not all that it could be.
+            self.give_up(place, wanted, FindingCode::ManifestTooDeep, true)
                 .await;
+            return Standing::Deep;
         }
         loop {
             let (held, work) = self
                 .pool
                 .hold(weight(wanted.named.size), wanted.branch.depth)
                 .await;
-            match self.manifests.claim(&wanted.named.digest, place.number) {
+            match self
+                .manifests
+                .claim(&wanted.named.digest, wanted.branch.spot(place))
+            {
                 Claim::Done(standing) => return standing,
                 Claim::Taken(_) if wanted.branch.beside => return Standing::Later,
                 Claim::Taken(done) => {
@@ -169,7 +180,7 @@ impl Run<'_> {
                     match fetched {
                         Fetched::Everywhere(Standing::Whole) => claimed.held(),
                         Fetched::Everywhere(standing) | Fetched::Here(standing) => {
-                            claimed.tried(place.number, standing);
+                            claimed.tried(standing);
                         }
                     }
                     return fetched.standing();
@@ -225,11 +236,15 @@ impl Run<'_> {
             // What is missing below it was not looked for: nothing is to be recorded of it.
             return Fetched::Here(Standing::Short);
         }
+        if standing == Standing::Deep && wanted.branch.depth == 0 {
+            // Nobody reads more of it than somebody who begins with it.
+            standing = Standing::Whole;
+        }
         let item = ContentItem::Manifest {
             digest: digest.clone(),
             served_as: served.media_type,
             bytes: served.bytes,
-            incomplete: standing == Standing::Short,
+            incomplete: standing != Standing::Whole,
         };
         self.puts.push(item, Some(held)).await;
         Fetched::Everywhere(standing)
@@ -273,7 +288,11 @@ impl Run<'_> {
             .filter(|named| named.digest != *subject)
             .map(Below::manifest)
             .collect();
-        self.fetch_below(place, below, branch).await
+        match self.fetch_below(place, below, branch).await {
+            // A referrer is no part of its subject: only what could not be read is looked for again.
+            Standing::Deep => Standing::Whole,
+            standing => standing,
+        }
     }
 
     async fn not_served(&self, place: &Place, wanted: &Wanted, error: &SourceError) -> Fetched {

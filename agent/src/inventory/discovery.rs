@@ -1,18 +1,27 @@
 //! Which repositories there are, and which of them are wanted.
 
+use std::collections::BTreeMap;
+
 use portolan_registry::Wanted;
 use portolan_shared::model::{
-    DiscoveryMethod, DiscoveryStep, Finding, FindingCode, RepositoryName, RepositoryOutcome, limits,
+    DiscoveryMethod, DiscoveryStep, Finding, FindingCode, RepositoryName, RepositoryOutcome,
+    RepositoryPatterns, Scope, TagName, TagReference, limits,
 };
 
-use super::source::{Discovering, FoundPage};
+use super::repository::Found;
+use super::source::{Discovering, FoundPage, Origin};
 use super::upload::UploadError;
 use super::walk::Run;
 
 /// Finds repositories page by page, so that reading them can begin at once and memory does not grow with their number.
 pub(super) struct Discovery<'s> {
     wanted: &'s Wanted,
-    search: Box<dyn Discovering + 's>,
+    /// None if single tags are all that is wanted: then there is nothing to be found.
+    search: Option<Box<dyn Discovering + 's>>,
+    /// Tags that were named, by repository, until they have been given.
+    named: BTreeMap<RepositoryName, Vec<TagName>>,
+    /// How many repositories that were.
+    named_repositories: u64,
     /// Why it ended before its end.
     broken: Option<Finding>,
 }
@@ -26,20 +35,47 @@ pub(super) struct Discovered {
 }
 
 impl<'s> Discovery<'s> {
-    pub(super) fn begin(run: &Run<'s>, wanted: &'s Wanted) -> Self {
+    pub(super) fn begin(run: &Run<'s>, wanted: &'s Wanted, scope: &Scope) -> Self {
+        let mut named: BTreeMap<RepositoryName, Vec<TagName>> = BTreeMap::new();
+        for TagReference { repository, tag } in &scope.references {
+            named.entry(repository.clone()).or_default().push(tag.clone());
+        }
+        let is_search = named.is_empty() || !scope.repositories.is_empty();
         Self {
-            search: run.reader.source.repositories(wanted),
+            search: is_search.then(|| run.reader.source.repositories(wanted)),
             wanted,
+            named_repositories: named.len() as u64,
+            named,
             broken: None,
         }
     }
 
-    /// The next repositories that are wanted and not committed yet; `None` at the end.
-    pub(super) async fn next(&mut self, run: &Run<'_>) -> Result<Option<FoundPage>, UploadError> {
-        if self.broken.is_some() {
-            return Ok(None);
+    /// Whether anything is to be found: more than single tags is wanted.
+    pub(super) fn is_search(&self) -> bool {
+        self.search.is_some()
+    }
+
+    /// The next repositories that are wanted and not committed yet; `None` at the end. First those of which only tags are wanted: somebody
+    /// has just pushed them.
+    pub(super) async fn next(&mut self, run: &Run<'_>) -> Result<Option<Vec<Found>>, UploadError> {
+        let mut named = std::mem::take(&mut self.named);
+        if !named.is_empty() {
+            let names = named.keys().cloned().collect();
+            let left = sift(run, &self.wanted.patterns, names).await?;
+            let found = left.into_iter().filter_map(|name| {
+                let (name, only) = named.remove_entry(&name)?;
+                Some(Found {
+                    name,
+                    origin: Origin::Named,
+                    only,
+                })
+            });
+            return Ok(Some(found.collect()));
         }
-        let mut page = match run.reader.during(self.search.next()).await {
+        let Some(search) = self.search.as_mut().filter(|_| self.broken.is_none()) else {
+            return Ok(None);
+        };
+        let FoundPage { names, origin } = match run.reader.during(search.next()).await {
             Ok(Some(page)) => page,
             Ok(None) => return Ok(None),
             Err(error) => {
@@ -47,21 +83,21 @@ impl<'s> Discovery<'s> {
                 return Ok(None);
             }
         };
-        let found = page.names.len();
-        // Also of names that somebody gave: a run for some repositories never widens what the patterns allow.
-        let (wanted, left_out) = page
-            .names
-            .into_iter()
-            .partition(|name| self.wanted.patterns.matches(name));
-        run.tally.found(found, left_out).await?;
-        page.names = permitted(run, wanted).await?;
-        page.names = pending(run, page.names).await?;
-        Ok(Some(page))
+        let left = sift(run, &self.wanted.patterns, names).await?;
+        let found = left.into_iter().map(|name| Found {
+            name,
+            origin,
+            only: Vec::new(),
+        });
+        Ok(Some(found.collect()))
     }
 
     /// What came of it, once it is over.
     pub(super) fn into_outcome(self, run: &Run<'_>) -> Discovered {
-        let mut steps = self.search.steps();
+        let mut steps = self
+            .search
+            .as_ref()
+            .map_or_else(Vec::new, |search| search.steps());
         if let Some(broken) = &self.broken {
             if steps.is_empty() {
                 steps.push(not_begun(self.wanted));
@@ -70,10 +106,25 @@ impl<'s> Discovery<'s> {
                 last.finding.get_or_insert_with(|| broken.clone());
             }
         }
+        if self.named_repositories > 0 {
+            match steps
+                .iter_mut()
+                .find(|step| step.method == DiscoveryMethod::Explicit)
+            {
+                Some(step) => step.found += self.named_repositories,
+                None => steps.push(DiscoveryStep {
+                    method: DiscoveryMethod::Explicit,
+                    found: self.named_repositories,
+                    complete: true,
+                    finding: None,
+                }),
+            }
+        }
         let (found, filtered) = run.tally.repositories();
         if found > 0
             && found == filtered
             && self.wanted.names.is_empty()
+            && self.named_repositories == 0
             && let Some(last) = steps.last_mut()
         {
             last.finding.get_or_insert_with(|| {
@@ -82,7 +133,7 @@ impl<'s> Discovery<'s> {
             });
         }
         Discovered {
-            complete: self.broken.is_none() && self.search.is_complete(),
+            complete: self.broken.is_none() && self.search.is_none_or(|search| search.is_complete()),
             steps,
         }
     }
@@ -120,6 +171,20 @@ pub(super) fn most_telling<'f>(findings: impl Iterator<Item = &'f Finding>) -> O
         Some(best) if rank(best) >= rank(finding) => Some(best),
         _ => Some(finding),
     })
+}
+
+/// Of names that were found, those that are wanted, allowed, and not committed yet.
+async fn sift(
+    run: &Run<'_>,
+    patterns: &RepositoryPatterns,
+    names: Vec<RepositoryName>,
+) -> Result<Vec<RepositoryName>, UploadError> {
+    let found = names.len();
+    // Also of names that somebody gave: a run for some repositories never widens what the patterns allow.
+    let (wanted, left_out) = names.into_iter().partition(|name| patterns.matches(name));
+    run.tally.found(found, left_out).await?;
+    let wanted = permitted(run, wanted).await?;
+    pending(run, wanted).await
 }
 
 /// Leaves out what this machine's administrator does not allow, and says so of each.

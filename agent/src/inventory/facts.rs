@@ -4,7 +4,7 @@ use portolan_shared::model::manifest::{Descriptor, ImageFacts};
 use portolan_shared::model::{ContentKind, Finding, FindingCode, limits};
 
 use super::content::{OVERHEAD, ask};
-use super::known::{Claim, Standing};
+use super::known::{Claim, Spot, Standing};
 use super::place::Place;
 use super::pool::{Held, Work};
 use super::source::Failure;
@@ -18,13 +18,17 @@ impl Run<'_> {
         if wanted != [true] {
             return Standing::Whole;
         }
+        let spot = Spot {
+            repository: place.number,
+            depth,
+        };
         loop {
             let size = usize::try_from(config.size).unwrap_or(usize::MAX);
             let (held, work) = self
                 .pool
                 .hold(size.min(limits::CONFIG_BYTES) + OVERHEAD, depth)
                 .await;
-            match self.configs.claim(&config.digest, place.number) {
+            match self.configs.claim(&config.digest, spot) {
                 Claim::Done(standing) => return standing,
                 Claim::Taken(done) => {
                     drop((held, work));
@@ -38,7 +42,7 @@ impl Run<'_> {
                             Standing::Whole
                         }
                         Err(standing) => {
-                            claimed.tried(place.number, standing);
+                            claimed.tried(standing);
                             standing
                         }
                     };

@@ -11,6 +11,8 @@ use tokio::sync::oneshot;
 pub(super) enum Standing {
     /// All of it.
     Whole,
+    /// All that is read from the depth at which it was met. Something lies deeper, and is read when it is met nearer to a tag.
+    Deep,
     /// Something could not be read, and may be another time.
     Short,
     /// Something is being worked on by somebody who must not be waited for. Never remembered.
@@ -42,11 +44,37 @@ struct State {
     old: HashSet<Key>,
     /// Being worked on, and who waits for it.
     claimed: HashMap<Key, Vec<oneshot::Sender<()>>>,
-    /// Tried in vain, or with a result that holds for one repository only: which repository, and what came of it.
-    tried: HashMap<Key, (u64, Standing)>,
+    /// Tried in vain, or with a result that does not hold everywhere.
+    tried: HashMap<Key, Tried>,
 }
 
-/// What is known of a digest, from the point of view of one repository.
+/// A result, and for whom it holds.
+#[derive(Clone, Copy)]
+struct Tried {
+    standing: Standing,
+    spot: Spot,
+}
+
+/// From where a digest is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spot {
+    /// Number of the repository in this run.
+    pub(super) repository: u64,
+    /// Levels below a tag.
+    pub(super) depth: usize,
+}
+
+impl Tried {
+    fn holds_at(self, spot: Spot) -> bool {
+        match self.standing {
+            // Content is the same everywhere, and from further down no more of it is read.
+            Standing::Deep => self.spot.depth <= spot.depth,
+            Standing::Whole | Standing::Short | Standing::Later => self.spot.repository == spot.repository,
+        }
+    }
+}
+
+/// What is known of a digest, as seen from one spot.
 pub(super) enum Claim<'k> {
     /// Nothing; the caller is to work on it.
     Mine(Claimed<'k>),
@@ -60,6 +88,7 @@ pub(super) enum Claim<'k> {
 pub(super) struct Claimed<'k> {
     known: &'k Known,
     key: Key,
+    spot: Spot,
 }
 
 impl Known {
@@ -81,15 +110,15 @@ impl Known {
     }
 
     /// What came of a digest, unless somebody has to work on it first.
-    pub(super) fn standing(&self, digest: &Digest, repository: u64) -> Option<Standing> {
-        self.state().standing(&key(digest), repository)
+    pub(super) fn standing(&self, digest: &Digest, spot: Spot) -> Option<Standing> {
+        self.state().standing(&key(digest), spot)
     }
 
-    /// Claims a digest for a repository.
-    pub(super) fn claim(&self, digest: &Digest, repository: u64) -> Claim<'_> {
+    /// Claims a digest.
+    pub(super) fn claim(&self, digest: &Digest, spot: Spot) -> Claim<'_> {
         let key = key(digest);
         let mut state = self.state();
-        if let Some(standing) = state.standing(&key, repository) {
+        if let Some(standing) = state.standing(&key, spot) {
             return Claim::Done(standing);
         }
         if let Some(waiting) = state.claimed.get_mut(&key) {
@@ -98,19 +127,23 @@ impl Known {
             return Claim::Taken(when_done);
         }
         state.claimed.insert(key, Vec::new());
-        Claim::Mine(Claimed { known: self, key })
+        Claim::Mine(Claimed {
+            known: self,
+            key,
+            spot,
+        })
     }
 }
 
 impl State {
-    fn standing(&self, key: &Key, repository: u64) -> Option<Standing> {
+    fn standing(&self, key: &Key, spot: Spot) -> Option<Standing> {
         if self.young.contains(key) || self.old.contains(key) {
             return Some(Standing::Whole);
         }
         self.tried
             .get(key)
-            .filter(|(tried_in, _)| *tried_in == repository)
-            .map(|(_, standing)| *standing)
+            .filter(|tried| tried.holds_at(spot))
+            .map(|tried| tried.standing)
     }
 
     fn hold(&mut self, key: Key, bound: usize) {
@@ -127,8 +160,8 @@ impl Claimed<'_> {
         self.known.state().hold(self.key, self.known.bound);
     }
 
-    /// Something about it could not be had by way of this repository. By way of another one it may be.
-    pub(super) fn tried(self, repository: u64, standing: Standing) {
+    /// Something about it could not be had from this spot. From another one it may be.
+    pub(super) fn tried(self, standing: Standing) {
         if standing == Standing::Later {
             return;
         }
@@ -137,7 +170,8 @@ impl Claimed<'_> {
             // Forgetting costs a request or two.
             state.tried.clear();
         }
-        state.tried.insert(self.key, (repository, standing));
+        let spot = self.spot;
+        state.tried.insert(self.key, Tried { standing, spot });
     }
 }
 
@@ -159,26 +193,52 @@ mod tests {
         Digest::sha256_of(&n.to_le_bytes())
     }
 
+    /// At the top of a repository.
+    fn top(repository: u64) -> Spot {
+        Spot { repository, depth: 0 }
+    }
+
+    #[test]
+    fn what_lies_too_deep_is_worked_on_again_from_nearer_and_not_from_further() {
+        let known = Known::new(100);
+        let at = |repository, depth| known.claim(&digest(1), Spot { repository, depth });
+        let Claim::Mine(claimed) = at(1, 2) else {
+            panic!("nobody works on it")
+        };
+        claimed.tried(Standing::Deep);
+        for (repository, depth) in [(1, 2), (1, 3), (2, 2), (2, 3)] {
+            assert!(matches!(at(repository, depth), Claim::Done(Standing::Deep)));
+        }
+        let Claim::Mine(claimed) = at(1, 1) else {
+            panic!("more of it can be read from there")
+        };
+        claimed.held();
+        assert!(matches!(at(2, 3), Claim::Done(Standing::Whole)));
+    }
+
     #[tokio::test]
     async fn one_works_the_others_wait() {
         let known = Known::new(100);
-        let Claim::Mine(claimed) = known.claim(&digest(1), 1) else {
+        let Claim::Mine(claimed) = known.claim(&digest(1), top(1)) else {
             panic!("nobody works on it")
         };
-        let Claim::Taken(done) = known.claim(&digest(1), 2) else {
+        let Claim::Taken(done) = known.claim(&digest(1), top(2)) else {
             panic!("the first works on it")
         };
-        claimed.tried(1, Standing::Short);
+        claimed.tried(Standing::Short);
         done.await.unwrap();
         assert!(
-            matches!(known.claim(&digest(1), 1), Claim::Done(Standing::Short)),
+            matches!(known.claim(&digest(1), top(1)), Claim::Done(Standing::Short)),
             "not twice in one repository"
         );
-        let Claim::Mine(claimed) = known.claim(&digest(1), 2) else {
+        let Claim::Mine(claimed) = known.claim(&digest(1), top(2)) else {
             panic!("another repository may have it")
         };
         claimed.held();
-        assert!(matches!(known.claim(&digest(1), 1), Claim::Done(Standing::Whole)));
+        assert!(matches!(
+            known.claim(&digest(1), top(1)),
+            Claim::Done(Standing::Whole)
+        ));
     }
 
     #[test]
@@ -188,13 +248,13 @@ mod tests {
             known.note_held(&digest(n));
         }
         let remembered: Vec<u32> = (0..100)
-            .filter(|n| known.standing(&digest(*n), 0).is_some())
+            .filter(|n| known.standing(&digest(*n), top(0)).is_some())
             .collect();
         assert!(remembered.len() <= 8, "{remembered:?}");
         assert!(remembered.contains(&99));
         for n in 200..300 {
-            if let Claim::Mine(claimed) = known.claim(&digest(n), 0) {
-                claimed.tried(0, Standing::Short);
+            if let Claim::Mine(claimed) = known.claim(&digest(n), top(0)) {
+                claimed.tried(Standing::Short);
             }
         }
         assert!(known.state().tried.len() <= 4);

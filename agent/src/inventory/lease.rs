@@ -29,6 +29,11 @@ impl Lease {
         self.clock.uptime() < *self.until.borrow()
     }
 
+    /// The time by which it is judged.
+    pub(super) fn now(&self) -> Uptime {
+        self.clock.uptime()
+    }
+
     /// Returns once requests may begin; never if the lease has passed and nobody is left who could renew it.
     pub async fn held(&self) {
         if self.is_held() {

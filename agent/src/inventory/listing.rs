@@ -29,7 +29,7 @@ pub(super) struct Listing {
 }
 
 /// What comes out of the listing while it is under way.
-enum Seen {
+pub(super) enum Seen {
     Tag(TagObservation),
     /// Its name says that it is not wanted.
     LeftOut(TagName),
@@ -77,8 +77,8 @@ impl Run<'_> {
             }
             drop(seen);
             if !found.gone.is_empty() && found.broken.is_none() {
-                match self.still_listed(repository, &found.gone).await {
-                    Ok(dangling) => found.dangling = dangling,
+                match self.still_listed(repository, &found.gone, &mut 0).await {
+                    Ok(dangling) => found.dangling = dangling.len(),
                     Err(error) => found.broken = Some(error),
                 }
             }
@@ -107,26 +107,28 @@ impl Run<'_> {
         }
     }
 
-    /// Of tags without a manifest, how many are listed if one asks again. Only a tag that is no longer listed is known to be gone: a
-    /// registry that has lost a manifest, or hides it, still lists the tag.
-    async fn still_listed(
+    /// Of tags without a manifest, those that are listed if one asks again. Only a tag that is no longer listed is known to be gone: a
+    /// registry that has lost a manifest, or hides it, still lists the tag. `asked` counts pages.
+    pub(super) async fn still_listed(
         &self,
         repository: &RepositoryName,
         gone: &HashSet<TagName>,
-    ) -> Result<usize, SourceError> {
+        asked: &mut u32,
+    ) -> Result<HashSet<TagName>, SourceError> {
         let mut pages = self.reader.source.tags(repository);
         let mut still = HashSet::new();
         let mut listed = 0;
         while let Some(page) = self.reader.during(pages.next()).await? {
+            *asked = asked.saturating_add(1);
             listed += page.tags.len();
             if listed > limits::TAGS_PER_REPOSITORY {
                 // Not read to its end: none of them is known to be gone.
-                return Ok(gone.len());
+                return Ok(gone.clone());
             }
             let names = page.tags.into_iter().map(|listed| listed.tag);
             still.extend(names.filter(|tag| gone.contains(tag)));
         }
-        Ok(still.len())
+        Ok(still)
     }
 
     fn next_page<'l>(
@@ -216,7 +218,7 @@ impl Run<'_> {
             .expect("the semaphore lives as long as self and is never closed")
     }
 
-    async fn resolve(&self, repository: &RepositoryName, listed: ListedTag) -> Seen {
+    pub(super) async fn resolve(&self, repository: &RepositoryName, listed: ListedTag) -> Seen {
         let ListedTag {
             tag,
             media_type,
@@ -301,10 +303,7 @@ impl Found {
                 let seen = format!("{repository} has more than {} tags", limits::TAGS_PER_REPOSITORY);
                 Some(Finding::new(FindingCode::RepositoryTruncated, &seen))
             }
-            None => (self.dangling > 0).then(|| {
-                let seen = format!("{repository} lists {} tags that have no manifest", self.dangling);
-                Finding::new(FindingCode::ManifestMissing, &seen)
-            }),
+            None => (self.dangling > 0).then(|| dangling(repository, self.dangling)),
         };
         let note = (self.malformed > 0).then(|| {
             let seen = format!("{} tags of {repository}", self.malformed);
@@ -317,6 +316,12 @@ impl Found {
             note,
         })
     }
+}
+
+/// That tags are listed behind which there is nothing.
+pub(super) fn dangling(repository: &RepositoryName, tags: usize) -> Finding {
+    let seen = format!("{repository} lists {tags} tags that have no manifest");
+    Finding::new(FindingCode::ManifestMissing, &seen)
 }
 
 /// The hash of a tag set.

@@ -8,6 +8,14 @@
 //! has changed. Otherwise `content` offers the digests, fetches what is wanted with everything below it (`below` decides what
 //! that is, `facts` reads configs, `referrers` asks what refers to it) and sends it bottom-up; then the tag set is committed.
 //!
+//! Of a repository of which only some tags are wanted, because somebody has announced them, `references` asks for these alone; what they
+//! point to goes the same way, and the commit says that it is about no others. A tag that has no manifest is looked for in a list; what a large
+//! repository `rests` between two such lists, is as long as the last one was expensive.
+//!
+//! From the first question to the answer of the control plane nobody else on this machine reads the same repository
+//! ([`RepositoryTurns`], one for all walks). A walk about some repositories or tags does not wait long for that: what is being read anyway is
+//! told as not looked at, and can be looked at later.
+//!
 //! # All of them at once
 //!
 //! A walk is one future; nothing in here starts a task. Many repositories are in hand, each in a stage of its own, so that there is always
@@ -41,12 +49,15 @@ mod pool;
 mod puts;
 mod questions;
 mod reader;
+mod references;
 mod referrers;
 mod registry;
 mod repository;
+mod rests;
 mod source;
 mod tally;
 mod terms;
+mod turns;
 mod upload;
 mod walk;
 
@@ -61,5 +72,6 @@ pub use source::{
     SourceError,
 };
 pub use terms::Terms;
+pub use turns::{RepositoryTurns, Turns};
 pub use upload::{Closing, ContentItem, RepositoryTags, Upload, UploadError};
 pub use walk::{Steering, Walk, Walked};

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
 use portolan_shared::model::{Finding, FindingCode};
+use portolan_shared::process::Uptime;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +21,8 @@ pub(super) struct Reader<'s> {
     pool: Arc<Pool>,
     /// Why nothing more can be read of this registry.
     halted: OnceLock<Finding>,
+    /// Set once that is so.
+    stopped: CancellationToken,
     /// Set when requests that are on their way are not waited for either.
     cut: CancellationToken,
     failures: AtomicU32,
@@ -34,6 +37,7 @@ impl<'s> Reader<'s> {
             lease,
             pool: Arc::clone(pool),
             halted: OnceLock::new(),
+            stopped: CancellationToken::new(),
             cut: CancellationToken::new(),
             failures: AtomicU32::new(0),
             most_failures: pace.failures.max(1),
@@ -49,6 +53,17 @@ impl<'s> Reader<'s> {
     pub(super) fn halt(&self, finding: Finding) {
         // The first reason is the one that counts.
         let _ = self.halted.set(finding);
+        self.stopped.cancel();
+    }
+
+    /// The time.
+    pub(super) fn now(&self) -> Uptime {
+        self.lease.now()
+    }
+
+    /// Waits for something that only whoever is going to read needs: `None` once nothing more is read.
+    pub(super) async fn unless_halted<T>(&self, wanted: impl Future<Output = T>) -> Option<T> {
+        self.stopped.run_until_cancelled(wanted).await
     }
 
     /// Nothing more is read of this registry, and what is on its way is given up.
@@ -68,7 +83,8 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn why_halted(&self) -> SourceError {
+    /// What is told of whatever is not read any more.
+    pub(super) fn why_halted(&self) -> SourceError {
         let finding = self.halted().cloned();
         SourceError {
             failure: Failure::Everywhere,

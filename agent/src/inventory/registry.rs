@@ -184,9 +184,15 @@ impl Pages<TagPage> for Listing<'_> {
 
 #[async_trait]
 impl Source for RegistrySource {
-    async fn open(&self) -> Result<(), SourceError> {
+    async fn enter(&self) -> Result<(), SourceError> {
         let registry = self.registry().await?;
         tracing::debug!(flavour = %registry.detection().flavour, "the registry was recognised");
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<(), SourceError> {
+        self.enter().await?;
+        let registry = self.registry().await?;
         let asked = self.credential.get_or_try_init(|| registry.credential());
         if let Err(error) = asked.await {
             // Nice to know, and nothing that reading depends on.

@@ -121,7 +121,10 @@ pub struct ReferrerList {
 /// A registry, read with one credential. Every method retries by itself what may pass; what it gives has been verified.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// Finds out what this registry is, and whether it lets us in. That it hides its root from this credential is no error.
+    /// Finds out how this registry is to be asked, and whether it lets us in. That it hides its root from this credential is no error.
+    async fn enter(&self) -> Result<(), SourceError>;
+
+    /// Like [`enter`](Self::enter), and asks what the registry says of the credential.
     async fn open(&self) -> Result<(), SourceError>;
 
     /// Finds repositories.

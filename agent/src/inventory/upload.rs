@@ -37,7 +37,7 @@ pub enum ContentItem {
         served_as: Option<MediaType>,
         /// Its bytes as the registry served them.
         bytes: Bytes,
-        /// Something below it could not be read.
+        /// Something below it could not be read, or lies deeper than is read from where it was met.
         incomplete: bool,
     },
     /// Facts of a config blob.
@@ -69,6 +69,9 @@ pub enum ContentItem {
 pub struct RepositoryTags {
     /// Which repository.
     pub repository: RepositoryName,
+    /// If any: these tags alone were asked for, sorted, each once. Those of them that are neither among `tags` nor `left_out` are gone, and
+    /// nothing is said of the others. At most [`RUN_SCOPE_REFERENCES`](portolan_shared::model::limits::RUN_SCOPE_REFERENCES).
+    pub only: Vec<TagName>,
     /// Its tags that are wanted, sorted, each once.
     pub tags: Vec<TagObservation>,
     /// Tags that exist and that the registry's filter leaves out, sorted, each once.

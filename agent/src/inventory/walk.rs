@@ -7,8 +7,8 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 use portolan_registry::Wanted;
 use portolan_shared::model::{
-    ContentKind, Digest, Finding, OfferedRepository, RepositoryOutcome, RepositoryPatterns, RunProgress,
-    RunState, Scope, TagFilter, limits,
+    ContentKind, Digest, Finding, OfferedRepository, RepositoryPatterns, RunProgress, RunState, Scope,
+    TagFilter, limits,
 };
 use tokio::sync::{OnceCell, Semaphore, watch};
 
@@ -21,9 +21,10 @@ use super::puts::{Puts, puts};
 use super::questions::{Questions, questions};
 use super::reader::Reader;
 use super::repository::ToRead;
-use super::source::{Origin, Source};
+use super::source::Source;
 use super::tally::Tally;
 use super::terms::Terms;
+use super::turns::Turns;
 use super::upload::{Closing, Upload, UploadError};
 
 /// What is to be read, and how fast.
@@ -35,7 +36,7 @@ pub struct Walk {
     pub tags: TagFilter,
     /// The moment by which the age of tags is judged: that at which the attempt began.
     pub began: Timestamp,
-    /// Which of the repositories this run is about.
+    /// Which of the repositories, or of their tags, this run is about. In its [normal](Scope::normal) form.
     pub scope: Scope,
     /// An earlier attempt of the run committed something.
     pub resumed: bool,
@@ -54,6 +55,8 @@ pub struct Steering {
     pub progress: watch::Sender<RunProgress>,
     /// Why nothing more is to be read, as soon as that is so: what is on its way is given up, and what has not been read is told.
     pub ended: watch::Receiver<Option<Finding>>,
+    /// Who reads which repository, of all that read this registry from here.
+    pub turns: Turns,
 }
 
 /// How a walk went.
@@ -88,6 +91,9 @@ pub(super) struct Run<'r> {
     pub(super) began: Timestamp,
     pub(super) pace: Pace,
     pub(super) terms: &'r Terms,
+    pub(super) turns: Turns,
+    /// It is about some repositories or tags only.
+    pub(super) is_look: bool,
     ended: watch::Receiver<Option<Finding>>,
 }
 
@@ -143,6 +149,8 @@ impl Walk {
             began: self.began,
             pace,
             terms: &self.terms,
+            turns: steering.turns,
+            is_look: !self.scope.is_whole(),
             ended: steering.ended,
         };
         let wanted = Wanted {
@@ -151,7 +159,7 @@ impl Walk {
         };
         // The loops end when the run is dropped, at the end of `read`; the first failure ends everything.
         let (mut closing, (), (), (), ()) = tokio::try_join!(
-            Box::pin(run.read(&wanted)),
+            Box::pin(run.read(&wanted, &self.scope)),
             repositories.run(upload),
             manifests.run(upload),
             facts.run(upload),
@@ -168,10 +176,15 @@ impl Walk {
 }
 
 impl<'r> Run<'r> {
-    async fn read(self, wanted: &'r Wanted) -> Result<Closing, UploadError> {
-        let mut discovery = Discovery::begin(&self, wanted);
+    async fn read(self, wanted: &'r Wanted, scope: &Scope) -> Result<Closing, UploadError> {
+        let mut discovery = Discovery::begin(&self, wanted, scope);
         let reading = async {
-            if let Err(error) = self.reader.read(Source::open).await {
+            let open = if discovery.is_search() {
+                Source::open
+            } else {
+                Source::enter
+            };
+            if let Err(error) = self.reader.read(open).await {
                 self.reader.halt(error.finding);
             }
             self.read_repositories(&mut discovery).await
@@ -202,14 +215,13 @@ impl<'r> Run<'r> {
         let mut in_hand = FuturesUnordered::new();
         let mut number = 0_u64;
         let mut found = Vec::new().into_iter();
-        let mut origin = Origin::Named;
         let mut at_end = false;
         loop {
             while in_hand.len() < self.pace.repositories
-                && let Some(name) = found.next()
+                && let Some(found) = found.next()
             {
                 number += 1;
-                in_hand.push(Box::pin(self.read_or_report(ToRead { number, name, origin })));
+                in_hand.push(Box::pin(self.read_repository(ToRead { number, found })));
             }
             if in_hand.is_empty() && at_end && found.len() == 0 {
                 return Ok(());
@@ -217,10 +229,7 @@ impl<'r> Run<'r> {
             if found.len() == 0 && !at_end {
                 let next = self.while_working(&mut in_hand, discovery.next(self)).await?;
                 match next {
-                    Some(page) => {
-                        found = page.names.into_iter();
-                        origin = page.origin;
-                    }
+                    Some(page) => found = page.into_iter(),
                     None => {
                         at_end = true;
                         self.tally.show(true);
@@ -247,17 +256,6 @@ impl<'r> Run<'r> {
                 result = &mut wanted => return result,
                 Some(done) = in_hand.next(), if !in_hand.is_empty() => done?,
             }
-        }
-    }
-
-    async fn read_or_report(&self, to_read: ToRead) -> Result<(), UploadError> {
-        match self.reader.halted() {
-            Some(finding) => {
-                self.tally
-                    .not_read(to_read.name, RepositoryOutcome::Failed, finding.clone())
-                    .await
-            }
-            None => self.read_repository(to_read).await,
         }
     }
 

@@ -42,7 +42,13 @@ fn chain(scene: &Scene, folder: &std::path::Path) -> Arc<dyn Gate> {
     let own = Arc::new(JobGate::new(Arc::clone(&scene.policy), passage, None, meters));
     let bound = Arc::new(BoundGate::new(own, login));
     let registry = target.url.authority();
-    Arc::new(AuditedGate::new(bound, log, Arc::new(SystemClock), registry))
+    Arc::new(AuditedGate::new(
+        bound,
+        &log,
+        Arc::new(SystemClock),
+        registry,
+        ProxyRules::default(),
+    ))
 }
 
 #[tokio::test]

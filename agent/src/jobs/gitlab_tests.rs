@@ -92,6 +92,7 @@ impl Scene {
             login: None,
             scope: Scope::default(),
             resumed: false,
+            look: false,
         };
         let control = JobControl {
             cancel: CancellationToken::new(),

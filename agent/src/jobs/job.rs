@@ -27,6 +27,8 @@ pub struct SyncJob {
     pub scope: Scope,
     /// An earlier attempt committed something.
     pub resumed: bool,
+    /// It looks at what events named: slots are kept for such jobs.
+    pub look: bool,
 }
 
 /// A look at a registry, stage by stage.

@@ -3,8 +3,9 @@
 //! `job` says what a job is and how it ends, in words that the uplink understands. `registry_jobs` carries jobs out: it builds a client for
 //! the registry, with its trust, its credential and the policy as its `gate`, and sends a walk through it
 //! ([`inventory`](crate::inventory)), or the doctor (`portolan_registry::doctor`). `snapshot` is the policy that a job keeps to
-//! from its beginning, `bound` the end of its time, `passage` what the policy says of each step of its way. `meters` and `day` count what all
-//! jobs do together, because the policy bounds that. Nothing here knows how a job arrived or how its results travel.
+//! from its beginning, `bound` the end of its time, `passage` what the policy says of each step of its way. `meters` and `day` count what
+//! all jobs do together, because the policy bounds that. All jobs share one [`RepositoryTurns`](crate::inventory::RepositoryTurns), so that
+//! two at one registry never read the same repository at once. Nothing here knows how a job arrived or how its results travel.
 
 mod bound;
 mod day;
@@ -21,6 +22,8 @@ mod chain_tests;
 mod gitlab_tests;
 #[cfg(test)]
 mod limits_tests;
+#[cfg(test)]
+mod look_tests;
 #[cfg(test)]
 mod sealed_tests;
 #[cfg(test)]

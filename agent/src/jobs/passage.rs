@@ -8,7 +8,7 @@ use portolan_registry::{Hop, Purpose};
 use portolan_shared::model::RegistryUrl;
 use portolan_shared::process::ProxyRules;
 
-use crate::policy::{HopPurpose, Policy, PolicyRefusal};
+use crate::policy::{ControlPlaneDoors, HopPurpose, Policy, PolicyRefusal};
 
 /// The way to one registry, and to other addresses that the registry may have instead.
 #[derive(Debug, Clone)]
@@ -17,6 +17,7 @@ pub(crate) struct Passage {
     /// `HOST:PORT`; kept because it is asked for with each request.
     authority: Arc<str>,
     proxies: ProxyRules,
+    control_plane: Arc<ControlPlaneDoors>,
 }
 
 impl Passage {
@@ -26,6 +27,16 @@ impl Passage {
             authority: registry.authority().into(),
             registry,
             proxies,
+            control_plane: Arc::default(),
+        }
+    }
+
+    /// The same, and never to the control plane that listens here.
+    #[must_use]
+    pub(crate) fn never_to(self, control_plane: Arc<ControlPlaneDoors>) -> Self {
+        Self {
+            control_plane,
+            ..self
         }
     }
 
@@ -41,6 +52,7 @@ impl Passage {
 
     /// Whether a step may be made.
     pub(crate) fn check_host(&self, policy: &Policy, hop: &Hop<'_>) -> Result<(), PolicyRefusal> {
+        self.control_plane.check_host(hop.host, hop.port)?;
         let registry = self.registry_of(hop);
         let purpose = purpose(hop.purpose);
         policy.allows_hop(&registry, hop.https, hop.host, hop.port, purpose)?;
@@ -59,6 +71,7 @@ impl Passage {
         hop: &Hop<'_>,
         address: IpAddr,
     ) -> Result<&'p str, PolicyRefusal> {
+        self.control_plane.check_address(hop.host, hop.port, address)?;
         policy.allows_address(&self.registry_of(hop), hop.host, address)
     }
 
@@ -169,5 +182,40 @@ mod tests {
         );
         let direct = to("https://a.below.example.com", &ProxyRules::default());
         assert_eq!(rule(&direct, &itself), Ok(()));
+    }
+
+    #[test]
+    fn no_step_leads_to_the_control_plane_whatever_it_is_for() {
+        let policy = policy(
+            "[[allow]]\nhost = \"*.example.com\"\nports = [443, 7443]\naddresses = [\"private\"]\n\
+             realms = [\"*.example.com\"]\nstorage = [\"*.example.com\"]\n",
+        );
+        let doors = Arc::new(ControlPlaneDoors::new([(
+            "portolan.example.com".to_owned(),
+            7443,
+        )]));
+        doors.learn([([10, 0, 0, 7], 7443).into()]);
+        let to = |url: &str| {
+            Passage::new(url.parse().unwrap(), ProxyRules::default()).never_to(Arc::clone(&doors))
+        };
+        let never = Err("address.control_plane".to_owned());
+        let passage = to("https://r.example.com:7443");
+        for purpose in [Purpose::Registry, Purpose::Realm, Purpose::Storage] {
+            let host = |host| {
+                passage
+                    .check_host(&policy, &hop(host, 7443, purpose))
+                    .map_err(|no| no.rule)
+            };
+            assert_eq!(host("portolan.example.com"), never, "{purpose}");
+            assert_eq!(host("r.example.com"), Ok(()), "{purpose}");
+            let address = |port, last| {
+                let hop = hop("r.example.com", port, purpose);
+                let answer = passage.check_address(&policy, &hop, [10, 0, 0, last].into());
+                answer.map(drop).map_err(|no| no.rule)
+            };
+            assert_eq!(address(7443, 7), never, "{purpose}: another name of it");
+            assert_eq!(address(7443, 8), Ok(()), "{purpose}");
+            assert_eq!(address(443, 7), Ok(()), "{purpose}: a registry beside it");
+        }
     }
 }

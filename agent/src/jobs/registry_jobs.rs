@@ -23,8 +23,14 @@ use super::passage::Passage;
 use super::snapshot::{Snapshot, allowed, refusal};
 use crate::audit::{AuditLog, AuditedCredentials, AuditedGate};
 use crate::credentials::{BoundGate, SealedLogin, SealedSource};
-use crate::inventory::{Closing, Lease, Pace, RegistrySource, Steering, Upload, UploadError, Walk};
+use crate::inventory::{
+    Closing, Lease, Pace, RegistrySource, RepositoryTurns, Steering, Upload, UploadError, Walk,
+};
 use crate::policy::LivePolicy;
+
+/// Requests at once of a job that looks at single tags only: it may run beside a whole sync of the same registry, and both together are to
+/// spare it.
+const LOOK_CONCURRENCY: u16 = 4;
 
 /// What registry clients are made of, beside what a job says.
 pub struct RegistryAccess {
@@ -58,6 +64,8 @@ pub struct RegistryJobs {
     /// What one job has done counts for the next.
     pub(super) meters: Arc<Meters>,
     audit: Option<Arc<AuditLog>>,
+    /// What one job reads is not read by another.
+    turns: Arc<RepositoryTurns>,
 }
 
 impl RegistryJobs {
@@ -71,6 +79,7 @@ impl RegistryJobs {
             refused: Arc::default(),
             meters,
             audit: None,
+            turns: RepositoryTurns::new(),
         }
     }
 
@@ -127,7 +136,8 @@ impl RegistryJobs {
         };
         let gate: Arc<dyn Gate> = Arc::new(JobGate::new(
             Arc::clone(&access.policy),
-            Passage::new(target.url.clone(), access.proxy.clone()),
+            Passage::new(target.url.clone(), access.proxy.clone())
+                .never_to(Arc::clone(access.policy.control_plane())),
             lease,
             Arc::clone(&self.meters),
         ));
@@ -181,9 +191,9 @@ impl RegistryJobs {
             }
             None => credentials,
         };
-        let clock = Arc::clone(&self.access.clock);
+        let (clock, proxies) = (Arc::clone(&self.access.clock), self.access.proxy.clone());
         (
-            Arc::new(AuditedGate::new(gate, Arc::clone(log), clock, registry)),
+            Arc::new(AuditedGate::new(gate, log, clock, registry, proxies)),
             credentials,
         )
     }
@@ -202,13 +212,17 @@ impl RegistryJobs {
 
     async fn sync(
         &self,
-        job: SyncJob,
+        mut job: SyncJob,
         upload: &dyn Upload,
         lease: Lease,
         progress: watch::Sender<RunProgress>,
     ) -> Result<JobEnd, UploadError> {
         let snapshot = self.snapshot();
         let clock = &*self.access.clock;
+        if job.scope.repositories.is_empty() && !job.scope.references.is_empty() {
+            let budget = &mut job.target.budget;
+            budget.concurrency = budget.concurrency.min(LOOK_CONCURRENCY);
+        }
         let terms = snapshot
             .terms(&job.target, clock)
             .map_err(|refused| refusal(&refused));
@@ -241,6 +255,7 @@ impl RegistryJobs {
             lease,
             progress,
             ended,
+            turns: self.turns.of(job.target.registry),
         };
         let ending = async {
             let why = tokio::select! {
@@ -291,8 +306,10 @@ impl Jobs for RegistryJobs {
     fn admit(&self, target: &RegistryTarget) -> Result<(), JobRefusal> {
         let policy = self.access.policy.current();
         let now = self.access.clock.now();
-        allowed(&policy, target, now)
-            .map(drop)
+        let doors = self.access.policy.control_plane();
+        doors
+            .check_host(target.url.host(), target.url.port())
+            .and_then(|()| allowed(&policy, target, now).map(drop))
             .map_err(|refused| JobRefusal {
                 reason: Reason::Policy,
                 finding: refusal(&refused),

@@ -113,6 +113,7 @@ impl Scene {
             login: None,
             scope: Scope::default(),
             resumed: false,
+            look: false,
         }
     }
 

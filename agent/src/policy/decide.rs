@@ -240,6 +240,14 @@ impl Policy {
         }
     }
 
+    /// Whether a repository of this name may be read in any registry.
+    #[must_use]
+    pub fn names_repository(&self, repository: &RepositoryName) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| rule.repositories.matches(repository))
+    }
+
     /// The patterns that this registry's repositories have to match.
     pub fn repositories(&self, registry: &RegistryUrl) -> Result<&RepositoryPatterns, PolicyRefusal> {
         Ok(&self.rule_for(registry)?.repositories)

@@ -182,6 +182,7 @@ fn summaries_and_explanations_say_what_holds() {
         "256 requests at once, 20 GiB per day (UTC); a job ends after 24 h",
         "Jobs are taken at any time.",
         "cloud metadata services",
+        "the control plane of this sensor",
     ] {
         assert!(text.contains(said), "{said}:\n{text}");
     }
@@ -242,4 +243,15 @@ fn a_job_goes_on_where_only_counts_or_other_registries_have_changed() {
         assert!(!goes_on(&format!("{entry}{other}")), "{other}");
     }
     assert!(!goes_on("version = 1\n") && !Policy::nothing().goes_on_from(&former, &registry));
+}
+
+#[test]
+fn a_repository_may_be_named_if_any_entry_lets_it_be_read() {
+    let policy = policy(
+        "version = 1\n[[allow]]\nhost = \"a\"\nrepositories = [\"acme/**\"]\n[[allow]]\nhost = \"b\"\nrepositories = [\"base\"]\n",
+    );
+    let named = |name: &str| policy.names_repository(&name.parse().unwrap());
+    assert!(named("acme/shop/api") && named("base"));
+    assert!(!named("secret/project") && !named("base/x"));
+    assert!(!Policy::nothing().names_repository(&"base".parse().unwrap()));
 }

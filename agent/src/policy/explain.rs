@@ -165,7 +165,7 @@ impl Policy {
 }
 
 const NEVER: &str = "\nNever contacted, whatever the file says: link-local addresses, cloud metadata services, multicast and unspecified addresses, \
-                     in whichever form they are written. Loopback only where the file names it literally.\n\
+                     in whichever form they are written; the control plane of this sensor. Loopback only where the file names it literally.\n\
                      Never done: writing to a registry, running what the control plane sends, changing this file.";
 
 fn ports(ports: &[u16]) -> String {

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
+use super::control_plane::ControlPlaneDoors;
 use super::decide::Policy;
 use super::file::PolicyError;
 use super::owner::{Standing, standing};
@@ -16,6 +17,7 @@ pub struct LivePolicy {
     path: PathBuf,
     current: watch::Sender<Arc<Policy>>,
     fault: RwLock<Option<String>>,
+    control_plane: Arc<ControlPlaneDoors>,
 }
 
 impl LivePolicy {
@@ -28,7 +30,23 @@ impl LivePolicy {
             path: path.to_owned(),
             current: watch::Sender::new(Arc::new(Policy::load(path)?)),
             fault: RwLock::new(None),
+            control_plane: Arc::default(),
         })
+    }
+
+    /// The same, for a sensor of this control plane: it is never contacted as a registry, whatever the file says.
+    #[must_use]
+    pub fn of_sensor(self, control_plane: Arc<ControlPlaneDoors>) -> Self {
+        Self {
+            control_plane,
+            ..self
+        }
+    }
+
+    /// Where this sensor's control plane listens.
+    #[must_use]
+    pub fn control_plane(&self) -> &Arc<ControlPlaneDoors> {
+        &self.control_plane
     }
 
     /// Which file it is.

@@ -14,11 +14,12 @@
 //!
 //! A request is judged in this order: the registry by its host, port and scheme; each hop (token service, redirect) by the rule of the
 //! registry it belongs to; each address that a host resolves to. Link-local addresses, cloud metadata services, multicast and
-//! the like are never contacted; loopback only where the file names it literally. Pure: nothing here resolves or connects, or counts; the
+//! the like are never contacted, nor is the sensor's own control plane; loopback only where the file names it literally. Pure: nothing here resolves or connects, or counts; the
 //! limits are kept by [`jobs`](crate::jobs).
 
 mod address;
 mod command;
+mod control_plane;
 mod credentials;
 mod decide;
 mod egress;
@@ -32,6 +33,7 @@ mod host;
 mod limits;
 mod live;
 mod modes;
+mod opened;
 mod owner;
 mod sharing;
 mod told;
@@ -44,6 +46,7 @@ mod window;
 mod rule_ids_tests;
 
 pub use address::{AddressRange, AddressSet};
+pub use control_plane::ControlPlaneDoors;
 pub use credentials::{CredentialPattern, DEFAULT_CREDENTIALS};
 pub use decide::{Policy, PolicyRefusal};
 pub use egress::{Egress, EgressFormat, Needed, ResolvedHosts};
@@ -54,5 +57,6 @@ pub use hop::HopPurpose;
 pub use host::{HostPattern, HostPort};
 pub use limits::{AgentLimits, Rate, RegistryLimits};
 pub use live::{LivePolicy, exposure};
+pub use opened::OpenedEntry;
 pub use told::Told;
 pub use window::{Hour, Window};

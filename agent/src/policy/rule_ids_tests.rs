@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Where rules are named, from the root of the repository.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
+    "agent/src/policy/control_plane.rs",
     "agent/src/policy/decide.rs",
     "agent/src/policy/entry.rs",
     "agent/src/policy/hop.rs",

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use portolan_shared::process::read_bounded;
 use serde::Deserialize;
+
+use super::notify::Notify;
 
 /// The settings file, in bytes: refused above.
 const FILE_BYTES: u64 = 64 * 1024;
@@ -18,6 +21,7 @@ pub(super) struct File {
     pub(super) control_plane: ControlPlane,
     pub(super) registries: Registries,
     pub(super) health: Health,
+    pub(super) notify: Option<Notify>,
     pub(super) log: Log,
 }
 
@@ -53,14 +57,15 @@ pub(super) struct Log {
 }
 
 impl File {
-    /// Reads the file, which must exist: it was asked for by name.
-    pub(super) fn load(path: &Path) -> Result<Self, String> {
+    /// Reads the file, which must exist: it was asked for by name. With the SHA-256 of what was read.
+    pub(super) fn load(path: &Path) -> Result<(Self, Vec<u8>), String> {
         let bytes = read_bounded(path, FILE_BYTES)
             .map_err(|error| error.to_string())?
             .ok_or_else(|| "there is no such file".to_owned())?;
+        let hash = digest(&SHA256, &bytes).as_ref().to_vec();
         let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())?;
         // The message alone: the form with an excerpt would repeat a proxy's password.
-        toml::from_str(&text).map_err(|error| {
+        let file = toml::from_str(&text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
             let line = 1 + text
                 .as_bytes()
@@ -69,6 +74,7 @@ impl File {
                 .filter(|byte| **byte == b'\n')
                 .count();
             format!("line {line}: {}", error.message())
-        })
+        })?;
+        Ok((file, hash))
     }
 }

@@ -9,6 +9,7 @@ use super::error::SettingsError;
 use super::file::File;
 use super::health::HealthSettings;
 use super::log::LogSettings;
+use super::notify::NotifySettings;
 use super::proxy::{ProxySettings, to_registries};
 use super::source::Source;
 
@@ -41,9 +42,20 @@ pub struct Flags {
     pub log_format: Option<String>,
 }
 
+/// The settings file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// SHA-256 of what was in it.
+    pub sha256: Vec<u8>,
+}
+
 /// All settings, checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// The file that some of them are from, if one was named.
+    pub file: Option<SettingsFile>,
     /// Where state lies.
     pub data_dir: PathBuf,
     /// The local policy.
@@ -56,6 +68,8 @@ pub struct Settings {
     pub registry_proxy: ProxyRules,
     /// Health and metrics.
     pub health: HealthSettings,
+    /// The listener for push events, if there is one.
+    pub notify: Option<NotifySettings>,
     /// Logging.
     pub log: LogSettings,
 }
@@ -71,12 +85,13 @@ impl Settings {
             .config
             .clone()
             .or_else(|| environment.get("PORTOLAN_AGENT_CONFIG").map(PathBuf::from));
-        let file = match config {
-            Some(path) => File::load(&path).unwrap_or_else(|what| {
+        let (file, read) = match config.map(|path| (File::load(&path), path)) {
+            Some((Ok((file, sha256)), path)) => (file, Some(SettingsFile { path, sha256 })),
+            Some((Err(what), path)) => {
                 source.fault(format!("settings file {}", path.display()), what);
-                File::default()
-            }),
-            None => File::default(),
+                (File::default(), None)
+            }
+            None => (File::default(), None),
         };
         let text = |flag: (&str, &Option<String>), variable: &str, key: (&str, &Option<String>)| {
             source.find((flag.0, flag.1.as_deref()), variable, (key.0, key.1.as_deref()))
@@ -126,12 +141,14 @@ impl Settings {
             );
         }
         let settings = Self {
+            file: read,
             data_dir,
             policy,
             job_slots,
             proxy: ProxySettings::read(&mut source, proxy),
             registry_proxy: to_registries(&mut source, registry_proxy),
             health: HealthSettings::read(&mut source, listen),
+            notify: NotifySettings::read(&mut source, file.notify),
             log: LogSettings::read(&mut source, filter, format),
         };
         source.finish(settings)

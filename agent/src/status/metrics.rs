@@ -1,7 +1,9 @@
 //! The report as Prometheus metrics.
 
+use jiff::Timestamp;
 use prometheus::{Counter, Encoder as _, Gauge, Opts, Registry, TextEncoder};
 
+use super::notify_metrics::add_notify_metrics;
 use super::report::StatusReport;
 
 /// The metrics of a report, in Prometheus' text format. The names are a promise: dashboards are built on them.
@@ -11,6 +13,11 @@ pub fn metrics_text(report: &StatusReport) -> Result<String, prometheus::Error> 
     let certificate = report.certificate.as_ref();
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     let count = |n: u64| n as f64;
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds since 1970 stay far below 2^53"
+    )]
+    let seconds = |at: Timestamp| at.as_millisecond() as f64 / 1_000.0;
     #[expect(
         clippy::cast_precision_loss,
         reason = "a skew in milliseconds stays far below 2^53"
@@ -81,6 +88,28 @@ pub fn metrics_text(report: &StatusReport) -> Result<String, prometheus::Error> 
             "1 while the policy file cannot be used and nothing is allowed.",
             flag(report.policy.fault.is_some()),
         ),
+        (
+            "portolan_agent_audit_records",
+            "Records of this sensor's own audit log.",
+            report.audit.as_ref().map(|audit| count(audit.records)),
+        ),
+        (
+            "portolan_agent_audit_checkpoint_timestamp_seconds",
+            "When the newest checkpoint of the control plane's audit log that is kept was signed; alert when it is older than a day.",
+            report
+                .audit
+                .as_ref()
+                .and_then(|audit| audit.checkpoint_at)
+                .map(seconds),
+        ),
+        (
+            "portolan_agent_audit_checkpoint_refused",
+            "1 while a checkpoint of the control plane's audit log is refused: the log is not what it was.",
+            report
+                .audit
+                .as_ref()
+                .and_then(|audit| flag(audit.refused.is_some())),
+        ),
     ];
     for (name, help, value) in values {
         let Some(value) = value else { continue };
@@ -95,6 +124,9 @@ pub fn metrics_text(report: &StatusReport) -> Result<String, prometheus::Error> 
             gauge.set(value);
             registry.register(Box::new(gauge))?;
         }
+    }
+    if let Some(notify) = &report.notify {
+        add_notify_metrics(&registry, notify)?;
     }
     let mut text = Vec::new();
     TextEncoder::new().encode(&registry.gather(), &mut text)?;
@@ -121,6 +153,9 @@ mod tests {
             "# TYPE portolan_agent_sessions_total counter",
             "# TYPE portolan_agent_jobs_running gauge",
             "portolan_agent_policy_faulty 0",
+            "portolan_agent_audit_records 40",
+            "portolan_agent_audit_checkpoint_timestamp_seconds 1800000000.123",
+            "portolan_agent_audit_checkpoint_refused 0",
         ] {
             assert!(
                 text.lines().any(|got| got == line),

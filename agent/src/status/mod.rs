@@ -4,13 +4,16 @@
 
 mod http;
 mod metrics;
+mod notify;
+mod notify_metrics;
 mod report;
 mod socket;
 
 pub use http::serve_health;
 pub use metrics::metrics_text;
+pub use notify::{NotifierStatus, NotifyStatus};
 pub use report::{
-    CertificateStatus, ConnectionStatus, JobStatus, PolicyStatus, RefusedStatus, SealingKeyStatus,
-    SensorStatus, StatusReport, StatusSource, WorkStatus,
+    AuditStatus, CertificateStatus, ConnectionStatus, JobStatus, PolicyStatus, RefusedStatus,
+    SealingKeyStatus, SensorStatus, StatusReport, StatusSource, WorkStatus,
 };
 pub use socket::{SOCKET, StatusSocket, ask};

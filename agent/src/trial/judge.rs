@@ -12,12 +12,18 @@ use super::request::{AskedCredential, Request};
 use super::verdict::{AddressVerdict, Verdict};
 use crate::doctor::PolicyGate;
 use crate::jobs::Passage;
-use crate::policy::{Policy, PolicyRefusal};
+use crate::policy::{ControlPlaneDoors, Policy, PolicyRefusal};
 
 /// Judges a request as it would be judged within a job on this machine: by the same guard, with the policy behind it, at
-/// this moment.
-pub async fn judge(policy: &Policy, request: &Request, proxies: &ProxyRules, now: Timestamp) -> Verdict {
-    judge_with(policy, request, &SystemResolver, proxies, now).await
+/// this moment. `doors` are those of the control plane that this machine is enrolled with.
+pub async fn judge(
+    policy: &Policy,
+    request: &Request,
+    proxies: &ProxyRules,
+    doors: ControlPlaneDoors,
+    now: Timestamp,
+) -> Verdict {
+    judge_with(policy, request, &SystemResolver, proxies, doors, now).await
 }
 
 /// The same, with other names.
@@ -26,11 +32,13 @@ pub(super) async fn judge_with(
     request: &Request,
     resolver: &dyn Resolver,
     proxies: &ProxyRules,
+    doors: ControlPlaneDoors,
     now: Timestamp,
 ) -> Verdict {
     let hop = request.hop();
     let registry = &request.registry;
-    let passage = Passage::new(registry.clone(), proxies.clone());
+    let doors = Arc::new(doors);
+    let passage = Passage::new(registry.clone(), proxies.clone()).never_to(Arc::clone(&doors));
     let guard = Guard::new(
         Arc::new(PolicyGate {
             policy: policy.clone(),
@@ -49,6 +57,7 @@ pub(super) async fn judge_with(
             return verdict.allowed(rule);
         }
         let found = resolver.resolve(hop.host).await.unwrap_or_default();
+        find(&doors, hop.port, resolver).await;
         verdict.addresses = found
             .into_iter()
             .map(|address| address_verdict(policy, &passage, &guard, &hop, address))
@@ -65,6 +74,15 @@ pub(super) async fn judge_with(
         }
     }
     verdict.allowed(rule)
+}
+
+/// Looks where the control plane is, as an agent that runs knows from its connections.
+async fn find(doors: &ControlPlaneDoors, port: u16, resolver: &dyn Resolver) {
+    let names = doors.named().filter(|(host, _)| host.parse::<IpAddr>().is_err());
+    for (host, at) in names.filter(|(_, at)| *at == port) {
+        let found = resolver.resolve(host).await.unwrap_or_default();
+        doors.learn(found.into_iter().map(|address| (address, at).into()));
+    }
 }
 
 fn as_hop(registry: &RegistryUrl) -> Hop<'_> {

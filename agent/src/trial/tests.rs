@@ -10,7 +10,7 @@ use portolan_shared::process::ProxyRules;
 
 use super::judge::judge_with;
 use super::*;
-use crate::policy::Policy;
+use crate::policy::{ControlPlaneDoors, Policy};
 
 const POLICY: &str = r#"
 version = 1
@@ -62,7 +62,10 @@ async fn ask_of(
     let request = Request::of(&Line::parse_from(line).arguments).unwrap();
     let addresses = addresses.iter().map(|address| address.parse().unwrap());
     let names = Names(addresses.collect(), Mutex::default());
-    let verdict = judge_with(&Policy::load(&file).unwrap(), &request, &names, proxies, NOON).await;
+    let doors = [("portolan.example.com", 9443), ("10.0.0.99", 443)];
+    let doors = ControlPlaneDoors::new(doors.map(|(host, port)| (host.to_owned(), port)));
+    let policy = Policy::load(&file).unwrap();
+    let verdict = judge_with(&policy, &request, &names, proxies, doors, NOON).await;
     let asked = names.1.lock().unwrap().len();
     (verdict, asked)
 }
@@ -147,6 +150,22 @@ async fn hops_of_a_registry_are_judged_by_its_entry() {
         let (verdict, asked) = ask(&arguments, &["10.0.0.7"]).await;
         assert!(verdict.allowed && asked == 1, "{verdict}");
     }
+}
+
+#[tokio::test]
+async fn the_control_plane_of_this_machine_is_refused_by_its_name_and_by_its_address() {
+    let registry = "https://gitlab.example.com:5050";
+    let judged = async |url: &str, address: &str| {
+        let (verdict, asked) = ask(&[url, "--storage-of", registry], &[address]).await;
+        (verdict.allowed, verdict.rule, asked)
+    };
+    let never = |asked| (false, "address.control_plane".to_owned(), asked);
+    let named = judged("https://portolan.example.com:9443", "10.0.0.7").await;
+    assert_eq!(named, never(0));
+    // All names are at one address here: the storage's, and the control plane's.
+    assert_eq!(judged("https://s3.example.com:9443", "10.0.0.7").await, never(2));
+    assert_eq!(judged("https://s3.example.com", "10.0.0.99").await, never(1));
+    assert!(judged("https://s3.example.com", "10.0.0.98").await.0);
 }
 
 #[tokio::test]

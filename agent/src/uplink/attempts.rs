@@ -28,6 +28,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 struct Attempt {
     registry: String,
+    look: bool,
     login: Option<Arc<SealedLogin>>,
     renewed: Uptime,
     /// Until when the job may ask its registry.
@@ -130,7 +131,7 @@ impl Attempts {
         if let Some(refusal) = unwilling.map(not_now) {
             return reject(refusal.reason, refusal.rule, &refusal.finding);
         }
-        if self.free_slots() == 0 || self.map.contains_key(&job.attempt) {
+        if self.free_slots(job.look) == 0 || self.map.contains_key(&job.attempt) {
             let full = Finding::new(FindingCode::Internal, "no job slot is free");
             return reject(Reason::Overloaded, String::new(), &full);
         }
@@ -163,6 +164,7 @@ impl Attempts {
             progress,
         };
         let entry = Attempt {
+            look: job.look,
             registry: job.target.url.authority(),
             login: job.login.clone(),
             renewed: now,
@@ -342,9 +344,12 @@ impl Attempts {
             .collect()
     }
 
-    pub(super) fn free_slots(&self) -> usize {
-        let taken = self.map.values().filter(|entry| entry.done.is_none()).count();
-        self.slots.saturating_sub(taken)
+    /// Slots that are free. Looks at what events named have slots of their own.
+    pub(super) fn free_slots(&self, for_looks: bool) -> usize {
+        let kept = limits::LOOK_SLOTS as usize;
+        let slots = if for_looks { kept } else { self.slots };
+        let takes = |entry: &&Attempt| entry.done.is_none() && entry.look == for_looks;
+        slots.saturating_sub(self.map.values().filter(takes).count())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -381,14 +386,12 @@ impl Attempts {
     }
 
     pub(super) fn view(&self) -> Vec<RunningView> {
-        self.map
-            .iter()
-            .map(|(attempt, entry)| RunningView {
-                attempt: *attempt,
-                registry: entry.registry.clone(),
-                progress: *entry.progress.borrow(),
-            })
-            .collect()
+        let view = |(attempt, entry): (&AttemptRef, &Attempt)| RunningView {
+            attempt: *attempt,
+            registry: entry.registry.clone(),
+            progress: *entry.progress.borrow(),
+        };
+        self.map.iter().map(view).collect()
     }
 }
 

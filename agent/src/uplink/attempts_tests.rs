@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portolan_shared::model::{Diagnosis, RegistryId, RegistryTarget, RunId, RunState};
+use portolan_shared::model::{Diagnosis, RegistryId, RegistryTarget, RunId, RunState, limits};
 use portolan_shared::process::{ManualClock, Rng, SeededRng, Shutdown, SystemRng};
 use portolan_shared::secret::SecretBytes;
 
@@ -118,6 +118,7 @@ fn offer(run: u64, attempt: u32) -> (AttemptRef, v1::JobOffer) {
             ..v1::RegistryTarget::default()
         }),
         resumed: false,
+        look: false,
         credential: None,
         job: Some(v1::job_offer::Job::Sync(v1::SyncJob::default())),
     };
@@ -214,9 +215,29 @@ async fn t58_a_cancelled_job_that_does_not_listen_is_dropped_after_five_seconds(
         [attempt],
         "leased until its end is reported"
     );
-    assert_eq!(bench.attempts.free_slots(), 1);
+    assert_eq!(bench.attempts.free_slots(false), 1);
     bench.attempts.reported(attempt);
     assert!(bench.attempts.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn looks_have_slots_that_nothing_else_takes() {
+    let mut bench = bench(false, 1);
+    for run in 2..2 + u64::from(limits::LOOK_SLOTS) {
+        let (_, mut offer) = offer(run, 1);
+        offer.look = true;
+        assert!(matches!(bench.attempts.offered(&offer, None), Up::JobAccept(_)));
+    }
+    bench.take(1, 1);
+    let (_, other) = offer(8, 1);
+    let refused = bench.attempts.offered(&other, None);
+    assert!(matches!(refused, Up::JobReject(_)), "the one slot is taken");
+    let (_, mut offer) = offer(9, 1);
+    offer.look = true;
+    let Up::JobReject(reject) = bench.attempts.offered(&offer, None) else {
+        panic!("one look too many");
+    };
+    assert_eq!(reject.reason(), v1::Reason::Overloaded);
 }
 
 #[tokio::test(start_paused = true)]

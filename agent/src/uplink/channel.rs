@@ -21,9 +21,12 @@ use tokio_rustls::client::TlsStream;
 use tonic::body::Body;
 use tower::Service;
 
+use super::account::counted;
 use super::dial::dial;
 use super::endpoint::Endpoint;
 use super::failure::Failure;
+use crate::audit::{Line, Outgoing};
+use crate::policy::ControlPlaneDoors;
 use crate::settings::ProxySettings;
 
 const TLS_WITHIN: Duration = Duration::from_secs(5);
@@ -57,6 +60,8 @@ pub struct Connector {
     proxies: ProxySettings,
     clock: Arc<dyn Clock>,
     tasks: Tasks,
+    outgoing: Option<Arc<Outgoing>>,
+    doors: Arc<ControlPlaneDoors>,
 }
 
 impl Connector {
@@ -67,6 +72,23 @@ impl Connector {
             proxies,
             clock,
             tasks,
+            outgoing: None,
+            doors: Arc::default(),
+        }
+    }
+
+    /// The same, which tells these where the names of the control plane resolve to.
+    #[must_use]
+    pub fn telling(self, doors: Arc<ControlPlaneDoors>) -> Self {
+        Self { doors, ..self }
+    }
+
+    /// The same, with every connection and what goes over it in this account.
+    #[must_use]
+    pub fn counted_in(self, outgoing: Arc<Outgoing>) -> Self {
+        Self {
+            outgoing: Some(outgoing),
+            ..self
         }
     }
 
@@ -83,7 +105,11 @@ impl Connector {
         let config =
             control_plane_client(trust, identity, Arc::clone(&self.clock)).map_err(|error| local(&error))?;
         let name = ServerName::try_from(to.host.clone()).map_err(|error| local(&error))?;
-        let tcp = dial(to, &self.proxies).await?;
+        let line = self.outgoing.as_ref().map_or_else(Line::default, |outgoing| {
+            let proxy = self.proxies.for_host(&to.host, to.port);
+            outgoing.connecting(&to.host, to.port, proxy)
+        });
+        let tcp = dial(to, &self.proxies, &self.doors).await?;
         let connector = TlsConnector::from(Arc::new(config));
         let tls = timeout(TLS_WITHIN, connector.connect(name, tcp))
             .await
@@ -99,6 +125,7 @@ impl Connector {
         let watched = Watched {
             stream: tls,
             alert: Arc::clone(&alert),
+            line: line.clone(),
         };
         let (sender, driver) = http2::Builder::new(Executor(self.tasks.clone()))
             .timer(TokioTimer::new())
@@ -126,6 +153,7 @@ impl Connector {
             to: to.to_string(),
             alert,
             anchor,
+            line,
         })
     }
 }
@@ -175,6 +203,7 @@ pub(super) struct Channel {
     to: String,
     alert: Arc<OnceLock<String>>,
     anchor: SpkiPin,
+    line: Line,
 }
 
 impl Channel {
@@ -186,6 +215,11 @@ impl Channel {
     /// Host and port.
     pub(super) fn to(&self) -> &str {
         &self.to
+    }
+
+    /// Counts what goes over it.
+    pub(super) fn line(&self) -> &Line {
+        &self.line
     }
 
     /// The root that the other side was recognised by.
@@ -214,7 +248,7 @@ impl Service<Request<Body>> for Channel {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        Box::pin(self.sender.send_request(request))
+        Box::pin(self.sender.send_request(counted(&self.line, request)))
     }
 }
 
@@ -234,10 +268,11 @@ where
     }
 }
 
-/// A TLS stream that remembers the alert it was ended with: HTTP/2 forgets it.
+/// A TLS stream that counts, and remembers the alert it was ended with: HTTP/2 forgets it.
 struct Watched {
     stream: TlsStream<TcpStream>,
     alert: Arc<OnceLock<String>>,
+    line: Line,
 }
 
 fn alert_in(error: &io::Error) -> Option<String> {
@@ -253,7 +288,12 @@ impl AsyncRead for Watched {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, into);
+        match into.filled().len() - before {
+            0 => {}
+            bytes => self.line.read(bytes),
+        }
         if let Poll::Ready(Err(error)) = &polled
             && let Some(alert) = alert_in(error)
         {
@@ -266,7 +306,11 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if let Poll::Ready(Ok(written)) = &polled {
+            self.line.wrote(*written);
+        }
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

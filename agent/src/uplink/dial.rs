@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::endpoint::Endpoint;
 use super::failure::Failure;
+use crate::policy::ControlPlaneDoors;
 use crate::settings::ProxySettings;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -26,12 +27,20 @@ const DEAD_PATH: Duration = Duration::from_secs(30);
 /// A proxy's answer, in bytes: refused above.
 const PROXY_ANSWER: usize = 8 * 1024;
 
-/// Connects within ten seconds. The name is resolved anew each time.
-pub(super) async fn dial(to: &Endpoint, proxies: &ProxySettings) -> Result<TcpStream, Failure> {
+/// Connects within ten seconds. The name is resolved anew each time, and `doors` are told what to; behind a proxy nobody here knows.
+pub(super) async fn dial(
+    to: &Endpoint,
+    proxies: &ProxySettings,
+    doors: &ControlPlaneDoors,
+) -> Result<TcpStream, Failure> {
     let connected = timeout(CONNECT_WITHIN, async {
         match proxies.for_host(&to.host, to.port) {
             Some(proxy) => through(proxy, to).await,
-            None => straight(&to.host, to.port).await,
+            None => {
+                let found = resolve(&to.host, to.port).await?;
+                doors.learn(found.iter().copied());
+                straight(&to.host, to.port, found).await
+            }
         }
     });
     connected.await.unwrap_or(Err(Failure::Timeout {
@@ -40,17 +49,22 @@ pub(super) async fn dial(to: &Endpoint, proxies: &ProxySettings) -> Result<TcpSt
     }))
 }
 
-async fn straight(host: &str, port: u16) -> Result<TcpStream, Failure> {
-    let unreachable = |source| Failure::Unreachable {
+fn unreachable(host: &str, port: u16) -> impl Fn(io::Error) -> Failure {
+    move |source| Failure::Unreachable {
         to: format!("{host}:{port}"),
         source,
-    };
-    let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
-        .await
-        .map_err(unreachable)?
-        .collect();
-    let stream = race(alternate(found)).await.map_err(unreachable)?;
-    tune(&stream).map_err(unreachable)?;
+    }
+}
+
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    let found = tokio::net::lookup_host((host, port)).await;
+    Ok(found.map_err(unreachable(host, port))?.collect())
+}
+
+async fn straight(host: &str, port: u16, found: Vec<SocketAddr>) -> Result<TcpStream, Failure> {
+    let unreachable = unreachable(host, port);
+    let stream = race(alternate(found)).await.map_err(&unreachable)?;
+    tune(&stream).map_err(&unreachable)?;
     Ok(stream)
 }
 
@@ -107,7 +121,8 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
 }
 
 async fn through(proxy: &ProxyUrl, to: &Endpoint) -> Result<TcpStream, Failure> {
-    let mut stream = straight(&proxy.host, proxy.port).await?;
+    let found = resolve(&proxy.host, proxy.port).await?;
+    let mut stream = straight(&proxy.host, proxy.port, found).await?;
     let refused = |why: String| Failure::Proxy {
         proxy: proxy.to_string(),
         to: to.to_string(),
@@ -197,7 +212,8 @@ mod tests {
     async fn connects_through_a_proxy_with_a_login_and_leaves_what_follows_alone() {
         let (port, serve) = proxy("HTTP/1.1 200 Connection established\r\nX: y\r\n\r\nTLS").await;
         let (proxies, to) = (proxied(port), endpoint(7443));
-        let (head, stream) = tokio::join!(serve, dial(&to, &proxies));
+        let doors = ControlPlaneDoors::default();
+        let (head, stream) = tokio::join!(serve, dial(&to, &proxies, &doors));
         assert!(head.starts_with("CONNECT 127.0.0.1:7443 HTTP/1.1\r\n"), "{head}");
         assert!(
             head.contains("Proxy-Authorization: Basic dXNlcjpwYXNz\r\n"),
@@ -217,21 +233,24 @@ mod tests {
         ] {
             let (port, serve) = proxy(answer).await;
             let (proxies, to) = (proxied(port), endpoint(1));
-            let (_, stream) = tokio::join!(serve, dial(&to, &proxies));
+            let doors = ControlPlaneDoors::default();
+            let (_, stream) = tokio::join!(serve, dial(&to, &proxies, &doors));
             let text = stream.unwrap_err().to_string();
             assert!(text.contains(expected) && !text.contains("pass"), "{text}");
         }
     }
 
     #[tokio::test]
-    async fn a_refused_connection_is_named() {
+    async fn a_refused_connection_is_named_and_its_address_is_remembered() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let failure = dial(&endpoint(port), &ProxySettings::default())
+        let doors = ControlPlaneDoors::default();
+        let failure = dial(&endpoint(port), &ProxySettings::default(), &doors)
             .await
             .unwrap_err();
         assert!(matches!(failure, Failure::Unreachable { .. }), "{failure}");
+        assert!(doors.check_address("h", port, [127, 0, 0, 1].into()).is_err());
     }
 
     #[test]

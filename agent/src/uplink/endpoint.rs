@@ -15,6 +15,15 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+impl Endpoint {
+    /// Hosts and ports of these texts; those that are no addresses are left out.
+    #[must_use]
+    pub fn places(texts: &[String]) -> Vec<(String, u16)> {
+        let read = texts.iter().filter_map(|text| text.parse::<Self>().ok());
+        read.map(|endpoint| (endpoint.host, endpoint.port)).collect()
+    }
+}
+
 impl FromStr for Endpoint {
     type Err = String;
 

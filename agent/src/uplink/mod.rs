@@ -3,6 +3,7 @@
 //! The rules are pure machines with events and the time as arguments: `admission` (by which way in, and what follows from a refusal),
 //! `continuity` (what is stored before it is acknowledged), `reconnect` (when to try again), `liveness` (who is alive), `lease` (what is still
 //! ours), `sequence` (nothing lost), `renewal` (when to ask for a new certificate), `upload_pack` (what fits into a message).
+//! `account` says what kinds of data messages and requests are.
 //! Around them is one loop, `run` (with `step`, `opening`, `ending` and `renew`), that owns sessions and jobs and sends the heartbeats
 //! itself, so that a sensor whose loop hangs falls silent. `session` is one session, `attempts` the jobs that outlive it, `probes` the
 //! doctor's rounds, `upload` the way up of one attempt, over a connection of its own. `sealing` sees to the keys that credentials are sealed to.
@@ -10,6 +11,7 @@
 //! State changes only on what the control plane said over an authenticated connection ([`Failure::told`]); an error that carries no reason
 //! of its own came from somewhere in between and leads to another try, nothing else.
 
+mod account;
 mod admission;
 mod advice;
 mod attempts;
@@ -20,6 +22,7 @@ mod dial;
 mod ending;
 mod endpoint;
 mod enrol;
+mod events;
 mod failure;
 mod issued;
 mod lease;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use portolan_proto::convert::target;
 use portolan_proto::v1;
-use portolan_shared::model::{AttemptRef, Finding, FindingCode, Reason, RegistryTarget, Scope};
+use portolan_shared::model::{
+    AttemptRef, Finding, FindingCode, Reason, RegistryTarget, Scope, TagReference, limits,
+};
 
 use crate::credentials::{SealedLogin, SealedVault};
 use crate::jobs::{JobRefusal, SyncJob};
@@ -57,6 +59,14 @@ pub(super) fn offered_login(
     taken.map_err(|refused| refused.refusal(&target.url))
 }
 
+fn reference(wire: &v1::TagReference) -> Result<TagReference, JobRefusal> {
+    let unreadable = |error| unreadable(&format!("a tag of the job: {error}"));
+    Ok(TagReference {
+        repository: wire.repository.parse().map_err(unreadable)?,
+        tag: wire.tag.parse().map_err(unreadable)?,
+    })
+}
+
 /// The job of an offer.
 pub(super) fn offered_job(offer: &v1::JobOffer) -> Result<SyncJob, JobRefusal> {
     let attempt = offer
@@ -78,12 +88,23 @@ pub(super) fn offered_job(offer: &v1::JobOffer) -> Result<SyncJob, JobRefusal> {
             name.parse()
                 .map_err(|error| unreadable(&format!("a repository of the job: {error}")))
         })
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
+    if repositories.len() > limits::RUN_SCOPE_REPOSITORIES
+        || sync.references.len() > limits::RUN_SCOPE_REFERENCES
+    {
+        return Err(unreadable("the job is narrowed to too many repositories or tags"));
+    }
+    let references = sync.references.iter().map(reference).collect::<Result<_, _>>()?;
     Ok(SyncJob {
         attempt,
         target,
         login: None,
-        scope: Scope { repositories },
+        scope: Scope {
+            repositories,
+            references,
+        }
+        .normal(),
         resumed: offer.resumed,
+        look: offer.look,
     })
 }

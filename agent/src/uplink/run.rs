@@ -16,6 +16,7 @@ use super::attempts::Attempts;
 use super::channel::Connector;
 use super::continuity::Continuity;
 use super::endpoint::Endpoints;
+use super::events::CAPABILITY;
 use super::failure::Failure;
 use super::probes::Probes;
 use super::reconnect::Reconnect;
@@ -30,6 +31,7 @@ use crate::audit::Witness;
 use crate::credentials::SealedVault;
 use crate::jobs::{JobEnd, Jobs};
 use crate::keyring::{Keyring, StoredCertificate};
+use crate::notify::NotifyDesk;
 use crate::policy::LivePolicy;
 
 /// What the uplink is made of.
@@ -44,6 +46,8 @@ pub struct UplinkParts {
     pub jobs: Arc<dyn Jobs>,
     /// Keeps the checkpoints of the control plane's audit log, and knows where the sensor's own stands.
     pub witness: Arc<Witness>,
+    /// Where events wait that registries of this network have notified.
+    pub notify: Arc<NotifyDesk>,
     /// Makes connections.
     pub connector: Connector,
     /// Time.
@@ -264,6 +268,7 @@ impl Uplink {
             sealed = done(&mut self.sealing.working) => Happening::Sealed(sealed),
             (attempt, end) = self.attempts.next_ended() => Happening::JobEnded(attempt, end),
             (probe, diagnosis) = self.probes.next_ended() => Happening::ProbeEnded(probe, diagnosis),
+            () = self.parts.notify.arrived() => Happening::Time,
             () = shutdown.cutting() => Happening::Cut,
             () = shutdown.draining(), if !draining => Happening::Drain,
             () = sleep(pause) => Happening::Time,
@@ -274,6 +279,9 @@ impl Uplink {
         let mut pause = LOOK_EVERY;
         if let Some(session) = &self.current {
             pause = pause.min(session.liveness.until_heartbeat(now));
+            if let Some(due) = self.events_due() {
+                pause = pause.min(due.since(now));
+            }
         } else if self.opening.is_none() {
             pause = pause.min(self.open_at.since(now));
         }
@@ -310,7 +318,7 @@ impl Uplink {
                 min: portolan_proto::PROTOCOL,
                 max: portolan_proto::PROTOCOL,
             }),
-            capabilities: vec!["sync".to_owned(), "probe".to_owned(), "audit".to_owned()],
+            capabilities: ["sync", "probe", "audit", CAPABILITY].map(str::to_owned).into(),
             host: Some(parts.host.clone().into()),
             incarnation: parts.incarnation,
             instance_nonce: self.instance_nonce.to_vec().into(),
@@ -331,6 +339,7 @@ impl Uplink {
             continuity_token: shown
                 .map_or_else(Vec::new, |token| token.expose().to_vec())
                 .into(),
+            notify_url: parts.notify.public_url().to_owned(),
             machine_fingerprint: parts.machine_fingerprint.map_or_else(Vec::new, Vec::from).into(),
         }
     }

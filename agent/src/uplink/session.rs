@@ -14,7 +14,9 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
+use super::account::count_message;
 use super::channel::Channel;
+use super::events::CAPABILITY;
 use super::failure::Failure;
 use super::issued;
 use super::lease::Heartbeats;
@@ -39,6 +41,8 @@ pub(super) struct Session {
     sent: Sequence,
     received: Sequence,
     pub(super) epoch: u64,
+    /// Whether the other side takes push events.
+    pub(super) takes_events: bool,
     pub(super) opened: Uptime,
     pub(super) liveness: Liveness,
     pub(super) heartbeats: Heartbeats,
@@ -85,6 +89,8 @@ pub(super) enum Event {
     /// Whether this sensor is alive; asked because somebody else shows its identity.
     Presence(v1::PresenceAsk),
     Goodbye(Told),
+    /// It has what it was told of events.
+    EventsTaken(v1::PushEventsAck),
     /// A message that this build does not know.
     Unknown,
 }
@@ -100,7 +106,7 @@ impl Session {
         let (outbound, queue) = mpsc::channel(OUTBOUND);
         let mut sent = Sequence::default();
         let hello_sent = clock.uptime();
-        queue_message(&outbound, &mut sent, Up::Hello(hello))?;
+        queue_message(&channel, &outbound, &mut sent, Up::Hello(hello))?;
         let mut client = SessionClient::with_origin(channel.clone(), channel.origin())
             .max_decoding_message_size(limits::SESSION_MESSAGE_BYTES)
             .max_encoding_message_size(limits::SESSION_MESSAGE_BYTES);
@@ -114,7 +120,7 @@ impl Session {
                     tracing::warn!(
                         "the control plane takes this sensor for a copy, and asks whether it is alive"
                     );
-                    queue_message(&outbound, &mut sent, present(ask))?;
+                    queue_message(&channel, &outbound, &mut sent, present(ask))?;
                 } else {
                     return Ok::<_, Failure>((inbound, received, body));
                 }
@@ -148,6 +154,10 @@ impl Session {
             sent,
             received,
             epoch: welcome.session_epoch,
+            takes_events: welcome
+                .capabilities
+                .iter()
+                .any(|capability| capability == CAPABILITY),
             opened: now,
             liveness: Liveness::new(Duration::from_millis(welcome.heartbeat_ms.into()), now, rng),
             heartbeats: Heartbeats::default(),
@@ -168,7 +178,7 @@ impl Session {
     /// # Errors
     /// If the queue is full or closed: the session is of no use any more.
     pub(super) fn send(&mut self, body: Up) -> Result<(), Failure> {
-        queue_message(&self.outbound, &mut self.sent, body)
+        queue_message(&self.channel, &self.outbound, &mut self.sent, body)
     }
 
     /// Whether there is room for messages of which only the latest counts.
@@ -206,6 +216,7 @@ impl Session {
             Some(Down::PresenceAsk(ask)) => Event::Presence(ask),
             Some(Down::CredentialOffer(offer)) => Event::Credential(offer),
             Some(Down::CredentialWithdrawal(withdrawal)) => Event::Withdrawal(withdrawn(&withdrawal)),
+            Some(Down::PushEventsAck(ack)) => Event::EventsTaken(ack),
             None => Event::Unknown,
         })
     }
@@ -262,6 +273,7 @@ impl Session {
 }
 
 fn queue_message(
+    channel: &Channel,
     outbound: &mpsc::Sender<v1::SensorMessage>,
     sent: &mut Sequence,
     body: Up,
@@ -272,6 +284,7 @@ fn queue_message(
         }
         mpsc::error::TrySendError::Closed(()) => Failure::Transport("the stream was closed".to_owned()),
     })?;
+    count_message(channel.line(), &body);
     place.send(v1::SensorMessage {
         seq: sent.number(),
         body: Some(body),

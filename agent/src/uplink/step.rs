@@ -65,7 +65,7 @@ impl Uplink {
                 seconds: portolan_shared::model::limits::DEAD_AFTER_SECONDS,
             });
         }
-        if let Err(failure) = self.speak(now) {
+        if let Err(failure) = self.speak(now).and_then(|()| self.tell_events(now)) {
             self.lost(&failure);
         }
         self.start_renewal();
@@ -111,7 +111,7 @@ impl Uplink {
                         attempt: Some(attempt.into()),
                     })
                     .collect(),
-                free_slots: u32::try_from(self.attempts.free_slots()).unwrap_or(u32::MAX),
+                free_slots: u32::try_from(self.attempts.free_slots(false)).unwrap_or(u32::MAX),
                 certificate_not_after_ms: self
                     .parts
                     .keyring
@@ -192,6 +192,7 @@ impl Uplink {
                 self.replace_at = Some(Uptime(now.0 + after));
             }
             Event::Presence(ask) => self.reply(present(ask)),
+            Event::EventsTaken(ack) => self.on_events_taken(&ack),
             Event::Goodbye(told) => self.lost(&Failure::refused(told, "goodbye")),
             Event::Unknown => tracing::debug!("a message of a kind that this version does not know"),
         }
@@ -220,17 +221,19 @@ impl Uplink {
         };
         let endpoint = self.endpoints.current().to_string();
         let epoch = self.current.as_ref().map(|session| session.epoch);
+        let takes_events = self.current.as_ref().map(|session| session.takes_events);
         let running = self.attempts.view();
         let refused = self.refused();
         self.view.send_if_modified(|view| {
             let since = view.since.filter(|_| epoch.is_some());
             let changed = (view.phase, &view.endpoint, view.epoch, view.since, &view.running)
                 != (phase, &endpoint, epoch, since, &running)
-                || view.refused != refused;
+                || view.refused != refused
+                || view.takes_events != takes_events;
             if changed {
                 (view.phase, view.endpoint, view.epoch, view.since, view.running) =
                     (phase, endpoint, epoch, since, running);
-                view.refused = refused;
+                (view.refused, view.takes_events) = (refused, takes_events);
             }
             changed
         });

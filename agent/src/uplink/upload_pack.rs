@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portolan_proto::convert::{content_kind_to_wire, finding_to_wire, tag_to_wire};
 use portolan_proto::v1;
-use portolan_shared::model::{ContentKind, Digest, limits};
+use portolan_shared::model::{ContentKind, Digest, TagName, limits};
 use prost::Message as _;
 
 use crate::inventory::{ContentItem, RepositoryTags};
@@ -133,11 +133,13 @@ pub(super) fn tags(
             } else {
                 String::new()
             },
+            only: if is_first {
+                names(&repository.only)
+            } else {
+                Vec::new()
+            },
             tags: page(&repository.tags, at).iter().map(tag_to_wire).collect(),
-            left_out: page(&repository.left_out, at)
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            left_out: names(page(&repository.left_out, at)),
             end: (at + 1 == messages).then(|| v1::CommitEnd {
                 state_hash: repository.state_hash.0.to_vec().into(),
                 outcome: repository.outcome.as_str().to_owned(),
@@ -145,6 +147,10 @@ pub(super) fn tags(
             }),
         }
     })
+}
+
+fn names(tags: &[TagName]) -> Vec<String> {
+    tags.iter().map(ToString::to_string).collect()
 }
 
 /// The items of a page; none behind the last one.
@@ -245,6 +251,7 @@ mod tests {
     fn repository(tags: usize, left_out: usize) -> RepositoryTags {
         let name = |i: usize| format!("{i:0>128}").parse().unwrap();
         RepositoryTags {
+            only: Vec::new(),
             repository: "a/b".parse().unwrap(),
             tags: (0..tags)
                 .map(|i| TagObservation {

@@ -81,6 +81,8 @@ pub struct UplinkView {
     pub epoch: Option<u64>,
     /// Since when it is open.
     pub since: Option<Timestamp>,
+    /// Whether the control plane of the open session takes push events; none while there is no session.
+    pub takes_events: Option<bool>,
     /// Why the last connection failed; none while all is well.
     pub last_failure: Option<String>,
     /// Why the control plane lets this sensor in no more; none while it does.

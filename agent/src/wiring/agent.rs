@@ -15,15 +15,23 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::machine::{boot_id, host_facts, machine_fingerprint};
+use super::notify::Notifications;
 use super::report::Gatherer;
-use crate::audit::{AuditLog, AuditLogError, AuditedJobs, Entry, Witness, keep, note_sessions};
+use super::start::note_start;
+use crate::audit::{
+    AuditLog, AuditLogError, AuditedJobs, Entry, Outgoing, Witness, keep, note_sessions,
+    take_account_of_enrolment,
+};
 use crate::credentials::SealedVault;
 use crate::jobs::{Jobs, RegistryAccess, RegistryJobs};
 use crate::keyring::{Keyring, KeyringError, StateDir};
-use crate::policy::{LivePolicy, PolicyError};
+use crate::notify::NotifyError;
+use crate::policy::{ControlPlaneDoors, LivePolicy, PolicyError};
 use crate::settings::{Environment, Settings};
 use crate::status::{StatusReport, StatusSocket, StatusSource, serve_health};
-use crate::uplink::{Connector, Failure, Phase, Uplink, UplinkEnd, UplinkHandle, UplinkParts, UplinkView};
+use crate::uplink::{
+    Connector, Endpoint, Failure, Phase, Uplink, UplinkEnd, UplinkHandle, UplinkParts, UplinkView,
+};
 
 /// What an agent is made of.
 pub struct AgentParts {
@@ -63,6 +71,9 @@ pub enum AgentError {
         #[source]
         source: io::Error,
     },
+    /// The listener for push events.
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
 }
 
 /// How an agent ended.
@@ -80,6 +91,7 @@ pub struct Agent {
     gatherer: Arc<Gatherer>,
     view: watch::Receiver<UplinkView>,
     health: Option<TcpListener>,
+    notifications: Notifications,
     data_dir: PathBuf,
     tasks: Tasks,
 }
@@ -92,6 +104,7 @@ pub struct AgentHandle {
     uplink: UplinkHandle,
     source: Arc<dyn StatusSource>,
     health: Option<SocketAddr>,
+    notify: Option<SocketAddr>,
 }
 
 impl Agent {
@@ -123,7 +136,10 @@ impl Agent {
     ) -> Result<(AgentHandle, Self), AgentError> {
         let settings = &parts.settings;
         let keyring = Arc::new(Keyring::open(StateDir::open(&settings.data_dir)?)?);
-        let policy = Arc::new(LivePolicy::load(&settings.policy)?);
+        let doors = Arc::new(ControlPlaneDoors::new(Endpoint::places(
+            &keyring.enrolled().endpoints,
+        )));
+        let policy = Arc::new(LivePolicy::load(&settings.policy)?.of_sensor(Arc::clone(&doors)));
         if policy.current().is_empty() {
             tracing::warn!(policy = %settings.policy.display(), "the policy allows nothing: every job will be refused");
         }
@@ -141,6 +157,14 @@ impl Agent {
             ),
             None => None,
         };
+        let notifications = Notifications::build(
+            settings.notify.clone(),
+            &policy,
+            &parts.clock,
+            &parts.rng,
+            &parts.tasks,
+        )
+        .await?;
         let incarnation = keyring.count_start()?;
         keyring.sealing_keys_or_new(parts.clock.now(), &*parts.rng)?;
         let audit = AuditLog::open(&settings.data_dir, keyring.sensor(), Arc::clone(&parts.clock))?;
@@ -151,12 +175,14 @@ impl Agent {
         );
         let vault = Arc::new(vault.audited(Arc::clone(&audit)));
         let witness = Witness::open(&settings.data_dir, keyring.enrolled().tenant, Arc::clone(&audit))?;
-        note_start(&audit, &keyring, &policy, incarnation);
+        take_account_of_enrolment(&settings.data_dir, &audit);
+        note_start(&audit, &keyring, settings, &policy, incarnation);
+        let outgoing = Outgoing::new(&audit, Arc::clone(&parts.clock));
         let recorded = AuditedJobs::new(
             jobs(Arc::clone(&policy), Arc::clone(&audit), &parts),
             Arc::clone(&audit),
             Arc::clone(&parts.clock),
-            keyring.enrolled().endpoints.join(" ").replace("https://", ""),
+            Arc::clone(&outgoing),
         );
         let (handle, uplink) = Uplink::build(UplinkParts {
             keyring: Arc::clone(&keyring),
@@ -164,11 +190,14 @@ impl Agent {
             vault,
             jobs: Arc::new(recorded),
             witness: Arc::clone(&witness),
+            notify: Arc::clone(&notifications.desk),
             connector: Connector::new(
                 settings.proxy.clone(),
                 Arc::clone(&parts.clock),
                 parts.tasks.clone(),
-            ),
+            )
+            .counted_in(outgoing)
+            .telling(doors),
             clock: Arc::clone(&parts.clock),
             rng: Arc::clone(&parts.rng),
             tasks: parts.tasks.clone(),
@@ -186,6 +215,8 @@ impl Agent {
             uplink: handle.clone(),
             audit: Arc::clone(&audit),
             witness,
+            notify: notifications.look(),
+            started: parts.clock.uptime(),
             clock: Arc::clone(&parts.clock),
         });
         let view = handle.view.clone();
@@ -195,12 +226,14 @@ impl Agent {
             uplink: handle,
             source: Arc::clone(&gatherer) as Arc<dyn StatusSource>,
             health: health.as_ref().and_then(|listener| listener.local_addr().ok()),
+            notify: notifications.address(),
         };
         let agent = Self {
             uplink,
             gatherer,
             view,
             health,
+            notifications,
             data_dir: parts.settings.data_dir.clone(),
             tasks: parts.tasks,
         };
@@ -229,6 +262,7 @@ impl Agent {
             self.tasks
                 .spawn("health", serve_health(listener, source, shutdown.clone()));
         }
+        self.notifications.start(&self.tasks);
         self.tasks.spawn(
             "audit log",
             keep(Arc::clone(&audit), keyring, clock, shutdown.clone()),
@@ -247,30 +281,6 @@ impl Agent {
             UplinkEnd::Revoked => AgentEnd::Revoked,
         }
     }
-}
-
-/// The agent starts, as this sensor, under this policy.
-fn note_start(audit: &AuditLog, keyring: &Keyring, policy: &LivePolicy, incarnation: u64) {
-    let enrolled = keyring.enrolled();
-    if audit.head().seq <= 1 {
-        let details = json!({
-            "tenant": enrolled.tenant.to_string(),
-            "name": enrolled.name,
-            "invitation": enrolled.invitation.to_string(),
-            "identity": enrolled.identity,
-            "at": enrolled.at,
-        });
-        audit.append(Entry::by_agent(
-            "sensor.enrolled",
-            format!("sensor:{}", enrolled.sensor),
-            details,
-        ));
-    }
-    let details = json!({"version": env!("CARGO_PKG_VERSION"), "start": incarnation});
-    audit.append(Entry::by_agent("agent.start", "agent", details));
-    let file = policy.path().display().to_string();
-    let hash = HEXLOWER.encode(&policy.current().hash());
-    audit.append(Entry::policy("policy.read", &file, &hash, None));
 }
 
 struct Release(Arc<Gatherer>);
@@ -313,6 +323,12 @@ impl AgentHandle {
     #[must_use]
     pub fn health_address(&self) -> Option<SocketAddr> {
         self.health
+    }
+
+    /// Where registries can notify it, if they can.
+    #[must_use]
+    pub fn notify_address(&self) -> Option<SocketAddr> {
+        self.notify
     }
 
     /// Where the way to the control plane stands.

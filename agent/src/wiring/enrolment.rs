@@ -7,6 +7,7 @@ use portolan_shared::process::{Clock, Rng, Tasks};
 use portolan_shared::secret::{EnrolmentToken, EnrolmentTokenError, Secret};
 
 use super::machine::host_facts;
+use crate::audit::account_of_enrolment;
 use crate::keyring::{Enrolled, Keyring, KeyringError, StateDir};
 use crate::policy::{AllowanceError, Allowed, write_first_policy};
 use crate::settings::ProxySettings;
@@ -73,8 +74,12 @@ pub async fn enrol(command: EnrolCommand) -> Result<EnrolReport, EnrolmentError>
         );
     }
     let dir = StateDir::open(&command.data_dir)?;
+    // What cannot be told of afterwards is not done.
+    let outgoing =
+        account_of_enrolment(&command.data_dir, Arc::clone(&command.clock)).map_err(KeyringError::File)?;
+    let connector = Connector::new(command.proxy, Arc::clone(&command.clock), command.tasks);
     let enroller = Enroller {
-        connector: Connector::new(command.proxy, Arc::clone(&command.clock), command.tasks),
+        connector: connector.counted_in(Arc::clone(&outgoing)),
         clock: command.clock,
         rng: command.rng,
         host: host_facts(),
@@ -85,7 +90,9 @@ pub async fn enrol(command: EnrolCommand) -> Result<EnrolReport, EnrolmentError>
     if !command.allow.registries.is_empty() {
         write_first_policy(&command.policy, &command.allow)?;
     }
-    let outcome = enroller.enrol(&dir, &token).await?;
+    let outcome = enroller.enrol(&dir, &token).await;
+    outgoing.record_now();
+    let outcome = outcome?;
     Ok(EnrolReport {
         enrolled: outcome.enrolled,
         before: outcome.before,

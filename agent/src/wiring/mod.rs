@@ -1,13 +1,17 @@
 //! Puts the parts together: the only place that knows all of them.
 //!
 //! `agent` builds and runs a sensor from injected clock, randomness, tasks and shutdown, in the binary and in tests alike. `enrolment` is the
-//! command that makes one. `report` gathers the status. `machine` says what is told of this host. `signals` is the binary's alone.
+//! command that makes one. `report` gathers the status. `machine` says what is told of this host. `notify` puts the listener for push
+//! events between its settings and the uplink. `start` is what is recorded of a start.
+//! `signals` is the binary's alone.
 
 mod agent;
 mod enrolment;
 mod machine;
+mod notify;
 mod report;
 mod signals;
+mod start;
 
 pub use agent::{Agent, AgentEnd, AgentError, AgentHandle, AgentParts};
 pub use enrolment::{EnrolCommand, EnrolReport, EnrolmentError, enrol};

@@ -2,19 +2,21 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
-use portolan_shared::process::{Clock, ProxyRules};
+use portolan_shared::process::{Clock, ProxyRules, Uptime};
 use portolan_shared::tls::CertificateHealth;
 
 use super::agent::PULSE_WITHIN;
+use super::notify::NotifyLook;
 use crate::audit::{AuditLog, Witness};
 use crate::keyring::{Enrolled, Enrolment, Keyring, KeyringError, StateDir, StoredCertificate};
 use crate::policy::{LivePolicy, Policy};
 use crate::status::{
-    CertificateStatus, ConnectionStatus, JobStatus, PolicyStatus, RefusedStatus, SealingKeyStatus,
-    SensorStatus, StatusReport, StatusSource, WorkStatus, ask,
+    AuditStatus, CertificateStatus, ConnectionStatus, JobStatus, PolicyStatus, RefusedStatus,
+    SealingKeyStatus, SensorStatus, StatusReport, StatusSource, WorkStatus, ask,
 };
 use crate::uplink::{Phase, RefusedView, UplinkHandle, UplinkView};
 
@@ -26,6 +28,9 @@ pub(super) struct Gatherer {
     pub(super) uplink: UplinkHandle,
     pub(super) audit: Arc<AuditLog>,
     pub(super) witness: Arc<Witness>,
+    pub(super) notify: Option<NotifyLook>,
+    /// When the agent was put together.
+    pub(super) started: Uptime,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -43,11 +48,21 @@ impl StatusSource for Gatherer {
         let recordable = unrecordable.is_none();
         warnings.extend(unrecordable);
         warnings.extend(self.witness.warning());
+        if let Some(since) = view.since.filter(|_| view.phase == Phase::Connected) {
+            let now = self.clock.now();
+            let connected = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+            let runs = self.clock.uptime().since(self.started);
+            warnings.extend(self.witness.silence(now, connected, runs));
+        }
         if view.skew_ms.is_some_and(|skew| skew.unsigned_abs() > 120_000) {
             warnings.push(
                 "this machine's clock and the control plane's differ by more than two minutes".to_owned(),
             );
         }
+        let notify = self.notify.as_ref();
+        let notify = notify.and_then(|notify| notify.status(view.takes_events, &*self.clock));
+        let (notify, of_notify) = notify.unzip();
+        warnings.extend(of_notify.into_iter().flatten());
         StatusReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             running: true,
@@ -81,8 +96,22 @@ impl StatusSource for Gatherer {
                 at: work.at,
                 end: work.end.clone(),
             }),
+            audit: Some(self.audit_status()),
+            notify,
             warnings,
             connection: Some(connection(view)),
+        }
+    }
+}
+
+impl Gatherer {
+    fn audit_status(&self) -> AuditStatus {
+        let newest = self.witness.newest();
+        AuditStatus {
+            records: self.audit.head().seq,
+            checkpoint: newest.map_or(0, |newest| newest.seq),
+            checkpoint_at: newest.and_then(|newest| Timestamp::from_millisecond(newest.at_ms).ok()),
+            refused: self.witness.refused(),
         }
     }
 }
@@ -137,6 +166,8 @@ pub async fn status(
         jobs: Vec::new(),
         jobs_ended: 0,
         last_work: None,
+        audit: None,
+        notify: None,
         warnings,
     })
 }

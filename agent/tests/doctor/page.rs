@@ -13,7 +13,7 @@ const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/agent/fi
 const HEAD: &str = "\
 # Findings
 
-What `portolan-agent doctor`, `portolan registry test` and runs can say is wrong, or worth knowing. Codes are stable: a code never changes its meaning and is
+What `portolan-agent doctor`, `portolan registry test`, `portolan status` and runs can say is wrong, or worth knowing. Codes are stable: a code never changes its meaning and is
 never used again. An *error* means that nothing can be seen; a *warning* that something cannot, or soon will not be; *information* asks nothing of
 anybody. This page is generated from the catalogue in the code.
 
@@ -30,12 +30,13 @@ What guides to GitLab's registry name, and the findings that stand for it:
 | --- | --- |
 ";
 
-/// A row of the guides that is about something else than reading.
+/// What the guides get wrong.
 const ELSEWHERE: &str = "\
 ## Not here
 
-A push event arrives and nothing is read, because the schedule is still a daily one: that is no fault of the registry or of the way to it, and GitLab sends no events for
-its container registry. Read on a schedule that is close enough.
+Guides have GitLab send a webhook of a project when an image is pushed. GitLab has none for its container registry: what it has are the notifications of the
+registry itself, which `portolan registry show NAME --webhook` prints ready to be written into gitlab.rb. The webhooks that projects do have (push, pipeline) tell
+nothing of the registry; they are answered and counted.
 ";
 
 const COLUMNS: &str =

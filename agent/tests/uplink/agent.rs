@@ -25,13 +25,15 @@ use tonic::Status;
 
 use crate::opened::Opened;
 
-/// The parts of an agent on this directory.
+/// The parts of an agent on this directory, with the settings of the file `agent.toml` in it, if there is one.
 pub fn parts(data_dir: &Path) -> AgentParts {
     parts_at(data_dir, Arc::new(SystemClock))
 }
 
 fn parts_at(data_dir: &Path, clock: Arc<dyn Clock>) -> AgentParts {
+    let config = data_dir.join("agent.toml");
     let flags = Flags {
+        config: config.exists().then_some(config),
         data_dir: Some(data_dir.display().to_string()),
         ..Flags::default()
     };
@@ -190,6 +192,7 @@ pub fn offer(host: &str) -> (AttemptRef, Down) {
         lease_ms: 60_000,
         registry: Some(target(host)),
         resumed: false,
+        look: false,
         credential: None,
         job: Some(v1::job_offer::Job::Sync(v1::SyncJob::default())),
     };

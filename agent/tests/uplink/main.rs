@@ -6,9 +6,11 @@
     reason = "a test says what it expects by panicking"
 )]
 
+mod account;
 mod agent;
 mod clock;
 mod enrolment;
+mod events;
 mod identity;
 mod jobs;
 mod opened;
@@ -20,4 +22,5 @@ mod sealing;
 mod services;
 mod sessions;
 mod shut_out;
+mod start;
 mod tokens;

@@ -37,6 +37,11 @@ impl Opened {
 
     /// Lets it in. Gives the continuity token that it is to store.
     pub async fn welcome(&mut self, epoch: u64, keep: bool) -> Vec<u8> {
+        self.welcome_with(epoch, keep, &["sync"]).await
+    }
+
+    /// The same, by a control plane that says this of itself.
+    pub async fn welcome_with(&mut self, epoch: u64, keep: bool, capabilities: &[&str]) -> Vec<u8> {
         let token = self.shared.tokens.send();
         let verdicts = self
             .hello
@@ -49,7 +54,7 @@ impl Opened {
             });
         let welcome = v1::Welcome {
             protocol: portolan_proto::PROTOCOL,
-            capabilities: vec!["sync".to_owned()],
+            capabilities: capabilities.iter().copied().map(str::to_owned).collect(),
             session_epoch: epoch,
             server_time_ms: self.shared.clock.now().as_millisecond(),
             heartbeat_ms: 5_000,

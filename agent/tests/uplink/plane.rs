@@ -1,5 +1,6 @@
 //! The control plane: its certificates, its listener, what it remembers.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
@@ -43,6 +44,8 @@ type Script = Arc<dyn Fn(&str, &v1::Fence) -> Result<(), Status> + Send + Sync>;
 
 /// What a call is answered with before it is carried out.
 pub struct Scripts {
+    /// The host of the address that enrolled sensors are given.
+    pub host: &'static str,
     pub enrol: Box<dyn Fn(usize) -> Result<(), Status> + Send + Sync>,
     pub open: Box<dyn Fn(usize) -> Result<(), Status> + Send + Sync>,
     pub recover: Box<dyn Fn(usize) -> Recovery + Send + Sync>,
@@ -64,6 +67,7 @@ pub enum Recovery {
 impl Default for Scripts {
     fn default() -> Self {
         Self {
+            host: "127.0.0.1",
             enrol: Box::new(|_| Ok(())),
             open: Box::new(|_| Ok(())),
             recover: Box::new(|_| Recovery::Judged),
@@ -140,7 +144,9 @@ impl ControlPlane {
         let issuer = Issuer::new(params, root_key);
 
         let server_key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let names = BTreeSet::from(["127.0.0.1", scripts.host]);
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        let mut params = CertificateParams::new(names).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.not_before = std::time::SystemTime::from(now() - SignedDuration::from_hours(1)).into();
         params.not_after = std::time::SystemTime::from(now() + SignedDuration::from_hours(24 * 7)).into();

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use portolan_agent::audit::{FOLDER, Read, files_in};
 use portolan_agent::jobs::{RegistryAccess, RegistryJobs};
 use portolan_agent::wiring::{Agent, AgentHandle};
 use portolan_proto::convert::probe_report;
@@ -13,7 +14,8 @@ use portolan_proto::v1;
 use portolan_proto::v1::control_message::Body as Down;
 use portolan_proto::v1::sensor_message::Body as Up;
 use portolan_registry::{Environment, Limits, Resolver};
-use portolan_shared::model::{FindingCode, ProbeId, Stage, limits};
+use portolan_shared::audit::LinkedRecord;
+use portolan_shared::model::{Finding, FindingCode, ProbeId, Stage, limits};
 use portolan_shared::process::{ProxyRules, SystemClock, SystemRng, Tasks};
 use portolan_shared::tls::SystemRoots;
 
@@ -54,8 +56,12 @@ fn write_policy(folder: &Path, port: u16) {
 
 impl Scene {
     async fn new() -> Self {
+        Self::with(Scripts::default()).await
+    }
+
+    async fn with(scripts: Scripts) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut plane = ControlPlane::start(Scripts::default(), DAY).await;
+        let mut plane = ControlPlane::start(scripts, DAY).await;
         plane.enrol(folder.path(), &plane.token()).await.unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap();
         port.set_nonblocking(true).unwrap();
@@ -119,6 +125,50 @@ impl Scene {
             Some(Up::JobReject(reject)) => reject,
             other => panic!("{other:?} is no rejection"),
         }
+    }
+
+    /// Has another policy take the place of the one in force, and goes on in the session that tells of it.
+    async fn reread(&mut self, policy: &str) {
+        std::fs::write(self.folder.path().join("policy.toml"), policy).unwrap();
+        self.handle.reload_policy();
+        self.session = self.plane.session().await;
+        self.session.welcome(2, true).await;
+    }
+
+    /// What the local log says was refused: of what, and by which rule.
+    fn refused(&self) -> Vec<(String, String)> {
+        let mut refused = Vec::new();
+        for file in files_in(&self.folder.path().join(FOLDER)) {
+            for line in file.lines().unwrap() {
+                if let Read::Record(LinkedRecord { record, .. }) = line.unwrap()
+                    && record.action == "policy.refused"
+                {
+                    let details: serde_json::Value = serde_json::from_str(&record.details).unwrap();
+                    refused.push((record.object, details["rule"].as_str().unwrap().to_owned()));
+                }
+            }
+        }
+        refused
+    }
+
+    /// How the probe of a registry failed.
+    async fn probe(&mut self, url: &str) -> (Stage, Finding) {
+        let probe = v1::ProbeOffer {
+            probe_id: ProbeId::random(&SystemRng).as_bytes().to_vec().into(),
+            registry: Some(v1::RegistryTarget {
+                url: url.to_owned(),
+                ..crate::agent::target("h")
+            }),
+            seconds_left: 60,
+            ..v1::ProbeOffer::default()
+        };
+        self.session.say(Down::ProbeOffer(probe)).await;
+        let Some(Up::ProbeReport(report)) = self.session.hear().await else {
+            panic!("no report");
+        };
+        let (_, diagnosis) = probe_report(&report).unwrap();
+        let failure = diagnosis.first_failure().unwrap();
+        (failure.stage, failure.findings[0].clone())
     }
 
     fn nobody_came(&self) -> bool {
@@ -188,23 +238,9 @@ async fn t42_hosts_that_are_not_allowed_are_refused_in_every_disguise_and_nobody
         assert_eq!(finding.code, FindingCode::PolicyRefused.as_str(), "{url}");
         assert!(!finding.seen.contains("secret"), "{}", finding.seen);
 
-        let probe = v1::ProbeOffer {
-            probe_id: ProbeId::random(&SystemRng).as_bytes().to_vec().into(),
-            registry: Some(v1::RegistryTarget {
-                url: url.clone(),
-                ..crate::agent::target("h")
-            }),
-            seconds_left: 60,
-            ..v1::ProbeOffer::default()
-        };
-        scene.session.say(Down::ProbeOffer(probe)).await;
-        let Some(Up::ProbeReport(report)) = scene.session.hear().await else {
-            panic!("no report");
-        };
-        let (_, diagnosis) = probe_report(&report).unwrap();
-        let failure = diagnosis.first_failure().unwrap();
+        let (stage, finding) = scene.probe(&url).await;
         assert_eq!(
-            (failure.stage, failure.findings[0].code),
+            (stage, finding.code),
             (Stage::Policy, FindingCode::PolicyRefused),
             "{url}"
         );
@@ -229,6 +265,44 @@ async fn t42_hosts_that_are_not_allowed_are_refused_in_every_disguise_and_nobody
     come.await;
     assert_eq!(scene.names.0.lock().unwrap().first().unwrap(), "a.reg.example");
     scene.stop().await;
+}
+
+#[tokio::test]
+async fn t42_the_control_plane_is_no_registry_whatever_the_file_allows() {
+    // The enrolment names its address, or a name that leads there: which address that is, the sensor learns when it connects.
+    for host in ["127.0.0.1", "localhost"] {
+        let scripts = Scripts {
+            host,
+            ..Scripts::default()
+        };
+        let mut scene = Scene::with(scripts).await;
+        let place = scene.plane.token().url;
+        let port = place.rsplit(':').next().unwrap().to_owned();
+        scene
+            .reread(&format!(
+                "version = 1\n[[allow]]\nhost = \"*.reg.example\"\nports = [{port}]\naddresses = [\"127.0.0.0/8\"]\n\
+                 [[allow]]\nhost = \"127.0.0.1\"\nports = [{port}]\n[[allow]]\nhost = \"localhost\"\nports = [{port}]\n"
+            ))
+            .await;
+        for url in [place, format!("https://{host}:{port}")] {
+            let reject = scene
+                .reject(|offer| offer.registry.as_mut().unwrap().url.clone_from(&url))
+                .await;
+            let refused = (reject.reason(), &*reject.rule);
+            assert_eq!(refused, (v1::Reason::Policy, "address.control_plane"), "{url}");
+            let (_, finding) = scene.probe(&url).await;
+            assert_eq!(finding.code, FindingCode::PolicyRefused, "{finding:?}");
+            assert!(finding.seen.contains("address.control_plane"), "{finding:?}");
+            assert!(scene.nobody_came(), "{url}: no name is resolved");
+        }
+
+        // A name that the file allows and that leads there is refused at its address.
+        let (_, finding) = scene.probe(&format!("https://a.reg.example:{port}")).await;
+        assert_eq!(finding.code, FindingCode::AddressRefused, "{finding:?}");
+        assert!(finding.seen.contains("address.control_plane"), "{finding:?}");
+        assert_eq!(*scene.names.0.lock().unwrap(), ["a.reg.example"]);
+        scene.stop().await;
+    }
 }
 
 #[tokio::test]
@@ -279,6 +353,17 @@ async fn t46_what_would_widen_the_policy_is_refused_and_the_policy_stays_as_it_i
         .map(|byte| format!("{byte:02x}"))
         .collect();
     assert_eq!(said, hash, "what the control plane is told is what is in force");
+    // What reached it is in the log of this machine. An oversized message was never read, so that nothing is known of it.
+    assert_eq!(
+        scene.refused(),
+        [
+            ("offer".to_owned(), String::new()),
+            (
+                format!("registry:a.reg.example:{}", scene.port()),
+                "policy:allow[1]".to_owned()
+            ),
+        ]
+    );
     assert!(scene.nobody_came());
     scene.stop().await;
 }
@@ -288,14 +373,12 @@ async fn a_policy_that_is_read_again_is_told_without_a_restart() {
     let mut scene = Scene::new().await;
     let first = scene.session.hello.policy_hash.clone();
     let text = "version = 1\n[[allow]]\nhost = \"other.example\"\n[upload]\nwithhold = [\"labels\"]\n";
-    std::fs::write(scene.folder.path().join("policy.toml"), text).unwrap();
-    scene.handle.reload_policy();
-    let mut session = scene.plane.session().await;
-    assert_ne!(session.hello.policy_hash, first);
+    scene.reread(text).await;
+    let hello = &scene.session.hello;
+    assert_ne!(hello.policy_hash, first);
     assert_eq!(
-        session.hello.policy_summary,
+        hello.policy_summary,
         "allows 1 (withholds image facts): other.example:443"
     );
-    session.welcome(2, true).await;
     scene.stop().await;
 }

@@ -143,6 +143,7 @@ impl Scene {
             lease_ms: 60_000,
             registry: Some(self.target()),
             resumed: false,
+            look: false,
             credential: Some(credential),
             job: Some(v1::job_offer::Job::Sync(v1::SyncJob::default())),
         };

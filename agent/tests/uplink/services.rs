@@ -107,7 +107,11 @@ impl Enrolment for Double {
                 version: 1,
                 roots_der: vec![self.0.root.to_vec().into()],
             }),
-            endpoints: vec![format!("https://{}", self.0.address)],
+            endpoints: vec![format!(
+                "https://{}:{}",
+                self.0.scripts.host,
+                self.0.address.port()
+            )],
             sensor_name: "hamburg".to_owned(),
             continuity_token: self.0.tokens.send().into(),
         }))

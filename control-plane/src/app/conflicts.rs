@@ -54,7 +54,7 @@ impl App {
         } else {
             "sensor.conflict"
         };
-        let entry = AuditEntry {
+        let mut entry = AuditEntry {
             at: now,
             actor: format!("address:{}", second.seen_from),
             action: action.to_owned(),
@@ -64,7 +64,11 @@ impl App {
         };
         if !quarantine {
             tracing::error!(%sensor, ?lately, "too many identities are seen twice: no sensor is quarantined by itself any more; look into the control plane first");
-            self.store.append_audit(tenant, &entry).await?;
+            // Whoever is not shut out can come again at once.
+            if let Some(times) = self.may_tell_of_conflict(sensor) {
+                entry.details["times"] = times.into();
+                self.store.append_audit(tenant, &entry).await?;
+            }
             return Ok(());
         }
         let changed = self

@@ -8,7 +8,7 @@ use portolan_shared::tls::SpkiPin;
 use portolan_store::{Fence, Store};
 use tokio::sync::{Notify, broadcast, watch};
 
-use super::{AuditKey, AuditPace, CredentialNotice, Pepper};
+use super::{AuditKey, AuditPace, Courier, CredentialNotice, EventTally, FeedReaders, Pepper};
 
 /// The dependencies of the use cases; use cases are methods on it, in a file per subject.
 pub struct App {
@@ -24,12 +24,16 @@ pub struct App {
     pub audit_key: AuditKey,
     /// What audit logs were told of lately.
     pub pace: AuditPace,
+    /// What was refused at the door of notifications, until it is written.
+    pub event_tally: EventTally,
     /// Name of this deployment in sensors' certificates.
     pub deployment: String,
     /// Where sensors reach this control plane: `https://host[:port]`.
     pub sensor_url: String,
     /// Hashes of the keys of the server roots.
     pub server_pins: Vec<SpkiPin>,
+    /// Brings messages to webhooks.
+    pub courier: Arc<dyn Courier>,
     /// Wakes background work.
     pub signals: Signals,
 }
@@ -48,8 +52,14 @@ pub struct CancelNotice {
 pub struct Signals {
     /// A run was queued.
     pub runs: Notify,
+    /// Something was scheduled otherwise, or push events came.
+    pub schedule: Notify,
     /// A probe was asked for.
     pub probes: Notify,
+    /// How often something of the change feed was written: wakes who follows it for all tenants. Others wait in [`Signals::feed`].
+    pub changes: watch::Sender<u64>,
+    /// Who waits for changes of one tenant.
+    pub feed: FeedReaders,
     /// How often checkpoints of audit logs were taken: sessions bring them to their sensors.
     pub checkpoints: watch::Sender<u64>,
     /// A sensor was shut out.
@@ -66,7 +76,10 @@ impl Default for Signals {
     fn default() -> Self {
         Self {
             runs: Notify::new(),
+            schedule: Notify::new(),
             probes: Notify::new(),
+            changes: watch::Sender::new(0),
+            feed: FeedReaders::default(),
             checkpoints: watch::Sender::new(0),
             denials: Notify::new(),
             cancels: broadcast::channel(1_024).0,

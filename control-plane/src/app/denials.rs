@@ -1,7 +1,7 @@
 //! Which sensors are shut out, known here within a quarter of a second of the commit that shut them out, whoever made it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use portolan_shared::tls::DeniedSensors;
 use portolan_store::{Denial, StoreError};
 
 use super::App;
+use super::sessions::LiveSession;
+use super::staleness::Staleness;
 
 /// How often the database is asked.
 const POLL: Duration = Duration::from_millis(250);
-/// Age of the last answer from which on nothing is granted any more.
-const STALE_AFTER: Duration = Duration::from_secs(5);
 /// Most denials that one question answers.
 const PAGE: usize = 10_000;
 
@@ -26,6 +26,19 @@ pub struct Denials {
     epoch: AtomicU64,
     /// Uptime in milliseconds of the question that was last answered.
     answered: AtomicU64,
+    blind: AtomicBool,
+}
+
+/// Leave to give the sensor of a session something. Only [`Denials::grant`] makes one: nothing that takes it is handed out unasked.
+#[derive(Debug, Clone, Copy)]
+pub struct Grant<'a>(&'a LiveSession);
+
+impl<'a> Grant<'a> {
+    /// To whom.
+    #[must_use]
+    pub fn session(self) -> &'a LiveSession {
+        self.0
+    }
 }
 
 impl Denials {
@@ -37,6 +50,7 @@ impl Denials {
             known: RwLock::default(),
             epoch: AtomicU64::new(0),
             answered: AtomicU64::new(0),
+            blind: AtomicBool::new(false),
         }
     }
 
@@ -47,11 +61,40 @@ impl Denials {
         known.get(&sensor).copied()
     }
 
-    /// Whether what is known is recent enough to grant anything by it: sessions, work, certificates.
+    /// How old what is known is; `None` as long as nothing is.
+    #[must_use]
+    pub fn age(&self) -> Option<Duration> {
+        let answered = self.answered.load(Ordering::Acquire);
+        (answered != 0).then(|| Duration::from_millis(self.millis().saturating_sub(answered)))
+    }
+
+    /// What follows from that age.
+    #[must_use]
+    pub(super) fn staleness(&self) -> Staleness {
+        self.age().map_or(Staleness::Blind, Staleness::of)
+    }
+
+    /// Whether nothing may go on by what is known. Somebody looks at that twice: a process that was asleep asks first.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.blind.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_blind(&self, blind: bool) {
+        self.blind.store(blind, Ordering::Release);
+    }
+
+    /// Whether what is known is recent enough to grant anything by it: sessions, work, certificates, credentials.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
-        let answered = self.answered.load(Ordering::Acquire);
-        answered != 0 && self.millis().saturating_sub(answered) <= millis(STALE_AFTER)
+        self.staleness() < Staleness::Stale
+    }
+
+    /// Leave to give the sensor of a session something, if it is not shut out and that is known well enough.
+    #[must_use]
+    pub fn grant<'a>(&self, session: &'a LiveSession) -> Option<Grant<'a>> {
+        let may = self.is_fresh() && self.reason(session.sensor).is_none();
+        may.then_some(Grant(session))
     }
 
     /// Asks the database for what is new.
@@ -129,19 +172,5 @@ fn millis(span: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use portolan_shared::process::ManualClock;
-
-    #[test]
-    fn t19_nothing_is_granted_before_the_first_answer_nor_five_seconds_after_the_last() {
-        let clock = Arc::new(ManualClock::at_unix_seconds(1_800_000_000));
-        let denials = Denials::new(Arc::<ManualClock>::clone(&clock));
-        assert!(!denials.is_fresh());
-        denials.answered.store(denials.millis(), Ordering::Release);
-        clock.advance(STALE_AFTER);
-        assert!(denials.is_fresh());
-        clock.advance(Duration::from_millis(1));
-        assert!(!denials.is_fresh());
-    }
-}
+#[path = "denials_tests.rs"]
+mod tests;

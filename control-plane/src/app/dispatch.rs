@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_shared::model::{AttemptRef, Finding};
+use portolan_shared::model::{AttemptRef, Finding, Reason, SensorId};
 use portolan_shared::process::{Rng, Shutdown};
 use portolan_store::{Fence, Leasable, StaleFence, StoreError};
 
@@ -24,7 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 pub struct Dispatcher {
     pub(super) app: Arc<App>,
     pub(super) sessions: Arc<Sessions>,
-    denials: Arc<Denials>,
+    pub(super) denials: Arc<Denials>,
     meters: Arc<Meters>,
 }
 
@@ -58,13 +58,27 @@ impl Dispatcher {
     }
 
     async fn lease_once(&self) -> Result<(), StoreError> {
-        let mut free = self.sessions.with_room();
-        free.retain(|sensor| self.denials.reason(*sensor).is_none());
-        if free.is_empty() {
-            return Ok(());
+        let (store, now) = (&self.app.store, self.app.clock.now());
+        let free = self.let_in(self.sessions.with_room());
+        if !free.is_empty() {
+            self.offer_each(store.leasable_runs(now, &free, QUEUE).await?)
+                .await?;
         }
-        let now = self.app.clock.now();
-        for leasable in self.app.store.leasable_runs(now, &free, QUEUE).await? {
+        let free = self.let_in(self.sessions.with_room_for_looks());
+        if !free.is_empty() {
+            self.offer_each(store.leasable_looks(now, &free, QUEUE).await?)
+                .await?;
+        }
+        Ok(())
+    }
+
+    fn let_in(&self, mut sensors: Vec<SensorId>) -> Vec<SensorId> {
+        sensors.retain(|sensor| self.denials.reason(*sensor).is_none());
+        sensors
+    }
+
+    async fn offer_each(&self, leasable: Vec<Leasable>) -> Result<(), StoreError> {
+        for leasable in leasable {
             match self.offer(&leasable).await {
                 Ok(()) => {}
                 // It would be the same with every other run.
@@ -84,7 +98,11 @@ impl Dispatcher {
     async fn offer(&self, leasable: &Leasable) -> Result<(), StoreError> {
         let fits = |session: &Arc<LiveSession>| {
             session.tenant == leasable.tenant
-                && session.free() > 0
+                && if leasable.look {
+                    session.free_for_looks() > 0
+                } else {
+                    session.free() > 0
+                }
                 && self.denials.reason(session.sensor).is_none()
         };
         let sessions = leasable.sensors.iter().filter_map(|id| self.sessions.of(*id));
@@ -114,10 +132,11 @@ impl Dispatcher {
 }
 
 impl App {
-    /// Ends an attempt that failed on the sensor. With `again` the run is queued once more after a pause that doubles with each attempt.
+    /// Ends an attempt that failed on the sensor, for the reason that it or this process gives. With `again` the run is queued once more after a pause that doubles with each attempt.
     pub async fn fail_attempt(
         &self,
         fence: &Fence,
+        reason: Reason,
         finding: &Finding,
         again: bool,
     ) -> Result<(), StoreError> {
@@ -131,8 +150,12 @@ impl App {
         match failed {
             Ok(state) => {
                 let object = format!("run:{}", fence.attempt.run);
-                self.note_policy_refusal(fence.tenant, fence.sensor, object, finding)
-                    .await;
+                if reason == Reason::Unsupported {
+                    self.note_unsupported(fence, object, finding).await;
+                } else {
+                    self.note_policy_refusal(fence.tenant, fence.sensor, object, finding)
+                        .await;
+                }
                 self.note_refused_credential(fence, finding).await;
                 tracing::info!(attempt = %fence.attempt, code = %finding.code, seen = finding.seen, %state, "an attempt failed");
                 Ok(())

@@ -158,6 +158,31 @@ pub enum AppError {
         /// The code of the finding that says why, or why not otherwise.
         why: String,
     },
+    /// What was asked for is older than what is kept.
+    #[error(
+        "what was before {earliest} has been removed, as the settings of retention want it: ask for a later time"
+    )]
+    HistoryForgotten {
+        /// Since when the past is known.
+        earliest: Timestamp,
+    },
+    /// A cursor of the change feed from which nobody can go on without a gap.
+    #[error(
+        "changes behind this cursor are not there any more, or it is of another database: begin anew without a cursor, and take the baseline for all there is"
+    )]
+    CursorExpired,
+    /// As many follow the change feed as may.
+    #[error("{most} streams of changes, or polls that wait, are open already: close one first")]
+    TooManyReaders {
+        /// How many may.
+        most: usize,
+    },
+    /// A webhook cannot go on from where it is.
+    #[error("what webhook {webhook} was not told of is not kept any more: it can only go on from now")]
+    WebhookForgotten {
+        /// Its name.
+        webhook: String,
+    },
     /// The database did not answer. Trying again later may help.
     #[error("the database does not answer")]
     Unavailable(#[source] StoreError),
@@ -191,6 +216,10 @@ impl AppError {
             Self::OutOfDate { .. } => "out_of_date",
             Self::RunEnded { .. } => "run_ended",
             Self::ContentUnavailable { .. } => "content_unavailable",
+            Self::HistoryForgotten { .. } => "history_forgotten",
+            Self::CursorExpired => "cursor_expired",
+            Self::TooManyReaders { .. } => "too_many_streams",
+            Self::WebhookForgotten { .. } => "webhook_forgotten",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",
         }

@@ -39,14 +39,17 @@ impl App {
             let given = sessions
                 .of(fence.sensor)
                 .is_some_and(|session| session.knows(fence.attempt));
-            if given || !told.is_due(fence.sensor, self.clock.uptime()) {
+            if given {
                 continue;
             }
-            self.note_foreign_id(&fence).await;
+            if let Some(times) = told.count(fence.sensor, self.clock.uptime()) {
+                self.note_foreign_id(&fence, times).await;
+            }
         }
     }
 
-    async fn note_foreign_id(&self, fence: &Fence) {
+    /// `times`: how often it did so since it was last told of.
+    async fn note_foreign_id(&self, fence: &Fence, times: u64) {
         tracing::warn!(sensor = %fence.sensor, attempt = %fence.attempt, "the sensor names a run that its tenant does not have");
         let entry = AuditEntry {
             at: self.clock.now(),
@@ -54,7 +57,7 @@ impl App {
             action: "sensor.foreign_id".to_owned(),
             object: format!("run:{}", fence.attempt.run),
             severity: AuditSeverity::High,
-            details: json!({ "attempt": fence.attempt.attempt }),
+            details: json!({ "attempt": fence.attempt.attempt, "times": times }),
         };
         if let Err(error) = self.store.append_audit(fence.tenant, &entry).await {
             tracing::error!(
@@ -65,25 +68,31 @@ impl App {
     }
 }
 
-/// When each sensor was last told of.
+/// When each sensor was last told of, and how often it did so since.
 #[derive(Default)]
-struct Told(HashMap<SensorId, Uptime>);
+struct Told(HashMap<SensorId, (Uptime, u64)>);
 
 impl Told {
-    fn is_due(&mut self, sensor: SensorId, now: Uptime) -> bool {
-        let quiet = |at: &Uptime| now.since(*at) < QUIET;
-        if self.0.get(&sensor).is_some_and(quiet) {
-            return false;
-        }
+    /// Counts one more; gives how many there were since the sensor was last told of, if it is to be told of again.
+    fn count(&mut self, sensor: SensorId, now: Uptime) -> Option<u64> {
+        let quiet = |at: Uptime| now.since(at) < QUIET;
+        let since = match self.0.get_mut(&sensor) {
+            Some((told, since)) if quiet(*told) => {
+                *since += 1;
+                return None;
+            }
+            Some((_, since)) => *since,
+            None => 0,
+        };
         if self.0.len() >= REMEMBERED {
-            self.0.retain(|_, at| quiet(at));
+            self.0.retain(|_, (told, _)| quiet(*told));
             if self.0.len() >= REMEMBERED {
                 tracing::warn!(%sensor, "too many sensors name runs that their tenants do not have");
-                return false;
+                return None;
             }
         }
-        self.0.insert(sensor, now);
-        true
+        self.0.insert(sensor, (now, 0));
+        Some(since + 1)
     }
 }
 
@@ -98,15 +107,19 @@ mod tests {
         let at = |seconds| Uptime(Duration::from_secs(seconds));
         let mut told = Told::default();
         let sensor = SensorId::random(&rng);
-        assert!(told.is_due(sensor, at(0)));
-        assert!(!told.is_due(sensor, at(59)));
-        assert!(told.is_due(sensor, at(60)));
+        assert_eq!(told.count(sensor, at(0)), Some(1));
+        assert_eq!(told.count(sensor, at(59)), None);
+        assert_eq!(told.count(sensor, at(60)), Some(2), "with the one in between");
         for _ in 1..REMEMBERED {
-            assert!(told.is_due(SensorId::random(&rng), at(60)));
+            assert_eq!(told.count(SensorId::random(&rng), at(60)), Some(1));
         }
         let above = SensorId::random(&rng);
-        assert!(!told.is_due(above, at(119)));
-        assert!(told.is_due(above, at(120)), "the others are forgotten by then");
+        assert_eq!(told.count(above, at(119)), None);
+        assert_eq!(
+            told.count(above, at(120)),
+            Some(1),
+            "the others are forgotten by then"
+        );
         assert_eq!(told.0.len(), 1);
     }
 }

@@ -1,7 +1,7 @@
 //! What is counted for Prometheus.
 
 use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    Encoder as _, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
 };
 
@@ -28,6 +28,8 @@ pub struct Meters {
     pub leases_lost: IntCounter,
     /// What is not taken from sensors any more, because it would suddenly be taken from too many: look here first, and raise an alarm above 0.
     pub reapers_stopped: IntGauge,
+    /// How long ago the database last said which sensors are shut out, in seconds.
+    pub denials_age_seconds: Gauge,
     /// Tags that were committed.
     pub tags_committed: IntCounter,
     /// Items of content that were stored.
@@ -67,6 +69,11 @@ impl Meters {
             &["call"],
         )?;
         registry.register(Box::new(ingest_seconds.clone()))?;
+        let denials_age_seconds = Gauge::new(
+            "portolan_denials_age_seconds",
+            "Seconds since the database last said which sensors are shut out",
+        )?;
+        registry.register(Box::new(denials_age_seconds.clone()))?;
         Ok(Self {
             sessions: gauge("portolan_sessions", "Sessions of sensors that are open")?,
             sessions_opened: counter("portolan_sessions_opened_total", "Sessions that were opened")?,
@@ -93,6 +100,7 @@ impl Meters {
                 "portolan_reapers_stopped",
                 "Reapers that stopped because too many sensors look lost at once",
             )?,
+            denials_age_seconds,
             tags_committed: counter("portolan_tags_committed_total", "Tags that were committed")?,
             content_stored: counter(
                 "portolan_content_stored_total",
@@ -106,15 +114,20 @@ impl Meters {
     /// Everything in Prometheus's text format.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut text = Vec::new();
-        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "metrics cannot be rendered"
-            );
-        }
-        String::from_utf8(text).unwrap_or_default()
+        text_of(&self.registry)
     }
+}
+
+/// What a registry of figures holds, in Prometheus's text format.
+pub(in crate::app) fn text_of(registry: &Registry) -> String {
+    let mut text = Vec::new();
+    if let Err(error) = TextEncoder::new().encode(&registry.gather(), &mut text) {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "metrics cannot be rendered"
+        );
+    }
+    String::from_utf8(text).unwrap_or_default()
 }
 
 #[cfg(test)]

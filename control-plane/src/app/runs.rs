@@ -9,6 +9,7 @@ use portolan_store::{
 };
 use serde_json::json;
 
+use super::schedule::with_lateness;
 use super::{App, AppError, Caller, CancelNotice};
 
 /// A run that was asked for.
@@ -34,18 +35,25 @@ impl App {
             Some(name) => Some(self.registry(caller, name).await?.registry.id),
             None => None,
         };
-        Ok(self
-            .store
-            .runs(caller.tenant, &RunFilter { registry, state }, page)
-            .await?)
+        let filter = RunFilter { registry, state };
+        let mut found = self.store.runs(caller.tenant, &filter, page).await?;
+        let now = self.clock.now();
+        found.items = found
+            .items
+            .into_iter()
+            .map(|run| with_lateness(run, now))
+            .collect();
+        Ok(found)
     }
 
-    /// One run; if it waits for a credential that somebody has to enter, with a finding that says so.
+    /// One run; if it waits for a credential that somebody has to enter, or its schedule has started it and no sensor has taken it for a while, with
+    /// a finding that says so.
     pub async fn run(&self, caller: &Caller, id: RunId) -> Result<RunRecord, AppError> {
         caller.require(Role::Viewer)?;
         let found = self.store.run(caller.tenant, id).await?;
         let found = found.ok_or_else(|| AppError::not_found("run", id))?;
-        self.with_obstacle(caller, found).await
+        let found = self.with_obstacle(caller, found).await?;
+        Ok(with_lateness(found, self.clock.now()))
     }
 
     /// Repositories of a run with this outcome, by name; if none is given, those in scope that it did not see completely.
@@ -88,7 +96,10 @@ impl App {
             tenant: caller.tenant,
             registry: registry.id,
             trigger: RunTrigger::Manual,
-            scope: Scope { repositories },
+            scope: Scope {
+                repositories,
+                ..Scope::default()
+            },
             requested_by: caller.token_name.clone(),
             now: self.clock.now(),
         };

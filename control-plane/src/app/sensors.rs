@@ -157,7 +157,8 @@ impl App {
         self.sensor(caller, &sensor.id.to_string()).await
     }
 
-    /// All that happened to a sensor's identity, newest first: how it came to be, certificates, conflicts, what people decided.
+    /// All that happened to a sensor's identity, newest first: its invitation and what was refused on that, how it came to be, certificates,
+    /// conflicts, what people decided.
     pub async fn sensor_story(
         &self,
         caller: &Caller,
@@ -165,8 +166,10 @@ impl App {
         page: &PageRequest,
     ) -> Result<Page<AuditRecord>, AppError> {
         let sensor = self.sensor(caller, name_or_id).await?;
-        let object = format!("sensor:{}", sensor.id);
-        Ok(self.store.audit_of(caller.tenant, &object, page).await?)
+        let mut objects = vec![format!("sensor:{}", sensor.id)];
+        let invitation = self.store.invitation_of(caller.tenant, sensor.id).await?;
+        objects.extend(invitation.map(|id| format!("invitation:{id}")));
+        Ok(self.store.audit_of(caller.tenant, &objects, page).await?)
     }
 
     /// The tenant's invitations, newest first. Takes an admin, as making them does.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use portolan_shared::model::{SensorId, TenantId};
@@ -41,6 +42,17 @@ impl PlannedCertificate {
     pub fn not_after(&self) -> Timestamp {
         self.validity.not_after
     }
+}
+
+/// One of the authority's own certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorityCertificate {
+    /// What it is: `server-root`, `server-issuing`, `sensor-root` or `sensor-issuing`.
+    pub name: &'static str,
+    /// SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` shows it, in lower-case hexadecimal digits without colons.
+    pub fingerprint: String,
+    /// When it ends.
+    pub not_after: Timestamp,
 }
 
 /// A certificate of the control plane's listener.
@@ -106,6 +118,18 @@ impl Authority {
     #[must_use]
     pub fn server_pins(&self) -> Vec<SpkiPin> {
         SpkiPin::of_certificate(self.server_root()).into_iter().collect()
+    }
+
+    /// The certificates of the roots and of the issuing CAs that are in use.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<AuthorityCertificate> {
+        let signers = self.server.signers().into_iter().chain(self.sensor.signers());
+        let certificates = signers.map(|(name, certificate, not_after)| AuthorityCertificate {
+            name,
+            fingerprint: HEXLOWER.encode(digest(&SHA256, &certificate).as_ref()),
+            not_after,
+        });
+        certificates.collect()
     }
 
     /// Makes new issuing CAs where the present ones have less than half of their life left. Gives whether any was made.

@@ -9,6 +9,6 @@ mod profile;
 mod request;
 mod tier;
 
-pub use authority::{Authority, IssuedServer, PlannedCertificate};
+pub use authority::{Authority, AuthorityCertificate, IssuedServer, PlannedCertificate};
 pub use files::CaError;
 pub use request::{RequestError, RequestedKey};

@@ -17,7 +17,7 @@ use super::profile::{self, ISSUING_LIFE, Side, Validity};
 pub(super) struct Signer {
     pub(super) certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
-    not_after: Timestamp,
+    pub(super) not_after: Timestamp,
 }
 
 /// A root and its issuing CA.
@@ -85,6 +85,19 @@ impl Tier {
         let signer = load_signer(self.side, "issuing", folder)?;
         *self.issuing.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(signer);
         Ok(true)
+    }
+
+    /// What it signs with, and until when: the root first.
+    pub(super) fn signers(&self) -> [(&'static str, CertificateDer<'static>, Timestamp); 2] {
+        let issuing = self.issuing();
+        let [root_name, issuing_name] = match self.side {
+            Side::Server => ["server-root", "server-issuing"],
+            Side::Sensor => ["sensor-root", "sensor-issuing"],
+        };
+        [
+            (root_name, self.root.certificate.clone(), self.root.not_after),
+            (issuing_name, issuing.certificate.clone(), issuing.not_after),
+        ]
     }
 
     /// The root, DER.

@@ -2,13 +2,18 @@
 
 use clap::{Parser, Subcommand};
 
+use super::changes::ChangesArgs;
 use super::completion::CompletionArgs;
+use super::diff::DiffArgs;
 use super::history::HistoryArgs;
 use super::locate::LocateArgs;
 use super::login::LoginArgs;
 use super::output::ShowArgs;
+use super::status::StatusArgs;
 use super::sync::SyncArgs;
-use super::{audit, credential, image, registry, repository, run, sensor, tag, token};
+use super::{
+    audit, credential, image, registry, repository, run, schedule, sensor, settings, tag, token, webhook,
+};
 use crate::settings::ServerArgs;
 
 const AFTER: &str = "\
@@ -28,6 +33,8 @@ Results go to standard output, everything else to standard error. Exit codes:
   13  a stage of the registry's test failed
   14  no sensor carried the test out in time
   16  a sensor is not the one that it was known as: nothing was sealed for it
+  17  something needs attention
+  18  a webhook's endpoint did not take the test
  130  interrupted while waiting; the run goes on
 
 Examples:
@@ -65,10 +72,12 @@ pub enum OperatorCommand {
     /// Show whose token this is
     #[command(after_help = "Example:\n  portolan whoami")]
     Whoami(ShowArgs),
+    /// Show whether everything is well, and if not, what to do first
+    Status(StatusArgs),
     /// Invite, list, show and revoke sensors
     #[command(subcommand)]
     Sensor(sensor::SensorCommand),
-    /// Add, list, show, change and remove registries
+    /// Add, list, show, change, pause and remove registries
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
     /// List, show, take back and remove the credentials of registries
@@ -76,6 +85,9 @@ pub enum OperatorCommand {
     Credential(credential::CredentialCommand),
     /// Run a sync of a registry
     Sync(SyncArgs),
+    /// Try schedules out
+    #[command(subcommand)]
+    Schedule(schedule::ScheduleCommand),
     /// List, show, watch and cancel runs
     #[command(subcommand)]
     Run(run::RunCommand),
@@ -90,6 +102,13 @@ pub enum OperatorCommand {
     Image(image::ImageCommand),
     /// Show which tag pointed where, when
     History(HistoryArgs),
+    /// Show what is different in a registry since some time
+    Diff(DiffArgs),
+    /// Print everything that is there, then follow what changes
+    Changes(ChangesArgs),
+    /// Tell endpoints of others what changes
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Show where a digest is
     Where(LocateArgs),
     /// Make, list and revoke API tokens
@@ -98,6 +117,9 @@ pub enum OperatorCommand {
     /// Read the audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Show and change what holds for the whole tenant
+    #[command(subcommand)]
+    Settings(settings::SettingsCommand),
     /// Print a completion script for a shell
     Completion(CompletionArgs),
 }

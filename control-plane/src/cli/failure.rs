@@ -14,13 +14,16 @@ use crate::web::api::ErrorBody;
 const LINE: usize = 4_096;
 
 /// Names of values in the API, and what the command line has for them.
-const FLAGS: [(&str, &str); 19] = [
+const FLAGS: [(&str, &str); 24] = [
+    ("at", "--at"),
     ("ca_bundle_pem", "--ca-file"),
     ("concurrency", "--concurrency"),
     ("contains", "--contains"),
     ("credential_reference", "--credential-ref"),
+    ("cursor", "--cursor"),
     ("digest", "DIGEST"),
     ("expires_at", "--days"),
+    ("history_days", "--history-days"),
     ("limit", "--limit"),
     ("max_tag_age_days", "--max-tag-age"),
     ("newest_tags", "--newest-tags"),
@@ -30,7 +33,9 @@ const FLAGS: [(&str, &str); 19] = [
     ("requests_per_day", "--requests-per-day"),
     ("requests_per_second", "--requests-per-second"),
     ("role", "--role"),
+    ("runs_days", "--runs-days"),
     ("sensors", "--sensor"),
+    ("since", "--since"),
     ("state", "--state"),
     ("tags", "--tag"),
     ("ttl_seconds", "--ttl"),
@@ -67,6 +72,10 @@ pub enum Exit {
     Tampered,
     /// A sensor is not the one that it was known as.
     Untrusted,
+    /// Something needs attention.
+    Attention,
+    /// A webhook's endpoint did not take the test.
+    Undelivered,
     /// Interrupted while waiting; the run goes on.
     Detached,
 }
@@ -90,6 +99,8 @@ impl Exit {
             Self::Unanswered => 14,
             Self::Tampered => 15,
             Self::Untrusted => 16,
+            Self::Attention => 17,
+            Self::Undelivered => 18,
             Self::Detached => 130,
         }
     }
@@ -113,6 +124,8 @@ impl Exit {
             Self::Unanswered => "no sensor carried the test out in time",
             Self::Tampered => "the audit log is not what it was",
             Self::Untrusted => "a sensor is not the one that it was known as: nothing was sealed for it",
+            Self::Attention => "something needs attention",
+            Self::Undelivered => "a webhook's endpoint did not take the test",
             Self::Detached => "interrupted while waiting; the run goes on",
         }
     }
@@ -206,7 +219,9 @@ impl CliError {
             Self::Output(_) => Exit::Failed,
             Self::Refused(body) => match body.code.as_str() {
                 "unauthenticated" | "forbidden" => Exit::Denied,
-                "not_found" | "content_unavailable" => Exit::NotFound,
+                "not_found" | "content_unavailable" | "history_forgotten" | "cursor_expired" => {
+                    Exit::NotFound
+                }
                 "taken"
                 | "no_sensor"
                 | "ambiguous_reference"
@@ -215,7 +230,8 @@ impl CliError {
                 | "awaiting_sealing"
                 | "credential_version"
                 | "no_former_credential"
-                | "sensor_state" => Exit::Conflict,
+                | "sensor_state"
+                | "webhook_forgotten" => Exit::Conflict,
                 "invalid" | "outside_patterns" | "unknown_reference" | "malformed_request"
                 | "body_too_large" => Exit::Usage,
                 _ => Exit::Unavailable,
@@ -261,6 +277,10 @@ impl CliError {
                 "no_sensor" => vec![format!(
                     "  give it one that is not: `portolan registry set {} --sensor SENSOR`",
                     detail(body, "registry")
+                )],
+                "webhook_forgotten" => vec![format!(
+                    "  `portolan webhook resume {} --skip` goes on from now",
+                    detail(body, "webhook")
                 )],
                 "internal" | "unavailable" | "timeout" => vec![format!("  request id: {}", body.request_id)],
                 _ => Vec::new(),

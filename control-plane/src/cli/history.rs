@@ -1,15 +1,16 @@
 //! `portolan history`
 
-use super::Exit;
 use super::failure::CliError;
 use super::operate::Desk;
-use super::output::{DigestArgs, ListArgs, Table, moment, print_items};
+use super::output::{DigestArgs, Format, ListArgs, Table, moment, print_items};
+use super::{Exit, Terminal};
 use crate::web::api::history::LedgerLine;
 
 /// Flags of `portolan history`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A change happened between the two times: when the repository was last seen without it, and when it was noticed.
+A change happened between the two times: when the tag was last known to be as it was, and when it was noticed. A tag that vanished was deleted
+in between. LEARNT says what made the sensor look: a push event, a poll (by schedule), a poll that found what no event had told, or a person.
 A tag that was left out still existed then: the registry's filter does not want it any more.
 
 Examples:
@@ -28,8 +29,19 @@ pub(super) async fn list(desk: Desk<'_>, args: HistoryArgs) -> Result<Exit, CliE
     let query = [("reference", Some(args.reference.as_str()))];
     let listing = desk.client.list(&["history"], &query, args.list.limit()).await?;
     args.digests.apply(desk.terminal);
+    let newest = listing.items.first().cloned();
     print_items(desk.terminal, args.list.show.output, listing, |items| {
-        let mut table = Table::new(&["NOTICED", "NOT BEFORE", "TAG", "CHANGE", "FROM", "TO", "RUN"]);
+        let mut table = Table::new(&[
+            "NOTICED",
+            "NOT BEFORE",
+            "TAG",
+            "CHANGE",
+            "FROM",
+            "TO",
+            "LEARNT",
+            "SENSOR",
+            "RUN",
+        ]);
         for item in items {
             let line: LedgerLine = desk.client.view(item)?;
             let digest = |digest: Option<String>| {
@@ -42,10 +54,44 @@ pub(super) async fn list(desk: Desk<'_>, args: HistoryArgs) -> Result<Exit, CliE
                 line.change.replace('_', " "),
                 digest(line.from),
                 digest(line.to),
+                learnt(line.learnt.as_deref()),
+                line.sensor.unwrap_or_default(),
                 line.run,
             ]);
         }
         Ok(table)
     })?;
+    if let Some(newest) = newest.filter(|_| args.list.show.output == Format::Table) {
+        tell_deletion(desk.terminal, &args.reference, &desk.client.view(&newest)?)?;
+    }
     Ok(Exit::Done)
+}
+
+/// Says of a tag that was asked for and is gone when that was.
+fn tell_deletion(terminal: &mut Terminal, reference: &str, newest: &LedgerLine) -> Result<(), CliError> {
+    if newest.change != "vanished" || !reference.ends_with(&format!(":{}", newest.tag)) {
+        return Ok(());
+    }
+    let noticed = moment(newest.noticed_at);
+    match newest.not_before.map(moment) {
+        Some(seen) => writeln!(
+            terminal.err,
+            "it was last seen at {seen}, and deleted between {seen} and {noticed}"
+        )?,
+        None => writeln!(terminal.err, "it was deleted before {noticed}")?,
+    }
+    Ok(())
+}
+
+/// What made the sensor look.
+fn learnt(how: Option<&str>) -> String {
+    match how {
+        None => "",
+        Some("manual") => "by hand",
+        Some("event") => "event",
+        Some("schedule") => "poll",
+        Some("reconcile") => "poll, no event",
+        Some(other) => other,
+    }
+    .to_owned()
 }

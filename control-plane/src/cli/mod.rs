@@ -8,10 +8,12 @@
 
 mod assigned;
 mod audit;
+mod changes;
 mod client;
 mod command;
 mod completion;
 mod credential;
+mod diff;
 mod environment;
 mod failure;
 mod help;
@@ -20,19 +22,25 @@ mod image;
 mod invitation;
 mod locate;
 mod login;
+mod notification;
 mod operate;
 mod output;
+mod past;
 mod probe;
 mod registry;
 mod repository;
 mod run;
+mod schedule;
 mod sealing;
 mod sensor;
+mod settings;
+mod status;
 mod sync;
 mod tag;
 mod terminal;
 mod token;
 mod watch;
+mod webhook;
 mod whoami;
 
 pub use command::{Cli, Command, OperatorCommand};

@@ -8,8 +8,8 @@ use super::client::{Client, Connection};
 use super::failure::CliError;
 use super::{Environment, Exit, OperatorCommand, Terminal};
 use super::{
-    audit, completion, credential, history, image, locate, login, registry, repository, run, sensor, sync,
-    tag, token, whoami,
+    audit, changes, completion, credential, diff, history, image, locate, login, registry, repository, run,
+    schedule, sensor, settings, status, sync, tag, token, webhook, whoami,
 };
 
 /// What the commands work with.
@@ -71,15 +71,21 @@ async fn carry_out(
         Do::Login(args) => login::login(args, environment, terminal).await,
         Do::Completion(args) => completion::print(&args, terminal),
         Do::Whoami(args) => whoami::show(desk(terminal)?, &args).await,
+        Do::Status(args) => status::show(desk(terminal)?, &args).await,
         Do::Sensor(command) => sensor::run(desk(terminal)?, command).await,
         Do::Registry(command) => registry::run(desk(terminal)?, command).await,
         Do::Credential(command) => credential::run(desk(terminal)?, command).await,
         Do::Sync(args) => sync::sync(desk(terminal)?, args).await,
+        Do::Schedule(command) => schedule::run(desk(terminal)?, command).await,
         Do::Run(command) => run::run(desk(terminal)?, command).await,
         Do::Repository(command) => repository::run(desk(terminal)?, command).await,
         Do::Tag(command) => tag::run(desk(terminal)?, command).await,
         Do::Image(command) => image::run(desk(terminal)?, command).await,
         Do::History(args) => history::list(desk(terminal)?, args).await,
+        Do::Diff(args) => diff::list(desk(terminal)?, args).await,
+        Do::Changes(args) => changes::follow(desk(terminal)?, args).await,
+        Do::Settings(command) => settings::run(desk(terminal)?, command).await,
+        Do::Webhook(command) => webhook::run(desk(terminal)?, command).await,
         Do::Where(args) => locate::list(desk(terminal)?, args).await,
         Do::Token(command) => token::run(desk(terminal)?, command).await,
         Do::Audit(command) => audit::run(terminal, desk, command).await,

@@ -4,16 +4,26 @@ use super::Exit;
 use super::failure::CliError;
 use super::operate::Desk;
 use super::output::{DigestArgs, ListArgs, Table, bytes, moment, print_items};
+use super::past::PastTime;
 use crate::web::api::tags::Tag;
 
 /// What can be done with tags.
 #[derive(Debug, clap::Subcommand)]
 pub enum TagCommand {
     /// List tags of a repository
-    #[command(after_help = "Example:\n  portolan tag list gitlab/acme/shop")]
+    #[command(after_help = "\
+With --at, tags as they were known at that time: what a look at the registry, or a push event, had told by then.
+
+Examples:
+  portolan tag list gitlab/acme/shop
+  portolan tag list gitlab/acme/shop --at 2026-03-31T08:00:00Z
+  portolan tag list gitlab/acme/shop --at 2d")]
     List {
         /// REGISTRY/REPOSITORY, HOST[:PORT]/REPOSITORY, or a bare name that only one registry has
         repository: String,
+        /// As they were then: 2026-03-31T08:00:00Z, 2026-03-31, or how long ago: 2d, 6h, 30m
+        #[arg(long, value_name = "TIME")]
+        at: Option<PastTime>,
         #[command(flatten)]
         digests: DigestArgs,
         #[command(flatten)]
@@ -24,24 +34,37 @@ pub enum TagCommand {
 pub(super) async fn run(desk: Desk<'_>, command: TagCommand) -> Result<Exit, CliError> {
     let TagCommand::List {
         repository,
+        at,
         digests,
         list,
     } = command;
-    let query = [("repository", Some(repository.as_str()))];
+    let at = at.map(|at| at.from(desk.clock.now()).to_string());
+    let query = [("repository", Some(repository.as_str())), ("at", at.as_deref())];
     let listing = desk.client.list(&["tags"], &query, list.limit()).await?;
     digests.apply(desk.terminal);
     print_items(desk.terminal, list.show.output, listing, |items| {
-        let mut table = Table::new(&["TAG", "DIGEST", "KIND", "MANIFEST", "SINCE", "FIRST SEEN"]);
+        // When a tag was first seen is known of those that there are.
+        let mut table = if at.is_some() {
+            Table::new(&["TAG", "DIGEST", "KIND", "MANIFEST", "SINCE"])
+        } else {
+            Table::new(&["TAG", "DIGEST", "KIND", "MANIFEST", "SINCE", "FIRST SEEN"])
+        };
         for item in items {
             let tag: Tag = desk.client.view(item)?;
-            table.row([
+            let cells = [
                 tag.tag,
                 digests.digest(&tag.digest),
                 tag.kind.unwrap_or_default(),
                 bytes(tag.size),
                 moment(tag.since),
-                moment(tag.first_seen_at),
-            ]);
+            ];
+            match tag.first_seen_at {
+                Some(first) => {
+                    let [name, digest, kind, manifest, since] = cells;
+                    table.row([name, digest, kind, manifest, since, moment(first)]);
+                }
+                None => table.row(cells),
+            }
         }
         Ok(table)
     })?;

@@ -10,6 +10,21 @@ fn the_definition_is_sound() {
 }
 
 #[test]
+fn a_shell_completes_schedules() {
+    let mut script = Vec::new();
+    clap_complete::generate(
+        clap_complete::Shell::Bash,
+        &mut command_line(),
+        "portolan",
+        &mut script,
+    );
+    let script = String::from_utf8(script).unwrap();
+    for line in ["manual hourly daily weekly on-push", "run-once skip"] {
+        assert!(script.contains(line), "{line}");
+    }
+}
+
+#[test]
 fn takes_what_the_design_names() {
     for line in [
         "server --data-dir /var/lib/portolan",
@@ -25,8 +40,14 @@ fn takes_what_the_design_names() {
         "registry set gl --anonymous --only-ca-file=false",
         "registry set gl --ca-file ca.pem --only-ca-file --all-repositories",
         "registry add gl https://h --sensor s --username u --password-stdin --accept-realm a:1 --accept-realm b",
-        "registry set gl --credential-file f --accept-storage s3:9000 --expires 2027-03-31 --yes --no-test --name x",
+        "registry set gl --credential-file f --accept-storage s3:9000 --expires 2027-03-31 --yes --no-test --test --name x",
         "registry set gl --credential-file f --accept-fingerprint AB3DE-FGHIJ-KLMNO-PQRST",
+        "registry add gl https://h --sensor s --schedule on-push --zone Europe/Berlin --jitter 5m --blackout 22:00-02:00 --max-run 2h --missed skip",
+        "registry set gl --schedule hourly --no-blackouts --jitter default --max-run default --missed run-once",
+        "registry pause gl",
+        "registry resume gl -o json",
+        "schedule preview daily --zone Europe/Berlin --blackout 08:00-18:00 --count 10",
+        "schedule preview hourly --registry gl --jitter 0s --missed skip",
         "registry remove gl -y",
         "credential list -o json",
         "credential show gl",
@@ -42,6 +63,12 @@ fn takes_what_the_design_names() {
         "image show gl/acme/shop:1.0",
         "image show gl/acme/shop:1.0 --raw",
         "history gl/acme/shop:1.0",
+        "tag list gl/acme/shop --at 2026-03-31T08:00:00Z",
+        "tag list gl/acme/shop --at 2d",
+        "diff gl --since 6h -o json",
+        "changes --registry gl --from now --follow -o json",
+        "changes --cursor MSBjaGFuZ2VzIDQy",
+        "settings retention --history-days 400 --runs-days forever",
         "where sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
         "token create ci --role operator --days 90",
         "token list",
@@ -51,6 +78,18 @@ fn takes_what_the_design_names() {
         "audit verify --file audit.jsonl",
         "audit export audit.jsonl",
         "whoami",
+        "status --watch",
+        "webhook add deployer https://h/x --registry gl",
+        "webhook list -o json",
+        "webhook show deployer --secret",
+        "webhook set deployer --name x --url https://h/y --all-registries",
+        "webhook pause deployer",
+        "webhook resume deployer --skip",
+        "webhook rotate deployer",
+        "webhook test deployer",
+        "webhook deliveries deployer --limit 5",
+        "webhook remove deployer --yes",
+        "status -o yaml",
         "login https://portolan.example.com --ca-file ca.pem",
         "completion bash",
     ] {
@@ -161,6 +200,7 @@ fn exit_codes_are_distinct_and_those_of_the_help() {
         Exit::Unsound,
         Exit::Unanswered,
         Exit::Untrusted,
+        Exit::Attention,
         Exit::Detached,
     ];
     let codes: Vec<u8> = all.iter().map(|exit| exit.code()).collect();

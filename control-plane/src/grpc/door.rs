@@ -27,13 +27,13 @@ use tonic::{Request, Status};
 use super::connection::{Acceptor, Connection, Connections, Purpose, Serial};
 use super::enrolment::EnrolmentService;
 use super::gate::{Call, GateLayer};
-use super::rate::{Bucket, Buckets};
 use super::refusal::Refuser;
 use super::sealing::SealingService;
 use super::session::SessionService;
 use super::upload::{Rooms, UploadService};
 use crate::app::{App, Denials, Meters, Sessions};
 use crate::ca::Authority;
+use crate::fair::{Bucket, Buckets};
 use crate::settings::{DoorLimits, RateLimit};
 
 /// How long after its end a certificate is honoured on connections that are open: clocks differ.
@@ -87,7 +87,7 @@ pub struct Door {
     pub(super) app: Arc<App>,
     pub(super) authority: Arc<Authority>,
     pub(super) sessions: Arc<Sessions>,
-    pub(super) denials: Arc<Denials>,
+    pub(crate) denials: Arc<Denials>,
     pub(super) meters: Arc<Meters>,
     pub(super) tasks: Tasks,
     pub(super) limits: DoorLimits,
@@ -276,6 +276,11 @@ impl Door {
     pub(super) fn has_session(&self, identity: &PeerIdentity) -> bool {
         let session = self.sessions.of(identity.sensor);
         session.is_some_and(|session| session.serial == identity.serial)
+    }
+
+    /// The session of a sensor that stands, if it is here.
+    pub(super) fn standing(&self, sensor: SensorId) -> Option<u64> {
+        self.sessions.of(sensor).map(|session| session.epoch)
     }
 
     /// Whether the audit log is to say that somebody showed this sensor's identity and did not answer. Once an hour.

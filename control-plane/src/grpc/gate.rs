@@ -84,6 +84,10 @@ impl Door {
         };
         self.admits(identity)
             .map_err(|reason| refuse.with(reason, format!("the sensor is not let in: {reason}")))?;
+        if self.denials.is_blind() {
+            let text = "the database does not say who is shut out";
+            return Err(refuse.later(Reason::Overloaded, text, Duration::from_secs(15)));
+        }
         if purpose == Some(Purpose::Upload) && self.tasks.shutdown().is_draining() {
             let text = "the control plane stops";
             return Err(refuse.later(Reason::Draining, text, Duration::from_secs(1)));
@@ -95,7 +99,10 @@ impl Door {
             let text = "the sensor has another certificate now";
             return Err(refuse.with(Reason::CertificateNotCurrent, text));
         }
-        match self.connections.claim(&call.connection, purpose) {
+        match self
+            .connections
+            .claim(&call.connection, purpose, self.standing(identity.sensor))
+        {
             Ok(()) => Ok(()),
             Err(Unclaimed::OtherPurpose) => {
                 let text = "a connection is for a session or for uploads, not for both";

@@ -7,7 +7,6 @@ mod connection;
 mod door;
 mod enrolment;
 mod gate;
-mod rate;
 mod refusal;
 mod sealing;
 mod session;

@@ -11,6 +11,8 @@ The settings file has the same in tables:
   [sensors]  listen, url
   [http]     listen, tls-certificate, tls-key
   [metrics]  listen
+  [webhooks] allow (a list)
+  [runs]     per-tenant
   [log]      format, filter
 
 Example:
@@ -54,6 +56,20 @@ pub struct ServerArgs {
     /// Key of that certificate, PEM
     #[arg(long, env = "PORTOLAN_HTTP_TLS_KEY", value_name = "FILE")]
     pub http_tls_key: Option<PathBuf>,
+
+    /// Addresses that webhooks may lead to although they are not of the Internet, also without TLS: a network of your own, such as
+    /// 10.20.0.0/16. May be repeated [default: none]
+    #[arg(
+        long,
+        env = "PORTOLAN_WEBHOOK_ALLOW",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
+    pub webhook_allow: Vec<String>,
+
+    /// Runs of one tenant that work at once; further ones wait. 1 to 10000 [default: 100]
+    #[arg(long, env = "PORTOLAN_RUNS_PER_TENANT", value_name = "N")]
+    pub runs_per_tenant: Option<String>,
 
     /// What log lines look like: human or json [default: human]
     #[arg(long, env = "PORTOLAN_LOG_FORMAT", value_name = "FORMAT")]

@@ -21,6 +21,8 @@ pub(super) struct File {
     pub(super) sensors: Sensors,
     pub(super) http: Http,
     pub(super) metrics: Metrics,
+    pub(super) webhooks: Webhooks,
+    pub(super) runs: Runs,
     pub(super) log: Log,
 }
 
@@ -40,6 +42,16 @@ pub(super) struct Http {
 #[derive(Debug, Default)]
 pub(super) struct Metrics {
     pub(super) listen: Option<String>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Webhooks {
+    pub(super) allow: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    pub(super) per_tenant: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +119,9 @@ impl Reader<'_> {
             let name = key.get_ref().as_ref();
             match name {
                 "data-dir" => file.data_dir = self.text_of(name, value).map(PathBuf::from),
-                "sensors" | "http" | "metrics" | "log" => self.section(&mut file, name, value),
+                "sensors" | "http" | "metrics" | "webhooks" | "runs" | "log" => {
+                    self.section(&mut file, name, value);
+                }
                 unknown => self.fault(key.span().start, &format!("unknown key {unknown:?}")),
             }
         }
@@ -139,6 +153,14 @@ impl Reader<'_> {
                     file.http.tls_key = self.text_of(&name, value).map(PathBuf::from);
                     continue;
                 }
+                "runs.per-tenant" => {
+                    file.runs.per_tenant = self.number_of(&name, value);
+                    continue;
+                }
+                "webhooks.allow" => {
+                    file.webhooks.allow = self.texts_of(&name, value);
+                    continue;
+                }
                 unknown => {
                     self.fault(key.span().start, &format!("unknown key {unknown:?}"));
                     continue;
@@ -157,6 +179,30 @@ impl Reader<'_> {
             );
         }
         text
+    }
+
+    /// The digits of a number.
+    fn number_of(&mut self, name: &str, value: &Spanned<DeValue<'_>>) -> Option<String> {
+        let number = value.get_ref().as_integer().map(ToString::to_string);
+        if number.is_none() {
+            self.fault(value.span().start, &format!("expected {name} to be a number"));
+        }
+        number
+    }
+
+    fn texts_of(&mut self, name: &str, value: &Spanned<DeValue<'_>>) -> Vec<String> {
+        let list = value.get_ref().as_array();
+        let texts = list.and_then(|list| {
+            let texts = list.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
+            texts.collect::<Option<Vec<_>>>()
+        });
+        texts.unwrap_or_else(|| {
+            self.fault(
+                value.span().start,
+                &format!("expected {name} to be a list of texts in quotes"),
+            );
+            Vec::new()
+        })
     }
 
     fn fault(&mut self, at: usize, what: &str) {
@@ -190,7 +236,7 @@ mod tests {
     fn every_key_is_read() {
         let (file, faults) = faults_of(
             "data-dir = '/d'\n[sensors]\nlisten = 'a'\nurl = 'b'\n[http]\nlisten = 'c'\ntls-certificate = 'd'\ntls-key = 'e'\n\
-             [metrics]\nlisten = 'f'\n[log]\nformat = 'g'\nfilter = 'h'\n",
+             [metrics]\nlisten = 'f'\n[webhooks]\nallow = ['i', 'j']\n[runs]\nper-tenant = 7\n[log]\nformat = 'g'\nfilter = 'h'\n",
         );
         assert!(faults.is_empty(), "{faults:?}");
         let got = [
@@ -207,6 +253,15 @@ mod tests {
         assert_eq!(
             got.map(Option::unwrap),
             ["/d", "a", "b", "c", "d", "e", "f", "g", "h"]
+        );
+        assert_eq!(file.webhooks.allow, ["i", "j"]);
+        assert_eq!(file.runs.per_tenant.as_deref(), Some("7"));
+        let (_, faults) = faults_of("[runs]\nper-tenant = 'many'\n");
+        assert_eq!(faults, [", line 2: expected runs.per-tenant to be a number"]);
+        let (_, faults) = faults_of("[webhooks]\nallow = ['i', 7]\n");
+        assert_eq!(
+            faults,
+            [", line 2: expected webhooks.allow to be a list of texts in quotes"]
         );
     }
 

@@ -4,11 +4,13 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use portolan_shared::model::limits;
 use portolan_shared::process::LogFormat;
 use url::Url;
 
 use super::file::{self, File};
 use super::{DoorLimits, ServerArgs};
+use crate::outgoing::{AddressBlock, AddressBlockError};
 
 /// Everything that `portolan server` is told.
 #[derive(Debug, Clone)]
@@ -21,6 +23,10 @@ pub struct Settings {
     pub http: HttpSettings,
     /// Where metrics are served, if anywhere.
     pub metrics: Option<SocketAddr>,
+    /// Addresses that webhooks may lead to although they are not of the Internet.
+    pub webhook_allow: Vec<AddressBlock>,
+    /// Runs of one tenant that work at once.
+    pub runs_per_tenant: usize,
     /// Logging.
     pub log: LogSettings,
 }
@@ -154,6 +160,13 @@ impl Settings {
                 LogFormat::default()
             }),
         };
+        let allow = match args.webhook_allow.is_empty() {
+            true => file.webhooks.allow,
+            false => args.webhook_allow,
+        };
+        let webhook_allow = address_blocks(&allow, faults);
+        let runs = args.runs_per_tenant.or(file.runs.per_tenant);
+        let runs_per_tenant = runs_per_tenant(runs.as_deref(), faults);
         Some(Self {
             data_dir: data_dir?,
             sensors: SensorSettings {
@@ -163,6 +176,8 @@ impl Settings {
             },
             http: HttpSettings { listen: http?, tls },
             metrics,
+            webhook_allow,
+            runs_per_tenant,
             log: LogSettings {
                 format,
                 filter: args
@@ -224,6 +239,20 @@ fn address(
     }
 }
 
+fn address_blocks(texts: &[String], faults: &mut Vec<String>) -> Vec<AddressBlock> {
+    let mut blocks = Vec::new();
+    for text in texts {
+        match text.parse() {
+            Ok(block) => blocks.push(block),
+            Err(why) => {
+                let why: AddressBlockError = why;
+                faults.push(format!("--webhook-allow {text}: {why}"));
+            }
+        }
+    }
+    blocks
+}
+
 fn sensor_url(text: &str, faults: &mut Vec<String>) -> Option<String> {
     let plain = Url::parse(text).ok().filter(|url| {
         url.scheme() == "https"
@@ -243,6 +272,20 @@ fn sensor_url(text: &str, faults: &mut Vec<String>) -> Option<String> {
     plain.map(|_| text.trim_end_matches('/').to_owned())
 }
 
+/// Most that can be set.
+const RUNS: usize = 10_000;
+
+fn runs_per_tenant(text: Option<&str>, faults: &mut Vec<String>) -> usize {
+    let Some(text) = text else {
+        return limits::RUNS_PER_TENANT;
+    };
+    let runs = text.parse().ok().filter(|runs| (1..=RUNS).contains(runs));
+    runs.unwrap_or_else(|| {
+        faults.push(format!("--runs-per-tenant {text}: expected 1 to {RUNS}"));
+        limits::RUNS_PER_TENANT
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,7 +301,10 @@ mod tests {
     fn defaults_listen_on_loopback_alone() {
         let settings = Settings::read(args()).unwrap();
         assert!(settings.sensors.listen.ip().is_loopback() && settings.http.listen.ip().is_loopback());
-        assert_eq!(settings.metrics, None);
+        assert_eq!(
+            (settings.metrics, settings.webhook_allow.as_slice()),
+            (None, &[][..])
+        );
         let bound = "127.0.0.1:9".parse().unwrap();
         assert_eq!(settings.sensors.url_for(bound), "https://127.0.0.1:9");
         assert_eq!(settings.sensors.names_for(bound), ["127.0.0.1", "localhost"]);
@@ -272,6 +318,8 @@ mod tests {
             listen_metrics: Some("everywhere".into()),
             log_format: Some("xml".into()),
             http_tls_key: Some("key".into()),
+            webhook_allow: vec!["10.0.0.0/8".into(), "10.0.0.1/8".into()],
+            runs_per_tenant: Some("0".into()),
             ..ServerArgs::default()
         };
         let SettingsError(faults) = Settings::read(bad).unwrap_err();
@@ -282,6 +330,8 @@ mod tests {
             "--listen-metrics",
             "--log-format",
             "together",
+            "--webhook-allow 10.0.0.1/8",
+            "--runs-per-tenant 0: expected 1 to 10000",
         ] {
             assert!(
                 faults.iter().any(|fault| fault.contains(word)),

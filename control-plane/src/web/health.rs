@@ -12,15 +12,16 @@ pub(super) async fn live() -> &'static str {
 }
 
 /// `GET /readyz`: the process takes work and its database answers.
-pub(super) async fn ready(app: Arc<App>, takes_work: bool) -> (StatusCode, &'static str) {
-    if !takes_work {
-        return (StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n");
+pub(super) async fn ready(app: Arc<App>, takes_work: Result<(), &'static str>) -> (StatusCode, String) {
+    let not_ready = |why: &str| (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n"));
+    if let Err(why) = takes_work {
+        return not_ready(why);
     }
     match app.store.ping().await {
-        Ok(()) => (StatusCode::OK, "ready\n"),
+        Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n")
+            not_ready("the database does not answer")
         }
     }
 }

@@ -14,16 +14,20 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::api::{self, ApiError};
-use super::{envelope, health};
+use super::{envelope, health, webhook};
 use crate::app::App;
 
 /// How long a request may take from its head to the head of the answer.
 const REQUEST: Duration = Duration::from_secs(30);
 
-/// The whole people's door. `ready` says whether the process takes work at all; that the database answers is asked for here.
-pub fn router(app: Arc<App>, ready: impl Fn() -> bool + Clone + Send + Sync + 'static) -> Router {
+/// The whole people's door. `ready` says whether the process takes work at all, or why not; that the database answers is asked for here.
+pub fn router(
+    app: Arc<App>,
+    ready: impl Fn() -> Result<(), &'static str> + Clone + Send + Sync + 'static,
+) -> Router {
     Router::new()
         .nest("/api/v1", api::routes())
+        .nest("/api/webhooks", webhook::routes(Arc::clone(&app)))
         .route("/livez", get(health::live))
         .route(
             "/readyz",

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -17,10 +19,16 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::first_bytes::FirstBytes;
+use tower::util::MapRequest;
+
 use crate::fair::{Shares, Source};
 
 /// Requests at the same time on one HTTP/2 connection; more wait at the client.
 const STREAMS: u32 = 64;
+/// Bytes of one HTTP/2 stream, and of one HTTP/2 connection, that are taken in before somebody reads them.
+const AHEAD: (u32, u32) = (64 * 1024, 256 * 1024);
+/// Bytes of one HTTP/1 connection that are taken in before somebody reads them: the longest head of a request.
+const HEAD: usize = 64 * 1024;
 /// Time for what goes on at a connection of the greatest age to end: cut after.
 const GRACE: Duration = Duration::from_secs(60);
 /// Pause after a failed accept: out of file descriptors, mostly.
@@ -92,6 +100,7 @@ async fn serve_within(
                         continue;
                     };
                     let connection = Connection {
+                        remote,
                         bounds: bounds.clone(),
                         router: router.clone(),
                         shutdown: shutdown.clone(),
@@ -132,6 +141,7 @@ async fn accept(
 
 /// What one connection is served with.
 struct Connection {
+    remote: SocketAddr,
     bounds: Bounds,
     router: Router,
     shutdown: Shutdown,
@@ -153,6 +163,7 @@ impl Connection {
 
     async fn answer(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let Self {
+            remote,
             bounds,
             router,
             shutdown,
@@ -161,14 +172,21 @@ impl Connection {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(bounds.head);
+            .header_read_timeout(bounds.head)
+            .max_buf_size(HEAD);
         builder
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS)
+            .initial_stream_window_size(AHEAD.0)
+            .initial_connection_window_size(AHEAD.1)
             .keep_alive_interval(bounds.ping)
             .keep_alive_timeout(bounds.pong);
         let stream = TokioIo::new(FirstBytes::within(stream, bounds.first));
+        let router = MapRequest::new(router, move |mut request: Request<_>| {
+            request.extensions_mut().insert(ConnectInfo(remote));
+            request
+        });
         let connection = builder.serve_connection(stream, TowerToHyperService::new(router));
         tokio::pin!(connection);
         let ended = tokio::select! {

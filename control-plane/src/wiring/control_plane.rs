@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portolan_shared::model::CaTrust;
 use portolan_shared::process::{Shutdown, Tasks};
+use portolan_shared::tls::{RegistryTrust, SystemRoots};
 use portolan_store::Store;
 use portolan_store::sqlite::SqliteStore;
 use tokio::net::TcpListener;
@@ -14,9 +16,13 @@ use tokio::net::TcpListener;
 use super::data_dir::DataDir;
 use super::server_certificate::{ServerCertificate, people_tls};
 use super::{Deps, StartError, metrics};
-use crate::app::{App, AuditPace, Denials, Dispatcher, Meters, Reaper, SessionCommand, Sessions, Signals};
+use crate::app::{
+    App, AuditPace, Courier, Denials, Dispatcher, EventTally, Meters, Reaper, SessionCommand, Sessions,
+    Signals, Watch,
+};
 use crate::ca::Authority;
 use crate::grpc::{Door, DoorParts};
+use crate::outgoing::{AddressBlock, HttpCourier, HttpCourierParts, SystemNames};
 use crate::settings::Settings;
 use crate::web;
 
@@ -65,7 +71,11 @@ impl ControlPlane {
         let data_dir = DataDir::open(&settings.data_dir)?;
         let authority = Arc::new(data_dir.authority(deps.clock.now(), Arc::clone(&deps.rng))?);
         let pepper = data_dir.pepper(deps.rng.as_ref())?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&data_dir.database()).await?);
+        let store: Arc<dyn Store> = Arc::new(
+            SqliteStore::open(&data_dir.database())
+                .await?
+                .with_runs_per_tenant(settings.runs_per_tenant),
+        );
         let audit_key = data_dir.audit_key(&*store, deps.rng.as_ref()).await?;
         let listeners = Listeners::open(&settings).await?;
         let bound = listeners.bound;
@@ -76,9 +86,11 @@ impl ControlPlane {
             pepper,
             audit_key,
             pace: AuditPace::default(),
+            event_tally: EventTally::default(),
             deployment: authority.deployment().to_owned(),
             sensor_url: settings.sensors.url_for(bound.sensors),
             server_pins: authority.server_pins(),
+            courier: courier(settings.webhook_allow)?,
             signals: Signals::default(),
         });
         data_dir.first_start(&app).await?;
@@ -106,6 +118,7 @@ impl ControlPlane {
         };
         let names = settings.sensors.names_for(bound.sensors);
         control_plane.spawn_listeners(&authority, names, listeners, http_tls)?;
+        control_plane.app.note_authority(&authority).await?;
         control_plane.spawn_background(denials);
         tracing::info!(
             sensors = %bound.sensors,
@@ -134,16 +147,28 @@ impl ControlPlane {
                 source,
             })?;
         self.tasks.spawn("sensors' listener", serve);
-        self.tasks
-            .spawn("server certificate", certificate.keep(shutdown()));
+        self.tasks.spawn(
+            "server certificate",
+            certificate.keep(Arc::clone(&self.app), shutdown()),
+        );
         let draining = shutdown();
-        let people = web::router(Arc::clone(&self.app), move || !draining.is_draining());
+        let denials = Arc::clone(&self.door.denials);
+        let ready = move || {
+            if draining.is_draining() {
+                Err("stopping")
+            } else if denials.is_blind() {
+                Err("the database does not say who is shut out")
+            } else {
+                Ok(())
+            }
+        };
+        let people = web::router(Arc::clone(&self.app), ready);
         self.tasks.spawn(
             "people's listener",
             web::serve(listeners.http, http_tls, people, shutdown()),
         );
         if let Some(listener) = listeners.metrics {
-            let router = metrics::router(Arc::clone(&self.meters));
+            let router = metrics::router(Arc::clone(&self.meters), Arc::clone(&self.app));
             self.tasks
                 .spawn("metrics listener", web::serve(listener, None, router, shutdown()));
         }
@@ -159,10 +184,18 @@ impl ControlPlane {
             Arc::clone(&self.meters),
         ));
         let door = Arc::clone(&self.door);
+        let denials_seen = Arc::clone(&denials);
         let watch = denials.watch(Arc::clone(&self.app), shutdown(), move |denial| {
             door.shut_out(denial);
         });
         self.tasks.spawn("denials", watch);
+        let age = Watch::default().keep(
+            denials_seen,
+            Arc::clone(&self.sessions),
+            Arc::clone(&self.meters),
+            shutdown(),
+        );
+        self.tasks.spawn("age of denials", age);
         self.tasks
             .spawn("dispatch", Arc::clone(&dispatcher).lease(shutdown()));
         self.tasks
@@ -176,9 +209,16 @@ impl ControlPlane {
         );
         self.tasks.spawn("lost leases", reaper.reap(shutdown()));
         let app = || Arc::clone(&self.app);
+        self.tasks.spawn("schedules", app().keep_schedule(shutdown()));
+        self.tasks.spawn("webhooks", app().deliver_webhooks(shutdown()));
         self.tasks
             .spawn("audit checkpoints", app().keep_checkpoints(shutdown()));
+        self.tasks.spawn("the past", app().keep_forgetting(shutdown()));
+        self.tasks
+            .spawn("readers of changes", app().end_feed_readers(shutdown()));
         self.tasks.spawn("old probes", app().forget_probes(shutdown()));
+        self.tasks
+            .spawn("event counts", app().keep_event_counts(shutdown()));
         let meters = Arc::clone(&self.meters);
         self.tasks.spawn(
             "unused sensors",
@@ -298,6 +338,17 @@ impl Listeners {
             bound,
         })
     }
+}
+
+/// The way out to webhooks: to whom the machine trusts, by the names that it knows.
+fn courier(exceptions: Vec<AddressBlock>) -> Result<Arc<dyn Courier>, StartError> {
+    let trust = RegistryTrust::new(SystemRoots::load(), &CaTrust::default(), None)?;
+    Ok(Arc::new(HttpCourier::new(HttpCourierParts {
+        exceptions,
+        trust,
+        names: Arc::new(SystemNames),
+        patience: HttpCourierParts::PATIENCE,
+    })))
 }
 
 async fn listen(listener: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use portolan_shared::process::{Clock, Rng, SystemClock, SystemRng};
+use portolan_shared::tls::TrustError;
 use portolan_store::StoreError;
 
 use super::DataDirError;
@@ -77,6 +78,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The trust in webhooks' endpoints cannot be set up.
+    #[error("the way to webhooks cannot be set up")]
+    Webhooks(#[from] TrustError),
     /// The counters cannot be set up.
     #[error("the metrics cannot be set up")]
     Metrics(#[from] prometheus::Error),

@@ -11,6 +11,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::StartError;
+use crate::app::App;
 use crate::ca::{Authority, CaError};
 use crate::settings::HttpTls;
 
@@ -47,7 +48,7 @@ impl ServerCertificate {
     }
 
     /// Replaces it when it is time, until draining begins.
-    pub(super) async fn keep(mut self, shutdown: Shutdown) {
+    pub(super) async fn keep(mut self, app: Arc<App>, shutdown: Shutdown) {
         loop {
             tokio::select! {
                 () = shutdown.draining() => return,
@@ -57,7 +58,13 @@ impl ServerCertificate {
                 continue;
             }
             match self.replace() {
-                Ok(()) => tracing::info!("the certificate of the sensors' listener was replaced"),
+                Ok(()) => {
+                    tracing::info!("the certificate of the sensors' listener was replaced");
+                    if let Err(error) = app.note_authority(&self.authority).await {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::error!(error, "a new issuing CA is told of with the next start");
+                    }
+                }
                 Err(error) => {
                     tracing::error!(
                         error = &error as &dyn std::error::Error,

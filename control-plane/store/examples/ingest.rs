@@ -85,6 +85,7 @@ fn sets(rng: &SeededRng, prefix: &str, total: usize, size: usize) -> Vec<Reposit
                 })
                 .collect();
             RepositoryCommit {
+                only: None,
                 repository: format!("{prefix}/group/project-{repository:05}").parse().unwrap(),
                 tags,
                 left_out: Vec::new(),
@@ -187,6 +188,7 @@ async fn offers(store: &SqliteStore, site: &Site, fence: &Fence, sets: &[Reposit
     let empty: Vec<_> = names
         .iter()
         .map(|repository| RepositoryCommit {
+            only: None,
             repository: format!("empty/{repository}").parse().unwrap(),
             tags: Vec::new(),
             left_out: Vec::new(),

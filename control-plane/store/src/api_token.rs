@@ -3,7 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::{ApiTokenId, TenantId};
 
 use crate::{AuditEntry, Page, PageRequest, StoreError};
@@ -73,6 +73,9 @@ pub struct NewApiToken {
     pub expires_at: Option<Timestamp>,
 }
 
+/// How often the audit log tells that a token is used, at most.
+pub const USE_NOTED_EVERY: SignedDuration = SignedDuration::from_hours(24);
+
 /// A stored token.
 #[derive(Debug, Clone)]
 pub struct ApiToken {
@@ -80,6 +83,17 @@ pub struct ApiToken {
     pub token: NewApiToken,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
+    /// When its use was last noted, if it was.
+    pub use_noted_at: Option<Timestamp>,
+}
+
+impl ApiToken {
+    /// Whether its use is to be noted again at this time: a day after the last time. A clock that was set back does not put that off.
+    #[must_use]
+    pub fn use_is_due(&self, now: Timestamp) -> bool {
+        self.use_noted_at
+            .is_none_or(|noted| now.duration_since(noted).abs() >= USE_NOTED_EVERY)
+    }
 }
 
 /// Storage of API tokens.
@@ -93,6 +107,15 @@ pub trait ApiTokens {
 
     /// The tenant's tokens, oldest first.
     async fn api_tokens(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<ApiToken>, StoreError>;
+
+    /// Notes that a token is used, and writes the entry, if that is due by [`ApiToken::use_is_due`]; of any number of callers at once one does.
+    async fn note_api_token_use(
+        &self,
+        tenant: TenantId,
+        id: ApiTokenId,
+        now: Timestamp,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError>;
 
     /// Revokes a token, and writes the entry. `false` if the tenant has none with this id that is in use; then nothing is written.
     async fn revoke_api_token(

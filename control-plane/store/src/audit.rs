@@ -125,6 +125,44 @@ impl SensorHeadOutcome {
     }
 }
 
+/// What is known of a sensor's own log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownSensorLog {
+    /// Where it stands.
+    pub head: AuditHead,
+    /// What was last told of it, for people.
+    pub problem: Option<String>,
+}
+
+impl KnownSensorLog {
+    /// Compares what is said now with what is known, and gives what there is to tell of, for people.
+    #[must_use]
+    pub fn judge(&self, said: &SensorHead) -> (SensorHeadOutcome, Vec<String>) {
+        let outcome = SensorHeadOutcome::of(&self.head, said);
+        let doubted = said
+            .refused
+            .map(|seq| format!("the sensor refused the checkpoint of this log at record {seq}"));
+        let doubted = doubted.filter(|doubted| self.problem.as_ref() != Some(doubted));
+        let problems = [outcome.problem().map(str::to_owned), doubted];
+        (outcome, problems.into_iter().flatten().collect())
+    }
+}
+
+/// A sensor's log has gone on as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SensorLogStep {
+    /// Whose sensor.
+    pub tenant: TenantId,
+    /// Which.
+    pub sensor: SensorId,
+    /// Where the log was known to stand; none if nothing was known of it.
+    pub from: Option<AuditHead>,
+    /// Where it stands now.
+    pub to: AuditHead,
+    /// When the sensor said so.
+    pub at: Timestamp,
+}
+
 /// Something is wrong with a sensor's log, or the sensor says so of the tenant's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SensorLogProblem {
@@ -176,11 +214,11 @@ pub trait Audit {
     /// The tenant's log, newest first.
     async fn audit(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<AuditRecord>, StoreError>;
 
-    /// What the tenant's log has on one object, newest first.
+    /// What the tenant's log has on these objects (1 to 8), newest first.
     async fn audit_of(
         &self,
         tenant: TenantId,
-        object: &str,
+        objects: &[String],
         page: &PageRequest,
     ) -> Result<Page<AuditRecord>, StoreError>;
 
@@ -212,6 +250,17 @@ pub trait Audit {
         tenant: TenantId,
         page: &PageRequest,
     ) -> Result<Page<SignedCheckpoint>, StoreError>;
+
+    /// What is known of a sensor's own log; `None` if the sensor has not said anything of it yet.
+    async fn sensor_log(
+        &self,
+        tenant: TenantId,
+        sensor: SensorId,
+    ) -> Result<Option<KnownSensorLog>, StoreError>;
+
+    /// Keeps where sensors' logs stand that have gone on, at most one step a sensor, all in one transaction. A step that does not begin where
+    /// the log is known to stand by then is passed over: somebody else knows better.
+    async fn extend_sensor_logs(&self, steps: &[SensorLogStep]) -> Result<(), StoreError>;
 
     /// Keeps where a sensor's own log stands, as far as it is shown to go on from where it was known to stand; the first that it says is taken
     /// at its word. If it does not fit, or the sensor has refused another checkpoint of the tenant's log, `entry` tells of that in the

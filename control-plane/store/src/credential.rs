@@ -158,6 +158,8 @@ pub struct CredentialRecord {
     pub registry: NewRegistry,
     /// When a run of the registry last began.
     pub last_attempt_at: Option<Timestamp>,
+    /// When the credential in use ends, as a sensor saw it at the registry.
+    pub observed_end: Option<Timestamp>,
     /// The sealed one, if it has one. A registry has one or the other.
     pub sealed: Option<SealedRecord>,
 }
@@ -222,6 +224,16 @@ pub trait Credentials {
         registry: (TenantId, RegistryId),
         sensor: SensorId,
         what_for: DeliveredFor,
+        now: Timestamp,
+        note: EntryFor<'_, CredentialBinding>,
+    ) -> Result<Delivery, StoreError>;
+
+    /// What a sensor may have of what a probe tries, as long as the probe waits. The entry that `note` gives is written whenever another sensor
+    /// is given it than the one before.
+    async fn deliver_trial(
+        &self,
+        probe: (TenantId, ProbeId),
+        sensor: SensorId,
         now: Timestamp,
         note: EntryFor<'_, CredentialBinding>,
     ) -> Result<Delivery, StoreError>;

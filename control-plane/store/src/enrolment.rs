@@ -79,6 +79,8 @@ pub enum EnrolmentOutcome {
         tenant: TenantId,
         /// Its name.
         name: String,
+        /// Who made the invitation.
+        invited_by: String,
     },
     /// The same keys came again within the time allowed for that: the same sensor; the certificate was stored as its new one.
     Again {
@@ -88,6 +90,8 @@ pub enum EnrolmentOutcome {
         tenant: TenantId,
         /// Its name.
         name: String,
+        /// Who made the invitation.
+        invited_by: String,
     },
     /// The secret is right but other keys were bound first. The bound sensor is marked as contested.
     AlreadyBound {
@@ -136,6 +140,13 @@ pub trait Enrolment {
         now: Timestamp,
         page: &PageRequest,
     ) -> Result<Page<Invitation>, StoreError>;
+
+    /// The invitation that became a sensor.
+    async fn invitation_of(
+        &self,
+        tenant: TenantId,
+        sensor: SensorId,
+    ) -> Result<Option<InvitationId>, StoreError>;
 
     /// Withdraws an open invitation, and writes the entry. `false` if there is none; then nothing is written.
     async fn revoke_invitation(

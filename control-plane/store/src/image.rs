@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::manifest::ArtifactKind;
 use portolan_shared::model::{
-    Digest, FindingCode, MediaType, RegistryId, RegistryName, RepositoryName, RepositoryOutcome, RunId,
-    TagName, TenantId,
+    Digest, FindingCode, MediaType, RegistryId, RegistryName, RepositoryName, RepositoryOutcome, TagName,
+    TenantId,
 };
 
-use crate::{Page, PageRequest, StoreError, TagObservation};
+use crate::{Learnt, Page, PageRequest, StoreError, TagObservation};
 
 /// Which repositories are wanted.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +40,10 @@ pub struct RepositoryRecord {
     pub last_attempt_at: Timestamp,
     /// When it was last seen completely.
     pub last_success_at: Option<Timestamp>,
+    /// When a push event last named it.
+    pub last_event_at: Option<Timestamp>,
+    /// When the clock starts the next run of its registry.
+    pub next_start_at: Option<Timestamp>,
     /// When it was found to be gone.
     pub vanished_at: Option<Timestamp>,
 }
@@ -128,10 +132,49 @@ pub struct LedgerRow {
     pub change: LedgerChange,
     /// When it was noticed.
     pub noticed_at: Timestamp,
-    /// The last time before that the repository was seen: it happened in between. None if it had never been seen.
+    /// The last time before that the tag was known to be as it was: it happened in between. None if nothing was known of it.
     pub not_before: Option<Timestamp>,
-    /// By which run it was learnt.
-    pub run: RunId,
+    /// How it was learnt.
+    pub learnt: Learnt,
+}
+
+/// A tag as it was at some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastTag {
+    /// Its name.
+    pub tag: TagName,
+    /// What it pointed to.
+    pub digest: Digest,
+    /// Since when, as far as was seen.
+    pub since: Timestamp,
+    /// The manifest's media type, if it is held.
+    pub media_type: Option<MediaType>,
+    /// The manifest's size in bytes, 0 if not known.
+    pub size: u64,
+    /// What kind of thing the manifest is, if it is held.
+    pub kind: Option<ArtifactKind>,
+}
+
+/// What became of a tag between some time and now, whatever happened to it in between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagDifference {
+    /// In which repository.
+    pub repository: RepositoryName,
+    /// Which tag.
+    pub tag: TagName,
+    /// What became of it.
+    pub change: LedgerChange,
+    /// When the last of what happened to it was noticed.
+    pub noticed_at: Timestamp,
+}
+
+/// An answer about the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Past<T> {
+    /// As it was known.
+    Known(T),
+    /// What was before this time has been removed, see [`Retention`](crate::Retention).
+    Forgotten(Timestamp),
 }
 
 /// How a digest is reached from a tag.
@@ -257,6 +300,26 @@ pub trait Images {
         tag: Option<&TagName>,
         page: &PageRequest,
     ) -> Result<Page<LedgerRow>, StoreError>;
+
+    /// Tags of a repository as they were known at some time, by name.
+    async fn tags_at(
+        &self,
+        tenant: TenantId,
+        registry: RegistryId,
+        repository: &RepositoryName,
+        at: Timestamp,
+        page: &PageRequest,
+    ) -> Result<Past<Page<PastTag>>, StoreError>;
+
+    /// What is different in a registry from what was known at some time, by repository and tag. A tag that is again as it was then is not
+    /// different.
+    async fn differences(
+        &self,
+        tenant: TenantId,
+        registry: RegistryId,
+        since: Timestamp,
+        page: &PageRequest,
+    ) -> Result<Past<Page<TagDifference>>, StoreError>;
 
     /// Every place where a digest is, by registry, repository and tag. The digest may be that of a manifest or of an image config.
     async fn placements(

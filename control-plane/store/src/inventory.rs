@@ -66,11 +66,16 @@ pub enum Content {
     },
 }
 
-/// The whole tag set of a repository.
+/// The tag set of a repository, whole or in part.
 #[derive(Debug, Clone)]
 pub struct RepositoryCommit {
     /// Which repository.
     pub repository: RepositoryName,
+    /// If some: these tags alone were asked for, sorted, each once; there is at least one. `tags` and `left_out` are among them; those that
+    /// are in neither are gone, and nothing is said of the others. Such a commit does not count as a look at the whole repository: when it
+    /// was last seen stays as it was, and what it offers the next time counts as changed. At most
+    /// [`RUN_SCOPE_REFERENCES`](portolan_shared::model::limits::RUN_SCOPE_REFERENCES).
+    pub only: Option<Vec<TagName>>,
     /// Its tags, sorted, each once.
     pub tags: Vec<TagObservation>,
     /// Tags that exist and that the registry's filter leaves out, sorted, each once; none is among `tags`. At most

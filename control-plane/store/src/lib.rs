@@ -2,25 +2,35 @@
 
 mod api_token;
 mod audit;
+mod change;
 mod continuity;
 mod credential;
 mod enrolment;
 mod error;
+mod event;
 mod facts;
+mod freshness;
 mod image;
 mod inventory;
 mod page;
 mod probe;
 mod registry;
 mod run;
+mod schedule;
 mod sensor;
 pub mod sqlite;
 mod tenant;
+mod timetable;
+mod webhook;
 
-pub use api_token::{ApiToken, ApiTokens, NewApiToken, Role, TokenHash};
+pub use api_token::{ApiToken, ApiTokens, NewApiToken, Role, TokenHash, USE_NOTED_EVERY};
 pub use audit::{
-    Audit, AuditEntry, AuditRecord, AuditSeverity, EntryFor, KEPT_CHECKPOINTS, SensorHead, SensorHeadOutcome,
-    SensorLeads, SensorLogProblem,
+    Audit, AuditEntry, AuditRecord, AuditSeverity, EntryFor, KEPT_CHECKPOINTS, KnownSensorLog, SensorHead,
+    SensorHeadOutcome, SensorLeads, SensorLogProblem, SensorLogStep,
+};
+pub use change::{
+    Change, Changed, Changes, FEED_PAGE, Feed, FeedPosition, FeedPositionError, Learnt, PresentTag,
+    Retention, TagChange,
 };
 pub use continuity::{Continuity, ContinuityHash, OUTSTANDING_TOKENS};
 pub use credential::{
@@ -32,10 +42,15 @@ pub use enrolment::{
     Enrolment, EnrolmentClaim, EnrolmentOutcome, Invitation, InvitationState, NewInvitation,
 };
 pub use error::{StaleFence, StoreError};
+pub use event::{DueEvents, EventCount, EventDoor, EventIntake, Events, EventsNoted};
 pub use facts::{KnownFacts, Observed};
+pub use freshness::{
+    AssignedSensor, EndedRun, Freshness, HeldRun, RegistryFigures, RegistryPulse, WaitingRun,
+};
 pub use image::{
-    Images, InventoryTotals, LedgerChange, LedgerRow, ManifestSummary, Placement, PlacementVia, Placements,
-    Referrer, Referrers, RepositoryFilter, RepositoryRecord, TagRecord,
+    Images, InventoryTotals, LedgerChange, LedgerRow, ManifestSummary, Past, PastTag, Placement,
+    PlacementVia, Placements, Referrer, Referrers, RepositoryFilter, RepositoryRecord, TagDifference,
+    TagRecord,
 };
 pub use inventory::{
     Content, ContentKind, Inventory, ManifestContent, OfferedRepository, RepositoryCommit,
@@ -45,17 +60,28 @@ pub use page::{Cursor, CursorError, Page, PageRequest};
 pub use probe::{
     KEPT_PROBES, NewProbe, ProbeOutcome, ProbeRecord, ProbeReport, Probes, WAITING_PROBES, WaitingProbe,
 };
-pub use registry::{NewRegistry, Registries, RegistryChange, RegistryChangeOutcome, RegistryRecord};
+pub use registry::{
+    NewRegistry, Registries, RegistryChange, RegistryChangeOutcome, RegistryNews, RegistryRecord,
+};
 pub use run::{
     CancelOutcome, ClosedRun, Fence, HeldAttempt, Leasable, Lease, LostLease, NewRun, QueueOutcome,
-    RunChanges, RunClosing, RunFilter, RunRecord, Runs, WithdrawnLease,
+    RunChanges, RunClosing, RunFilter, RunReason, RunRecord, Runs, WithdrawnLease,
 };
+pub use schedule::{DueRegistry, Lapse, LapsedRun, PlannedStart, Schedules, StartOutcome};
 pub use sensor::{
     Certificate, Conflicts, Denial, JudgedRecovery, MachineFacts, OpenedSession, RECOVERIES_A_DAY,
     RECOVERIES_A_MONTH, RECOVERY_AWAY_DAYS, RecoveryClaim, RecoveryOutcome, RenewalOutcome, Seen,
     SensorRecord, Sensors, SessionOpening, SessionOutcome, StandingChange,
 };
 pub use tenant::{Tenant, Tenants};
+pub use timetable::{
+    Blackout, CronExpression, Interval, MissedStart, Schedule, TimeOfDay, TimetableError, Weekday, When,
+    ZoneName, covers_the_week,
+};
+pub use webhook::{
+    DeliveryOutcome, DueWebhook, NewWebhook, Tries, WebhookAttempt, WebhookChange, WebhookHold,
+    WebhookMessage, WebhookRecord, WebhookState, Webhooks, WhyDisabled,
+};
 
 /// Everything that is stored. One value of this is shared by the whole process.
 #[async_trait::async_trait]
@@ -66,10 +92,15 @@ pub trait Store:
     + Sensors
     + Registries
     + Runs
+    + Schedules
+    + Events
     + Credentials
     + Probes
     + Inventory
     + Images
+    + Feed
+    + Webhooks
+    + Freshness
     + Audit
     + Send
     + Sync

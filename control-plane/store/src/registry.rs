@@ -3,11 +3,14 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{
-    Budget, CaTrust, CredentialReference, RegistryId, RegistryName, RegistryUrl, RepositoryPatterns,
-    SensorId, TagFilter, TenantId,
+    Budget, CaTrust, CredentialId, CredentialReference, RegistryId, RegistryName, RegistryUrl,
+    RepositoryPatterns, SensorId, TagFilter, TenantId,
 };
 
-use crate::{AuditEntry, EntryFor, KnownFacts, Page, PageRequest, StoreError};
+use crate::{
+    AuditEntry, EntryFor, KnownFacts, NewCredential, Page, PageRequest, PutOutcome, Schedule, StoreError,
+    Withdrawn,
+};
 
 /// What an operator says of a registry.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +33,8 @@ pub struct NewRegistry {
     pub credential: Option<CredentialReference>,
     /// How hard it may be worked.
     pub budget: Budget,
+    /// When it is read.
+    pub schedule: Schedule,
     /// Which sensors may read it, the preferred first. At least one.
     pub sensors: Vec<SensorId>,
 }
@@ -45,10 +50,16 @@ pub struct RegistryRecord {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub changed_at: Timestamp,
-    /// When a run of it last began.
+    /// When a run of it last began; one that events asked for, of less than the whole registry, does not count.
     pub last_attempt_at: Option<Timestamp>,
     /// When a run of it was last complete.
     pub last_success_at: Option<Timestamp>,
+    /// When the clock starts the next run; none if it never will, or nobody has thought about it since the schedule was changed.
+    pub next_start_at: Option<Timestamp>,
+    /// When a push event last named something in it.
+    pub last_event_at: Option<Timestamp>,
+    /// When a run last found changes that no event had announced; none if the last complete one found none.
+    pub unannounced_at: Option<Timestamp>,
     /// What sensors found out about it.
     pub facts: KnownFacts,
 }
@@ -70,8 +81,26 @@ pub struct RegistryChange {
     pub credential: Option<Option<CredentialReference>>,
     /// New budget.
     pub budget: Option<Budget>,
+    /// New schedule, whole.
+    pub schedule: Option<Schedule>,
     /// New sensors.
     pub sensors: Option<Vec<SensorId>>,
+}
+
+/// What a change of a registry brings with it. Each is worth an entry of its own in the audit log.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RegistryNews {
+    /// It has changed.
+    Changed {
+        /// As it was.
+        before: Box<NewRegistry>,
+        /// As it is now.
+        after: Box<RegistryRecord>,
+    },
+    /// These sensors do not read it any more, could open its sealed credential, and must not keep that.
+    Withdrawn(Withdrawn),
+    /// It has another credential, or none, in the place of this sealed one.
+    Dropped(Withdrawn),
 }
 
 /// What came of a change.
@@ -97,6 +126,16 @@ pub trait Registries {
         entry: &AuditEntry,
     ) -> Result<(), StoreError>;
 
+    /// Adds a registry that is read with this sealed credential from the beginning, and both entries, `note` for the credential. Whatever the
+    /// outcome is but [`PutOutcome::Put`], nothing was done. Errors as with [`Registries::add_registry`].
+    async fn add_registry_with_credential(
+        &self,
+        registry: &NewRegistry,
+        entry: &AuditEntry,
+        credential: &NewCredential,
+        note: &AuditEntry,
+    ) -> Result<PutOutcome, StoreError>;
+
     /// One registry.
     async fn registry(&self, tenant: TenantId, id: RegistryId) -> Result<Option<RegistryRecord>, StoreError>;
 
@@ -114,9 +153,10 @@ pub trait Registries {
         page: &PageRequest,
     ) -> Result<Page<RegistryRecord>, StoreError>;
 
-    /// Changes a registry, if `seen_version` (when given) is still its version. The entry that `note` gives for the changed registry is
-    /// written with it. What was known of another address or credential is forgotten, and runs that wait for their budget wait no longer
-    /// if that is changed.
+    /// Changes a registry, if `seen_version` (when given) is still its version. The entries that `note` gives for its news,
+    /// the change first, are written with it. What was known of another address or credential is forgotten, and runs that wait for their budget wait no longer
+    /// if that is changed. A new schedule is planned anew, and counts at once for runs that are open; events wait no longer if it is not
+    /// `on-push` any more. If nothing but the schedule is changed, runs that are leased go on as if nothing were.
     async fn change_registry(
         &self,
         tenant: TenantId,
@@ -124,14 +164,16 @@ pub trait Registries {
         change: &RegistryChange,
         seen_version: Option<u64>,
         now: Timestamp,
-        note: EntryFor<'_, RegistryRecord>,
+        note: EntryFor<'_, RegistryNews>,
     ) -> Result<RegistryChangeOutcome, StoreError>;
 
-    /// Removes a registry with its inventory, ledger and runs, and writes the entry. `false` if there is none; then nothing is written.
+    /// Removes a registry with its inventory, ledger, runs and credential, and writes the entry, behind the one that `note` gives for its sealed
+    /// credential if it has one. Gives who could open that. None if there is no such registry; then nothing is written.
     async fn remove_registry(
         &self,
         tenant: TenantId,
         id: RegistryId,
         entry: &AuditEntry,
-    ) -> Result<bool, StoreError>;
+        note: EntryFor<'_, CredentialId>,
+    ) -> Result<Option<Withdrawn>, StoreError>;
 }

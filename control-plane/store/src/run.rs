@@ -7,6 +7,7 @@ use portolan_shared::model::{
     RegistryId, RegistryName, RegistryTarget, RepositoryOutcome, RunId, RunProgress, RunState, RunTrigger,
     Scope, SensorId, TenantId,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{AuditEntry, Page, PageRequest, StoreError};
 
@@ -37,10 +38,21 @@ pub struct NewRun {
     pub trigger: RunTrigger,
     /// What of it.
     pub scope: Scope,
-    /// Who asked: the name of an API token.
+    /// Who asked: the name of an API token, or the part of the control plane that did.
     pub requested_by: String,
     /// Now.
     pub now: Timestamp,
+}
+
+/// What asked for a run: when it was queued, or when it was open already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunReason {
+    /// Why.
+    pub trigger: RunTrigger,
+    /// Who asked.
+    pub requested_by: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What came of the wish for a run.
@@ -83,6 +95,12 @@ pub struct RunRecord {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// When it has taken too long; none before its first attempt.
+    pub deadline_at: Option<Timestamp>,
+    /// Everything that asked for it, the first first: at most [`RUN_REASONS`](portolan_shared::model::limits::RUN_REASONS).
+    pub reasons: Vec<RunReason>,
+    /// How many more there were.
+    pub more_reasons: u64,
     /// How far it is.
     pub progress: RunProgress,
     /// Its account, final once it has ended.
@@ -124,6 +142,8 @@ pub struct Leasable {
     pub tenant: TenantId,
     /// Which.
     pub run: RunId,
+    /// See [`Lease::look`].
+    pub look: bool,
     /// Of the sensors that were asked for, those that may have it, the preferred first.
     pub sensors: Vec<SensorId>,
 }
@@ -139,6 +159,8 @@ pub struct Lease {
     pub scope: Scope,
     /// An earlier attempt committed something.
     pub resumed: bool,
+    /// It looks at what events named, beside another run of the registry if need be: a sensor has slots for such work alone.
+    pub look: bool,
 }
 
 /// A lease that ended without its holder's doing.
@@ -222,7 +244,9 @@ pub enum CancelOutcome {
 /// Storage of runs.
 #[async_trait]
 pub trait Runs {
-    /// Queues a run, and writes the entry; or finds the open one of the same registry and scope, and writes nothing.
+    /// Queues a run, and writes the entry; or finds the open one of the same registry and scope, which then has one reason more and is as
+    /// urgent as the most urgent of them, and writes no entry. A run that events asked for, of less than the whole registry, is never joined:
+    /// it goes [beside](Runs::lease_run) others.
     async fn queue_run(&self, run: &NewRun, entry: &AuditEntry) -> Result<QueueOutcome, StoreError>;
 
     /// One run.
@@ -246,10 +270,19 @@ pub trait Runs {
         page: &PageRequest,
     ) -> Result<Page<CoverageEntry>, StoreError>;
 
-    /// Runs that wait and whose time has come, of registries of which no run is leased, oldest first, of which at least one of `sensors`
-    /// may have the lease; each with those of `sensors` that may, as its registry ranks them. Runs that nobody of `sensors` may have do
-    /// not count towards `limit`. One that cannot be read is left out, and logged. Of all tenants: this is for the dispatcher.
+    /// Runs that wait and whose time has come, of which at least one of `sensors` may have the lease (see [`Runs::lease_run`]); each with
+    /// those of `sensors` that may, as its registry ranks them. First those that people asked for, then those that events did, then those
+    /// that schedules did; of these the oldest first. Runs that nobody of `sensors` may have do not count towards `limit`. One that cannot
+    /// be read is left out, and logged. Of all tenants: this is for the dispatcher.
     async fn leasable_runs(
+        &self,
+        now: Timestamp,
+        sensors: &[SensorId],
+        limit: u32,
+    ) -> Result<Vec<Leasable>, StoreError>;
+
+    /// The same of runs that look at what events named, and take no slot of others: see [`Lease::look`].
+    async fn leasable_looks(
         &self,
         now: Timestamp,
         sensors: &[SensorId],
@@ -260,10 +293,16 @@ pub trait Runs {
     /// or gone with their registry. In whichever session the sensor works. One statement, which only reads: asked twice a second.
     async fn withdrawn_leases(&self, held: &[HeldAttempt]) -> Result<Vec<WithdrawnLease>, StoreError>;
 
-    /// Leases a queued run to a sensor whose session is current: the next attempt begins. `None` if it was not to be had, or another run of
-    /// the registry is leased: two at a time would commit over each other. `None` as well if the registry's requests of the last 24 hours
-    /// have used up its [`Budget::per_day`](portolan_shared::model::Budget::per_day): then the run has a finding that says so, and waits
-    /// until a tenth of them has become old.
+    /// Leases a queued run to a sensor whose session is current: the next attempt begins. With the first of them its deadline is set, by
+    /// the longest that a run of the registry may take, or else [`RUN_SECONDS`](portolan_shared::model::limits::RUN_SECONDS).
+    ///
+    /// `None` if it was not to be had, or another run of the registry is leased: two at a time would commit over each other. But one run
+    /// that events asked for, of less than the whole registry, may be leased beside one other, to the same sensor in the same session, if
+    /// that [looks](crate::SessionOpening::looks_beside) at a repository for one of them at a time.
+    ///
+    /// `None` as well if so many runs of the tenant are leased as may be (looks at what events named are short, and do not count), or if the registry's requests of the last 24 hours have used up its
+    /// [`Budget::per_day`](portolan_shared::model::Budget::per_day): then the run has a finding that says so, and waits until a tenth of them
+    /// has become old. Of two that are leased beside each other each is told what is left: they may use up more by what the smaller needs.
     async fn lease_run(
         &self,
         tenant: TenantId,
@@ -334,7 +373,10 @@ pub trait Runs {
 
     /// Closes a run. Its coverage is counted from what was committed and reported by all of its attempts. Only when discovery was complete,
     /// the scope was the whole registry, and its definition is as it was when the attempt was leased, are repositories within the
-    /// registry's patterns that were not found recorded as vanished, with their tags. Last success moves only if the run is complete. Of a
+    /// registry's patterns that were not found recorded as vanished, with their tags; but for those in which a run beside this one has seen a
+    /// tag. Last success moves only if the run is complete. If a run before it found changes that no event had
+    /// [announced](crate::Schedules::judge_silence), a complete run of the whole that found none takes that back. What events named that it was
+    /// to look at and did not come to is looked at again: see [`Events`](crate::Events). Of a
     /// registry that is as it was leased the facts are kept: those of a run that failed beside what was known, all others in its place.
     /// Repeating it gives the stored outcome.
     async fn close_run(

@@ -42,6 +42,8 @@ pub struct SensorRecord {
     pub policy_hash: Option<[u8; 32]>,
     /// Its local policy in a few words, as it last said.
     pub policy_summary: String,
+    /// Where registries of its network can notify it, as it last said; none if nowhere.
+    pub notify_url: Option<String>,
     /// Its clock minus ours at the last session, in milliseconds.
     pub clock_skew_ms: i64,
     /// When it was enrolled.
@@ -94,6 +96,10 @@ pub struct SessionOpening {
     pub policy_hash: Option<[u8; 32]>,
     /// From its hello.
     pub policy_summary: String,
+    /// From its hello.
+    pub notify_url: Option<String>,
+    /// It looks at a repository for one run at a time: see [`Runs::lease_run`](crate::Runs::lease_run).
+    pub looks_beside: bool,
     /// Its clock minus ours, in milliseconds.
     pub clock_skew_ms: i64,
     /// From its hello.

@@ -109,10 +109,12 @@ async fn a_change_that_is_dropped_half_way_leaves_neither_itself_nor_its_entry()
             Box::pin(store.change_standing(site.tenant, site.sensor, StandingChange::Revoke, at(11), &entry));
         let done = poll_times(change.as_mut(), polls).await;
         drop(change);
+        // There is one writer: what was dropped has been committed or taken back once this is written.
+        store.append_audit(site.tenant, &note()).await.unwrap();
         let sensor = store.sensor(site.tenant, site.sensor).await.unwrap().unwrap();
         let after = store.audit(site.tenant, &PageRequest::first()).await.unwrap();
         let revoked = sensor.state == SensorState::Revoked;
-        let written = after.items.len() - before.items.len();
+        let written = after.items.len() - before.items.len() - 1;
         assert_eq!(written, usize::from(revoked), "after {polls} polls");
         if let Some(done) = done {
             assert!(done.unwrap() && revoked);
@@ -246,6 +248,8 @@ async fn no_column_is_made_for_a_secret_in_clear() {
         "credential",
         "credential_id",
         "credential_version",
+        "secret_no",
+        "secret_since",
     ];
     for (table, _, columns) in schema().await {
         for column in columns {

@@ -3,9 +3,12 @@
 
 use std::path::Path;
 
-use portolan_shared::model::{Budget, TenantId};
-use portolan_store::Registries as _;
+use portolan_shared::model::{Budget, RunProgress, RunTrigger, TenantId};
 use portolan_store::sqlite::SqliteStore;
+use portolan_store::{
+    Change, Changed, Feed as _, FeedPosition, PageRequest, Registries as _, RunFilter, Runs as _, Schedule,
+    Schedules as _,
+};
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, SqliteConnection};
 
@@ -137,4 +140,130 @@ async fn a_table_that_is_made_anew_keeps_every_row_and_what_it_checks() {
         "a word that nobody knows"
     );
     assert!(outcome("denied", Some("registry.denied")).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_open_and_known_before_schedules_is_so_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portolan.db");
+    let mut before = database(&path, 12).await;
+    let run = |number: u8, state: &str, scope: &str| {
+        let leased = (state == "leased").then_some(7_i64);
+        let ended = (state == "failed").then_some(7_i64);
+        sqlx::query(
+            "INSERT INTO run (tenant_id, run_id, registry_id, \"trigger\", scope, requested_by, state, attempt, sensor_id,
+                              session_epoch, lease_until, not_before, queued_at, ended_at, progress)
+             VALUES (zeroblob(16), ?1, zeroblob(16), 'manual', ?2, 'admin', ?3, 1, zeroblob(16), ?4, ?4, 5, 5, ?5, ?6)",
+        )
+        .bind(vec![number; 16])
+        .bind(scope.to_owned())
+        .bind(state.to_owned())
+        .bind(leased)
+        .bind(ended)
+        .bind(serde_json::to_string(&RunProgress::default()).unwrap())
+    };
+    for statement in [
+        TENANT,
+        "INSERT INTO registry (tenant_id, registry_id, name, url, ca_only_bundle, globs, concurrency, created_at, changed_at)
+         VALUES (zeroblob(16), zeroblob(16), 'old', 'https://h', 0, '[]', 16, 0, 0)",
+    ] {
+        sqlx::query(statement).execute(&mut before).await.unwrap();
+    }
+    for (number, state, scope) in [
+        (1, "leased", "[]"),
+        (2, "queued", "[\"a\"]"),
+        (3, "failed", "[]"),
+        (4, "failed", "[]"),
+    ] {
+        run(number, state, scope).execute(&mut before).await.unwrap();
+    }
+    let store = SqliteStore::open(&path).await.unwrap();
+    let tenant = TenantId::from_slice(&[0; 16]).unwrap();
+    let found = store
+        .registry_by_name(tenant, &"old".parse().unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.registry.schedule, Schedule::default());
+    let due = store
+        .due_registries(jiff::Timestamp::UNIX_EPOCH, 9)
+        .await
+        .unwrap();
+    assert_eq!(due.len(), 1, "somebody has to think about it once");
+    let page = PageRequest::first();
+    let runs = store
+        .runs(tenant, &RunFilter::default(), &page)
+        .await
+        .unwrap()
+        .items;
+    assert_eq!(runs.len(), 4);
+    for run in &runs {
+        let [reason] = &run.reasons[..] else {
+            panic!("{run:?}")
+        };
+        assert_eq!(
+            (reason.requested_by.as_str(), reason.at),
+            ("admin", run.queued_at)
+        );
+    }
+    // The release before goes on: what it queues is as before, and still once only.
+    run(5, "queued", "[\"b\"]").execute(&mut before).await.unwrap();
+    assert!(
+        run(6, "queued", "[]").execute(&mut before).await.is_err(),
+        "one of that scope is open"
+    );
+    let runs = store
+        .runs(tenant, &RunFilter::default(), &page)
+        .await
+        .unwrap()
+        .items;
+    assert!(
+        runs.iter()
+            .all(|run| run.reasons.len() == 1 && run.deadline_at.is_none())
+    );
+}
+
+#[tokio::test]
+async fn the_ledger_that_there_is_becomes_the_change_feed_in_the_order_in_which_it_was_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portolan.db");
+    let mut before = database(&path, 12).await;
+    sqlx::query(TENANT).execute(&mut before).await.unwrap();
+    for statement in [
+        "INSERT INTO registry (tenant_id, registry_id, name, url, ca_only_bundle, globs, concurrency, created_at, changed_at)
+         VALUES (zeroblob(16), zeroblob(16), 'gl', 'https://h', 0, '[]', 16, 0, 0)",
+        "INSERT INTO run (tenant_id, run_id, registry_id, \"trigger\", scope, requested_by, state, sensor_id, not_before, queued_at, ended_at, progress)
+         VALUES (zeroblob(16), zeroblob(16), zeroblob(16), 'manual', '[]', 'a', 'complete', zeroblob(16), 0, 0, 0, '{}')",
+        "INSERT INTO repository (tenant_id, repository_no, registry_id, name, tags, settled, entry_no, outcome, first_seen_at, tags_seen_at, last_attempt_at)
+         VALUES (zeroblob(16), 1, zeroblob(16), 'a', 0, 0, 2, 'listed', 0, 0, 0), (zeroblob(16), 2, zeroblob(16), 'b', 0, 0, 1, 'listed', 0, 0, 0)",
+        "INSERT INTO ledger_entry (tenant_id, repository_no, entry_no, run_id, noticed_at)
+         VALUES (zeroblob(16), 1, 1, zeroblob(16), 1000), (zeroblob(16), 1, 2, randomblob(16), 3000), (zeroblob(16), 2, 1, zeroblob(16), 2000)",
+        "INSERT INTO ledger (tenant_id, repository_no, entry_no, tag, digest_before, digest_after)
+         SELECT tenant_id, repository_no, entry_no, 't', NULL, unhex('01' || hex(zeroblob(32))) FROM ledger_entry",
+    ] {
+        sqlx::query(statement).execute(&mut before).await.unwrap();
+    }
+    let store = SqliteStore::open(&path).await.unwrap();
+    let tenant = TenantId::from_slice(&[0; 16]).unwrap();
+    let told = store
+        .changes(tenant, None, &FeedPosition::default(), 10)
+        .await
+        .unwrap()
+        .unwrap();
+    let line = |change: &Change| match &change.what {
+        Changed::Tag(tag) => Some((
+            change.position.to_string(),
+            tag.repository.to_string(),
+            tag.learnt.trigger,
+        )),
+        Changed::RegistryRemoved => None,
+    };
+    let told: Vec<_> = told.items.iter().filter_map(line).collect();
+    let by_hand = Some(RunTrigger::Manual);
+    let expected = [("1:t", "a", by_hand), ("2:t", "b", by_hand), ("3:t", "a", None)];
+    assert_eq!(
+        told,
+        expected.map(|(place, name, how)| (place.to_owned(), name.to_owned(), how))
+    );
+    assert_eq!(store.feed_end(tenant).await.unwrap(), FeedPosition::behind(3));
 }

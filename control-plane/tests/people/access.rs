@@ -1,10 +1,13 @@
 //! API tokens.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::extract::ConnectInfo;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
+use crate::desk::Desk;
 use crate::world::{NOW, World, request};
 
 #[tokio::test]
@@ -105,6 +108,53 @@ async fn only_one_bearer_header_counts() {
     let in_query = format!("/api/v1/whoami?token={}", world.viewer);
     let query = world.send(request(None, Method::GET, &in_query, None)).await;
     assert_eq!(query.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn the_use_of_a_token_is_told_of_once_a_day_with_the_kind_of_network() {
+    let world = World::new().await;
+    let uses = async || {
+        let audit = world.get("/api/v1/audit?limit=1000").await.json();
+        let all = audit["items"].as_array().unwrap().clone();
+        let of_admin =
+            |entry: &serde_json::Value| entry["action"] == "token.use" && entry["actor"] == "token:admin";
+        all.into_iter().filter(of_admin).collect::<Vec<_>>()
+    };
+    let desk = Desk::open(&world).await;
+    for _ in 0..3 {
+        assert_eq!(desk.say("registry list").await.exit, portolan::cli::Exit::Done);
+    }
+    let first = uses().await;
+    assert_eq!(first.len(), 1);
+    let details = &first[0]["details"];
+    assert_eq!(
+        *details,
+        json!({"name": "admin", "role": "admin", "first": true, "source": "loopback"})
+    );
+    world.clock.advance(Duration::from_secs(86_399));
+    world.post("/api/v1/registries", json!({})).await;
+    assert_eq!(uses().await.len(), 1);
+    world.clock.advance(Duration::from_secs(1));
+    let mut from_afar = request(Some(&world.admin), Method::GET, "/api/v1/whoami", None);
+    let remote: SocketAddr = "198.51.100.7:1".parse().unwrap();
+    from_afar.extensions_mut().insert(ConnectInfo(remote));
+    for request in [
+        from_afar,
+        request(Some(&world.admin), Method::GET, "/api/v1/whoami", None),
+    ] {
+        assert_eq!(world.send(request).await.status, StatusCode::OK);
+    }
+    let again = uses().await;
+    assert_eq!(again.len(), 2);
+    assert_eq!(
+        (&again[0]["details"]["source"], &again[0]["details"]["first"]),
+        (&json!("public"), &json!(false))
+    );
+    // A token that is no good is not used.
+    let refused = world.ask("ptl_api_x", Method::GET, "/api/v1/whoami", None).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(uses().await.len(), 2);
+    desk.shutdown.start_drain();
 }
 
 /// Once a minute for each token, however often it is tried; of a text that is no token of anybody there is nobody to tell.

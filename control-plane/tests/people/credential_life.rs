@@ -75,6 +75,7 @@ async fn sensors_that_come_go_or_were_copied_are_shown_with_what_to_do() {
 
     publish(world, munich).await;
     assert_eq!(scene.recipients().await[1].1, "outdated_key");
+    assert_eq!(scene.told("credential.revoke").await, Vec::<Value>::new());
     let mut notices = world.app.signals.credentials.subscribe();
     scene.patch(json!({"sensors": ["berlin-1"]})).await;
     assert_eq!(
@@ -85,6 +86,15 @@ async fn sensors_that_come_go_or_were_copied_are_shown_with_what_to_do() {
         format!("{:?}", notices.recv().await.unwrap()).contains(&munich.to_string()),
         "it is told to forget it"
     );
+    let both = [scene.sensor, munich].map(|sensor| sensor.to_string());
+    assert_eq!(
+        scene.told("registry.change").await[0]["sensors"],
+        json!({"before": both, "after": [scene.sensor.to_string()]})
+    );
+    let revoked = scene.told("credential.revoke").await;
+    assert_eq!(revoked.len(), 1, "only by the change that took it away");
+    assert_eq!(revoked[0]["sensors"], json!([munich.to_string()]));
+    assert_eq!(revoked[0]["credential"], scene.shown().await["id"]);
 
     let now = world.app.clock.now();
     let approve = StandingChange::Approve {
@@ -126,6 +136,9 @@ async fn a_registry_has_one_credential_and_loses_it_whole() {
     );
     scene.patch(json!({"credential_reference": "env:GITLAB"})).await;
     assert_eq!(scene.shown().await["kind"], "reference");
+    let removed = scene.told("credential.remove").await;
+    assert_eq!(removed.len(), 1, "the reference took the place of the sealed one");
+    assert_eq!(removed[0]["sensors"], json!([scene.sensor.to_string()]));
     assert_eq!(remove().await.status, StatusCode::NO_CONTENT);
     let again = scene.put(scene.sealed(1)).await;
     assert_eq!(again.refusal(), (409, "taken".to_owned()), "its id is used up");

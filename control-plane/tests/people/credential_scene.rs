@@ -4,7 +4,7 @@ use axum::http::{Method, StatusCode};
 use portolan_shared::model::{CredentialId, RegistryId, SensorId};
 use portolan_shared::process::SystemRng;
 use portolan_shared::secret::sealed::{CredentialBinding, SealingKeyPair};
-use portolan_store::{DeliveredFor, Delivery};
+use portolan_store::{DeliveredFor, Delivery, PageRequest};
 use serde_json::Value;
 
 use crate::shop;
@@ -69,6 +69,23 @@ impl Scene {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         recipients
             .map(|one| (text(&one["sensor"]), text(&one["state"])))
+            .collect()
+    }
+
+    /// Details of the audit entries of this action about the registry, newest first.
+    pub(crate) async fn told(&self, action: &str) -> Vec<Value> {
+        let log = self
+            .world
+            .app
+            .store
+            .audit(self.world.tenant, &PageRequest::first())
+            .await
+            .unwrap();
+        let object = format!("registry:{}", self.registry);
+        let entries = log.items.into_iter().map(|record| record.entry);
+        entries
+            .filter(|entry| entry.action == action && entry.object == object)
+            .map(|entry| entry.details)
             .collect()
     }
 

@@ -1,13 +1,15 @@
 //! Sealed credentials over the API: what is taken, what is shown, and that nothing can carry a login in clear.
 
 use axum::http::{Method, StatusCode};
-use portolan_shared::model::{RegistryId, SensorId};
+use portolan_shared::model::{CredentialFacts, CredentialKind, RegistryFacts, RegistryId, SensorId};
 use portolan_shared::process::SystemRng;
 use portolan_shared::secret::sealed::SealingKeyPair;
-use portolan_store::StandingChange;
-use serde_json::json;
+use portolan_store::{RunClosing, StandingChange};
+use serde_json::{Value, json};
 
 use crate::credential_scene::{PATH, Scene, URL, pairs};
+use crate::desk::Desk;
+use crate::shop::closing;
 use crate::vault::{PASSWORD, binding, publish, sealed};
 use crate::world::{World, note};
 
@@ -256,4 +258,50 @@ async fn a_registry_can_be_added_with_a_credential_that_was_tried_before() {
         world.post("/api/v1/registries", both).await.refusal(),
         (422, "invalid".to_owned())
     );
+}
+
+#[tokio::test]
+async fn an_end_that_a_sensor_saw_is_shown_until_there_is_another_version() {
+    let scene = Scene::new().await;
+    let world = &scene.world;
+    scene.put_version(1).await;
+    assert_eq!(scene.shown().await["expires_at"], Value::Null);
+    let now = world.app.clock.now();
+    let end = now + jiff::SignedDuration::from_hours(24 * 30);
+    let fence = world
+        .leased_run("gl", scene.sensor, world.session(scene.sensor).await)
+        .await;
+    let facts = RegistryFacts {
+        credential: Some(CredentialFacts {
+            expires_at: Some(end),
+            ..CredentialFacts::of_kind(CredentialKind::ProjectAccessToken)
+        }),
+        ..RegistryFacts::default()
+    };
+    let closing = RunClosing {
+        facts,
+        ..closing(0, 0)
+    };
+    world.app.store.close_run(&fence, &closing, now).await.unwrap();
+    assert_eq!(scene.shown().await["expires_at"], json!(end));
+    let listed = Desk::open(world).await.say("credential list").await;
+    assert!(listed.out.contains("30 days left"), "{}", listed.out);
+    world.clock.advance(std::time::Duration::from_secs(1));
+    scene.put_version(2).await;
+    assert_eq!(
+        scene.shown().await["expires_at"],
+        Value::Null,
+        "it was the other one's"
+    );
+}
+
+#[tokio::test]
+async fn a_reference_is_shown_with_the_sensors_that_have_it() {
+    let scene = Scene::new().await;
+    scene.patch(json!({"credential_reference": "env:GITLAB"})).await;
+    assert_eq!(scene.recipients().await, pairs(&[("berlin-1", "local")]));
+    let listed = Desk::open(&scene.world).await.say("credential list").await;
+    let row: Vec<_> = listed.out.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row[..5], ["gl", "reference", "env:GITLAB", "berlin-1", "ready"]);
+    assert_eq!(listed.err, "");
 }

@@ -224,7 +224,7 @@ async fn readiness_is_not_life() {
     let ask =
         async |world: &World, path: &str| world.send(request(None, Method::GET, path, None)).await.status;
     assert_eq!(ask(&world, "/readyz").await, StatusCode::OK);
-    world.router = portolan::web::router(Arc::clone(&world.app), || false);
+    world.router = portolan::web::router(Arc::clone(&world.app), || Err("stopping"));
     assert_eq!(ask(&world, "/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ask(&world, "/livez").await, StatusCode::OK);
 }

@@ -212,6 +212,15 @@ async fn a_registry_is_tested_before_it_is_saved() {
     assert_eq!(said.exit, Exit::Done, "{}", said.err);
     assert!(said.err.contains("tested by berlin-1: it works"), "{}", said.err);
     assert_eq!(world.get("/api/v1/registries/new").await.status, StatusCode::OK);
+    for (name, flags) in [("newer", "--test"), ("newest", "--no-test --test")] {
+        let add = format!("registry add {name} https://n --sensor berlin-1 {flags}");
+        let (said, ()) = tokio::join!(desk.say(&add), answer(&world, sensor, sound()));
+        assert!(said.err.contains("tested by berlin-1: it works"), "{}", said.err);
+    }
+    let said = desk
+        .say("registry add last https://n --sensor berlin-1 --test --no-test")
+        .await;
+    assert_eq!(said.exit, Exit::Done, "nobody is asked: {}", said.err);
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ fn table() -> Vec<Row> {
     vec![
         row("whoami", "/whoami", 200),
         row("show_totals", "/totals", 200),
+        row("show_status", "/status", 200),
         row("list_sensors", "/sensors", 200),
         row("show_sensor", "/sensors/{sensor}", 404),
         row("show_sealing_key", "/sensors/{sensor}/sealing-key", 404),
@@ -65,6 +66,7 @@ fn table() -> Vec<Row> {
         row("list_invitations", "/invitations", 200),
         row("list_registries", "/registries", 200),
         row("show_registry", "/registries/{registry}", 404),
+        row("show_registry_webhook", "/registries/{registry}/webhook", 404),
         row("list_runs", "/runs?registry=gl", 404),
         row("show_run", "/runs/{run}", 404),
         row("list_run_coverage", "/runs/{run}/coverage", 404),
@@ -73,6 +75,30 @@ fn table() -> Vec<Row> {
         row("show_image", "/images?reference=gl/acme/shop:1.0", 404),
         row("show_raw_manifest", "/images/raw?reference=gl/acme/shop:1.0", 404),
         row("list_history", "/history?reference=gl/acme/shop", 404),
+        row(
+            "list_differences",
+            "/registries/{registry}/changes?since=2026-01-01T00:00:00Z",
+            404,
+        ),
+        row("follow_changes", "/changes?registry=gl", 404),
+        row("show_retention", "/settings/retention", 200),
+        with(
+            json!({"history_days": 400, "runs_days": null}),
+            row("replace_retention", "/settings/retention", 200),
+        ),
+        row("list_webhooks", "/webhooks", 200),
+        row("show_webhook", "/webhooks/{webhook}", 404),
+        row("show_webhook_keys", "/webhooks/{webhook}/signing-keys", 404),
+        with(
+            json!({"url": "https://hooks.example.com/y"}),
+            row("change_webhook", "/webhooks/{webhook}", 404),
+        ),
+        row("pause_webhook", "/webhooks/{webhook}/pause", 404),
+        row("resume_webhook", "/webhooks/{webhook}/resume", 404),
+        row("rotate_webhook", "/webhooks/{webhook}/rotate", 404),
+        row("test_webhook", "/webhooks/{webhook}/test", 404),
+        row("list_deliveries", "/webhooks/{webhook}/deliveries", 404),
+        row("remove_webhook", "/webhooks/{webhook}", 404),
         row("list_placements", "/placements?digest={image}", 404),
         row("list_tokens", "/tokens", 200),
         row("list_audit", "/audit", 200),
@@ -93,6 +119,9 @@ fn table() -> Vec<Row> {
             json!({"tags": ["!2.*"]}),
             row("preview_registry", "/registries/{registry}/preview", 404),
         ),
+        row("pause_registry", "/registries/{registry}/pause", 404),
+        row("resume_registry", "/registries/{registry}/resume", 404),
+        row("preview_schedule", "/schedules/preview?expression=daily", 200),
         row("show_probe", "/probes/{probe}", 404),
         with(
             json!({}),
@@ -102,7 +131,11 @@ fn table() -> Vec<Row> {
             json!({"url": "https://new.example.com", "sensors": ["berlin-1"]}),
             row("create_probe", "/probes", 422),
         ),
-        // These two make something of the neighbour's own.
+        // These three make something of the neighbour's own.
+        with(
+            json!({"name": "new", "url": "https://hooks.example.com/x"}),
+            row("create_webhook", "/webhooks", 201),
+        ),
         with(
             json!({"sensor_name": "new"}),
             row("create_invitation", "/invitations", 201),
@@ -157,6 +190,8 @@ async fn fill(world: &World, shop: &Shop) -> impl Fn(&str) -> String {
         .await;
     let open = world.post("/api/v1/registries/other/runs", json!({})).await;
     let probe = world.post("/api/v1/registries/gl/probes", json!({})).await;
+    let webhook = json!({"name": "deployer", "url": "https://hooks.example.com/x"});
+    let webhook = world.post("/api/v1/webhooks", webhook).await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let known = [
         ("{sensor}", shop.sensor.to_string()),
@@ -167,6 +202,7 @@ async fn fill(world: &World, shop: &Shop) -> impl Fn(&str) -> String {
         ("{invitation}", text(&invited.json()["id"])),
         ("{token}", text(&made.json()["id"])),
         ("{probe}", text(&probe.json()["id"])),
+        ("{webhook}", text(&webhook.json()["webhook"]["id"])),
     ];
     move |path: &str| {
         let filled = known

@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::desk::settled;
 use crate::sealing_scene::{Keyed, PASSWORD, Scene, failed, sound};
 
-const ADD: &str = "registry add gl https://h:5050 --sensor berlin-1 --username reader --password-stdin";
+const ADD: &str =
+    "registry add gl https://h:5050 --sensor berlin-1 --username reader --password-stdin --schedule manual";
 const SET: &str = "registry set gl --username reader --password-stdin";
 
 fn line() -> String {
@@ -107,6 +108,8 @@ async fn a_new_login_follows_the_one_before_and_can_be_taken_back() {
     to do      see whether it works: `portolan registry test gl2`; back to the version before: `portolan credential revert gl2`
                it ends soon: enter a new one: `portolan registry set gl2 --username USER --password-stdin`
     ");
+    let listed = scene.desk.say("credential list").await;
+    assert!(listed.out.contains("  2 (1 kept)  "), "{}", listed.out);
     let reverted = scene.desk.say("credential revert gl2 -o json").await;
     assert_eq!(reverted.exit, Exit::Done, "{}", reverted.err);
     let reverted: Value = serde_json::from_str(&reverted.out).unwrap();
@@ -115,9 +118,13 @@ async fn a_new_login_follows_the_one_before_and_can_be_taken_back() {
     assert_eq!(nothing.exit, Exit::Conflict, "{}", nothing.err);
     let listed = scene.desk.say("credential list").await;
     insta::assert_snapshot!(settled(&listed.out), @r"
-    REGISTRY  KIND    VERSION  SENSORS   STATE                 LAST USED  ENDS
-    gl2       sealed  1        berlin-1  not seen to work yet  never
+    REGISTRY  KIND    REFERENCE  VERSION  SENSORS   STATE                 LAST USED  ENDS
+    gl2       sealed             1        berlin-1  not seen to work yet  never
     ");
+    assert_eq!(
+        listed.err,
+        "note: gl2: see whether it works: `portolan registry test gl2`\n"
+    );
     assert_eq!(scene.desk.say("credential remove gl2").await.exit, Exit::Done);
     let gone = scene.desk.say("credential show gl2").await;
     assert_eq!(gone.exit, Exit::NotFound, "{}", gone.out);

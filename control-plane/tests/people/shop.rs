@@ -71,6 +71,7 @@ pub(crate) fn commit_of(repository: &str, tags: &[(&str, &Digest)]) -> Repositor
         hasher.add(&tag.tag, &tag.digest);
     }
     RepositoryCommit {
+        only: None,
         repository: repository.parse::<RepositoryName>().unwrap(),
         tags,
         left_out: Vec::new(),

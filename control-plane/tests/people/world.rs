@@ -1,21 +1,27 @@
 //! A control plane without a network: the router over a database in a temporary folder, with a clock that moves when told.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use futures::future::BoxFuture;
 use http_body_util::BodyExt as _;
-use portolan::app::{App, AuditKey, AuditPace, Pepper, Signals};
+use portolan::app::{
+    App, AuditKey, AuditPace, Courier, EventTally, Failure, FailureWord, Letter, Pepper, Reply, Signals,
+};
 use portolan::web;
-use portolan_shared::model::{ApiTokenId, HostFacts, InvitationId, RegistryId, RunId, SensorId, TenantId};
+use portolan_shared::model::{
+    ApiTokenId, HostFacts, InvitationId, RegistryId, RunId, SensorId, TenantId, WebhookUrl,
+};
 use portolan_shared::process::{ManualClock, SeededRng};
 use portolan_shared::secret::SecretBytes;
 use portolan_shared::tls::SpkiPin;
 use portolan_store::sqlite::SqliteStore;
 use portolan_store::{
     AuditEntry, AuditSeverity, Certificate, ContinuityHash, EnrolmentClaim, EnrolmentOutcome, Fence,
-    MachineFacts, NewInvitation, Role, SessionOpening, SessionOutcome, Tenant, TokenHash,
+    MachineFacts, NewInvitation, Role, SessionOpening, SessionOutcome, Store, Tenant, TokenHash,
 };
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -36,6 +42,7 @@ pub(crate) struct World {
     /// An admin of another tenant.
     pub(crate) neighbour: String,
     _folder: tempfile::TempDir,
+    pub(crate) breaths: AtomicU32,
 }
 
 pub(crate) struct Answer {
@@ -63,26 +70,23 @@ impl Answer {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with_courier(Arc::new(Nobody)).await
+    }
+
+    /// With somebody who brings messages to webhooks.
+    pub(crate) async fn with_courier(courier: Arc<dyn Courier>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("portolan.db"))
             .await
             .unwrap();
         let clock = Arc::new(ManualClock::at_unix_seconds(NOW));
         let app = Arc::new(App {
-            store: Arc::new(store),
-            clock: Arc::clone(&clock) as _,
-            rng: Arc::new(SeededRng::new(1)),
-            pepper: Pepper::new(&SecretBytes::new(vec![7; Pepper::BYTES])),
-            audit_key: AuditKey::from_seed(&SecretBytes::new(vec![9; AuditKey::BYTES])).unwrap(),
-            pace: AuditPace::default(),
-            deployment: "test".to_owned(),
-            sensor_url: "https://portolan.example.com:7443".to_owned(),
-            server_pins: vec![SpkiPin([1; 32])],
-            signals: Signals::default(),
+            courier,
+            ..app_over(Arc::new(store), Arc::clone(&clock), 1)
         });
         let tenant = add_tenant(&app, "acme").await;
         let other = add_tenant(&app, "neighbours").await;
-        let router = web::router(Arc::clone(&app), || true);
+        let router = web::router(Arc::clone(&app), || Ok(()));
         Self {
             tenant,
             admin: token(&app, tenant, "admin", Role::Admin).await,
@@ -92,6 +96,7 @@ impl World {
             app,
             clock,
             router,
+            breaths: AtomicU32::new(0),
             _folder: folder,
         }
     }
@@ -114,11 +119,11 @@ impl World {
         self.ask(&self.viewer, Method::GET, path, None).await
     }
 
-    /// Audit entries of what people did, newest first.
+    /// Audit entries of what people did, newest first; that they came at all is no deed.
     pub(crate) async fn done_by_people(&self) -> Vec<Value> {
         let audit = self.get("/api/v1/audit").await.json();
         let entries = audit["items"].as_array().unwrap().iter();
-        let by_people = entries.filter(|entry| entry["actor"] != "system");
+        let by_people = entries.filter(|entry| entry["actor"] != "system" && entry["action"] != "token.use");
         by_people.cloned().collect()
     }
 
@@ -146,6 +151,8 @@ impl World {
             host: record.host,
             policy_hash: Some([3; 32]),
             policy_summary: "1 registry".to_owned(),
+            notify_url: Some("https://agent.example:5443/notify".to_owned()),
+            looks_beside: true,
             clock_skew_ms: 12,
             machine: MachineFacts::default(),
             shown: Some(TOKEN),
@@ -200,6 +207,43 @@ pub(crate) fn request(token: Option<&str>, method: Method, path: &str, body: Opt
         None => request.body(Body::empty()),
     }
     .unwrap()
+}
+
+/// A courier who takes every letter and brings it nowhere.
+#[derive(Debug)]
+struct Nobody;
+
+impl Courier for Nobody {
+    fn judge(&self, _: &WebhookUrl) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn bring(&self, _: Letter) -> BoxFuture<'_, Reply> {
+        Box::pin(async {
+            Reply::Failed(Failure {
+                word: FailureWord::Connect,
+                detail: "nobody is written to".to_owned(),
+            })
+        })
+    }
+}
+
+/// A control plane over this database. Another seed is another replica.
+pub(crate) fn app_over(store: Arc<dyn Store>, clock: Arc<ManualClock>, seed: u64) -> App {
+    App {
+        store,
+        clock,
+        rng: Arc::new(SeededRng::new(seed)),
+        pepper: Pepper::new(&SecretBytes::new(vec![7; Pepper::BYTES])),
+        audit_key: AuditKey::from_seed(&SecretBytes::new(vec![9; AuditKey::BYTES])).unwrap(),
+        pace: AuditPace::default(),
+        event_tally: EventTally::default(),
+        courier: Arc::new(Nobody),
+        deployment: "test".to_owned(),
+        sensor_url: "https://portolan.example.com:7443".to_owned(),
+        server_pins: vec![SpkiPin([1; 32])],
+        signals: Signals::default(),
+    }
 }
 
 async fn add_tenant(app: &App, name: &str) -> TenantId {

@@ -76,7 +76,7 @@ async fn alarms(scene: &Scene, sensor: &Sensor) -> Vec<serde_json::Value> {
 }
 
 /// Asks for a certificate by the proof of the identity key.
-async fn recover(scene: &Scene, sensor: &Sensor) -> Result<Sensor, Status> {
+pub(crate) async fn recover(scene: &Scene, sensor: &Sensor) -> Result<Sensor, Status> {
     let clock = Arc::clone(&scene.app().clock);
     let trust = ControlPlaneTrust::Roots(sensor.roots.clone());
     let channel = connect(scene, control_plane_client(trust, None, clock).unwrap()).await?;

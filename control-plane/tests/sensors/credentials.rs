@@ -13,7 +13,7 @@ use crate::jobs::take_offer;
 use crate::scene::{Scene, eventually};
 use crate::sensor::Sensor;
 use crate::session::{Session, hello, open};
-use crate::vault::{client, offered, opened, published, put, queue, registry};
+use crate::vault::{client, offered, opened, published, put, queue, registry, sealed_version};
 
 fn done(offer: &v1::JobOffer, reason: v1::Reason) -> sensor_message::Body {
     sensor_message::Body::JobDone(v1::JobDone {
@@ -166,15 +166,11 @@ async fn a_refused_credential_fails_the_run_for_good_and_is_written_down_as_grav
     let scene = Scene::new().await;
     let sensor = Sensor::enrol(&scene, "berlin").await;
     let pair = published(&scene, &sensor).await;
-    registry(&scene, "a", "berlin").await;
-    put(
-        &scene,
-        "a",
-        CredentialId::random(&SystemRng),
-        1,
-        &[(&sensor, &pair)],
-    )
-    .await;
+    for name in ["a", "b"] {
+        registry(&scene, name, "berlin").await;
+        let id = CredentialId::random(&SystemRng);
+        put(&scene, name, id, 1, &[(&sensor, &pair)]).await;
+    }
     let mut session = open(&scene, &sensor).await;
     session.hello(hello(&[])).await;
     let run = queue(&scene, "a").await;
@@ -199,6 +195,60 @@ async fn a_refused_credential_fails_the_run_for_good_and_is_written_down_as_grav
         refused.is_some_and(|entry| entry.severity == AuditSeverity::High)
     })
     .await;
+    // Another one within the minute is counted: a sensor cannot fill the log of its tenant.
+    let again = queue(&scene, "b").await;
+    let reject = v1::JobReject {
+        attempt: offered(&mut session).await.attempt,
+        reason: v1::Reason::CredentialRefused.into(),
+        ..v1::JobReject::default()
+    };
+    session.send(sensor_message::Body::JobReject(reject)).await;
+    eventually("that run has failed, too", || async {
+        scene.run(again).await.state == RunState::Failed
+    })
+    .await;
+    session.heartbeat(&[]).await;
+    session.ack().await;
+    let told = scene.audit().await;
+    let refused = told.iter().filter(|entry| entry.action == "credential.refused");
+    assert_eq!(refused.count(), 1);
+}
+
+#[tokio::test]
+async fn a_credential_that_a_probe_tries_is_told_of_like_any_other() {
+    let scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let pair = published(&scene, &sensor).await;
+    registry(&scene, "a", "berlin").await;
+    let id = CredentialId::random(&SystemRng);
+    let trial = sealed_version(&scene, "a", id, 1, &[(&sensor, &pair)]).await;
+    let mut session = open(&scene, &sensor).await;
+    let able = v1::Hello {
+        capabilities: vec!["probe".into()],
+        ..hello(&[])
+    };
+    session.hello(able).await;
+    let asked = scene
+        .app()
+        .probe_registry(&scene.admin, "a", None, None, Some(trial))
+        .await
+        .unwrap();
+    let offer = match session.body().await {
+        Body::ProbeOffer(offer) => offer,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(opened(&sensor, &pair, offer.credential.as_ref()).0, 1);
+    let told = scene.audit().await;
+    let delivered: Vec<_> = told
+        .iter()
+        .filter(|entry| entry.action == "credential.deliver")
+        .collect();
+    assert_eq!(delivered.len(), 1);
+    let details = &delivered[0].details;
+    assert_eq!(details["credential"], id.to_string());
+    assert_eq!(details["sensor"], sensor.id.to_string());
+    assert_eq!(details["probe"], asked.probe.id.to_string());
+    assert_eq!(details["trial"], true);
 }
 
 #[tokio::test]
@@ -250,4 +300,39 @@ async fn a_probe_brings_the_credential_in_use_or_the_one_that_it_tries() {
         shown.worked_at.is_some() && shown.former_version.is_none()
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_job_of_an_unknown_kind_is_written_down_once_a_minute() {
+    let scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    for name in ["a", "b"] {
+        registry(&scene, name, "berlin").await;
+    }
+    let mut session = open(&scene, &sensor).await;
+    session.hello(hello(&[])).await;
+    let mut runs = Vec::new();
+    for name in ["a", "b"] {
+        let run = queue(&scene, name).await;
+        let reject = v1::JobReject {
+            attempt: offered(&mut session).await.attempt,
+            reason: v1::Reason::Unsupported.into(),
+            ..v1::JobReject::default()
+        };
+        session.send(sensor_message::Body::JobReject(reject)).await;
+        eventually("the run has failed", || async {
+            scene.run(run).await.state == RunState::Failed
+        })
+        .await;
+        runs.push(run);
+    }
+    session.heartbeat(&[]).await;
+    session.ack().await;
+    let told = scene.audit().await;
+    let mut unsupported = told.iter().filter(|entry| entry.action == "job.unsupported");
+    let entry = unsupported.next().unwrap();
+    assert_eq!(entry.object, format!("run:{}", runs[0]));
+    assert_eq!(entry.actor, format!("sensor:{}", sensor.id));
+    assert_eq!(entry.details["seen"], "unsupported");
+    assert!(unsupported.next().is_none(), "the second one is counted");
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use portolan_proto::v1;
 use portolan_proto::v1::session_client::SessionClient;
+use portolan_shared::model::{AttemptRef, Reason, RunId};
+use portolan_shared::process::SystemRng;
 use rustls_pki_types::ServerName;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -16,9 +18,10 @@ use tonic::transport::Channel;
 use tonic::{Response, Status, Streaming};
 
 use crate::renewal::renew;
-use crate::scene::{GIVE_UP, Scene, wide};
+use crate::scene::{GIVE_UP, Scene, reason, wide};
 use crate::sensor::Sensor;
 use crate::session::{hello, open};
+use crate::upload::{MANIFEST, Work, fence, manifest};
 
 /// Connections that one sensor may have.
 const PLACES: usize = 5;
@@ -94,6 +97,42 @@ async fn sessions_without_a_hello_keep_nobody_out() {
         held.push((sent, opened.unwrap()));
     }
     open(&scene, &sensor).await.hello(hello(&[])).await;
+}
+
+#[tokio::test]
+async fn uploads_that_show_no_fence_keep_nobody_out() {
+    let scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let mut work = Work::begin(&scene, &sensor, "berlin").await;
+    // Somebody with certificate and key, but without the session: both places, and streams on which nothing comes.
+    let steal = async || {
+        let mut thief = sensor.upload(&scene).await;
+        let made_up = fence(work_attempt(), 1);
+        let coverage = v1::ReportCoverageRequest {
+            fence: Some(made_up),
+            ..v1::ReportCoverageRequest::default()
+        };
+        let refused = thief.report_coverage(coverage).await.unwrap_err();
+        assert_eq!(reason(&refused), Reason::StaleAttempt, "{refused:?}");
+        thief
+    };
+    let mut thieves = Vec::new();
+    for _ in 0..2 {
+        thieves.push(steal().await);
+    }
+    work.put(vec![manifest(MANIFEST)]).await.unwrap();
+    for _ in 0..3 {
+        thieves.push(steal().await);
+    }
+    // Over the same connection: a thief that comes later does not get the place of one that has shown a fence.
+    work.put(vec![manifest(MANIFEST)]).await.unwrap();
+}
+
+fn work_attempt() -> AttemptRef {
+    AttemptRef {
+        run: RunId::random(&SystemRng),
+        attempt: 1,
+    }
 }
 
 #[tokio::test]

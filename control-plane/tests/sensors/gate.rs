@@ -11,6 +11,7 @@ use tonic::{Request, Status};
 
 use crate::scene::{Scene, reason};
 use crate::sensor::{Sensor, connect, stranger};
+use crate::upload::Work;
 
 #[tokio::test]
 async fn strangers_are_refused_everything_but_enrolment() {
@@ -83,19 +84,21 @@ async fn calls_that_do_not_exist_are_refused_with_a_reason() {
 async fn a_sensor_has_two_connections_for_uploads_and_the_newest_is_refused() {
     let scene = Scene::new().await;
     let sensor = Sensor::enrol(&scene, "berlin").await;
+    let work = Work::begin(&scene, &sensor, "berlin").await;
     let call = async |channel: &tonic::transport::Channel| {
-        let request = v1::ReportCoverageRequest::default();
-        let refused = UploadClient::new(channel.clone()).report_coverage(request).await;
-        reason(&refused.unwrap_err())
+        let request = v1::PendingRepositoriesRequest {
+            fence: Some(work.fence.clone()),
+            repositories: vec!["acme/app".into()],
+        };
+        let mut upload = UploadClient::new(channel.clone());
+        let answer = upload.pending_repositories(request).await;
+        answer.map(drop).map_err(|refused| reason(&refused))
     };
     let (first, second) = (sensor.channel(&scene).await, sensor.channel(&scene).await);
-    assert_eq!(call(&first).await, Reason::ProtocolViolation);
-    assert_eq!(call(&second).await, Reason::ProtocolViolation);
+    assert_eq!(call(&first).await, Ok(()));
+    assert_eq!(call(&second).await, Ok(()));
     let third = sensor.channel(&scene).await;
-    assert_eq!(call(&third).await, Reason::Overloaded);
+    assert_eq!(call(&third).await, Err(Reason::Overloaded));
     drop(first);
-    crate::scene::eventually("there is room again", || async {
-        call(&third).await == Reason::ProtocolViolation
-    })
-    .await;
+    crate::scene::eventually("there is room again", || async { call(&third).await == Ok(()) }).await;
 }

@@ -203,6 +203,7 @@ async fn runs_of_sensors_that_are_not_connected_keep_nobody_waiting() {
             trigger: RunTrigger::Manual,
             scope: Scope {
                 repositories: vec![format!("acme/app-{i}").parse().unwrap()],
+                ..Scope::default()
             },
             requested_by: "test".to_owned(),
             now,

@@ -17,7 +17,7 @@ use crate::scene::{Scene, eventually, note};
 use crate::sensor::Sensor;
 use crate::session::{Session, hello, open};
 
-fn probe(scene: &Scene, sensor: &Sensor, seconds: u64) -> NewProbe {
+pub(crate) fn probe(scene: &Scene, sensor: &Sensor, seconds: u64) -> NewProbe {
     let now = scene.app().clock.now();
     NewProbe {
         id: ProbeId::random(&SystemRng),
@@ -53,14 +53,14 @@ async fn ask(scene: &Scene, probe: &NewProbe) {
     scene.app().signals.probes.notify_one();
 }
 
-fn able() -> v1::Hello {
+pub(crate) fn able() -> v1::Hello {
     v1::Hello {
         capabilities: vec!["probe".into(), "telepathy".into()],
         ..hello(&[])
     }
 }
 
-async fn offered(session: &mut Session) -> v1::ProbeOffer {
+pub(crate) async fn offered(session: &mut Session) -> v1::ProbeOffer {
     match session.body().await {
         Body::ProbeOffer(offer) => offer,
         other => panic!("no probe: {other:?}"),

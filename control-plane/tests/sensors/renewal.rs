@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use portolan_proto::v1;
 use portolan_proto::v1::session_client::SessionClient;
+use portolan_shared::audit::{ChainOwner, ChainVerifier};
 use portolan_shared::model::Reason;
 use portolan_store::AuditSeverity;
 use rustls_pki_types::CertificateDer;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::conflict::recover;
 use crate::scene::{Scene, reason};
 use crate::sensor::{Keys, Sensor, csr};
 use crate::session::{hello, open};
@@ -108,4 +110,52 @@ async fn a_renewal_goes_with_a_session_and_leaves_its_address() {
         .collect();
     let newest_first = [(AuditSeverity::Notice, true), (AuditSeverity::Info, false)];
     assert_eq!(told, newest_first, "the first one was never used");
+}
+
+/// The serial number of a sensor's certificate, without leading zeros.
+fn serial(sensor: &Sensor) -> String {
+    let (_, certificate) = x509_parser::parse_x509_certificate(&sensor.chain[0]).unwrap();
+    let digits = data_encoding::HEXLOWER.encode(certificate.raw_serial());
+    digits.trim_start_matches('0').to_owned()
+}
+
+#[tokio::test]
+async fn t47_every_certificate_that_is_issued_stands_in_the_chain_by_its_serial_number() {
+    let mut scene = Scene::new().await;
+    let first = Sensor::enrol(&scene, "berlin").await;
+    let mut session = open(&scene, &first).await;
+    session.hello(hello(&[])).await;
+    let second = renew(&mut first.session(&scene).await, &first).await.unwrap();
+    drop(session);
+    let third = recover(&scene, &first).await.unwrap();
+    let fourth = Sensor::enrol(&scene, "munich").await;
+    let issued = [
+        ("sensor.enrol", &first),
+        ("sensor.renew", &second),
+        ("sensor.recover", &third),
+        ("sensor.enrol", &fourth),
+    ];
+    // What was to be written has been written.
+    scene.restart().await;
+    let tenant = first.tenant;
+    let records = scene.app().store.audit_range(tenant, 0, 1_000).await.unwrap();
+    let head = scene.app().store.audit_head(tenant).await.unwrap();
+    let verifier = ChainVerifier::new(ChainOwner::Tenant(tenant));
+    let verified = verifier.verify(records.clone());
+    assert_eq!(verified.unwrap(), head, "what is looked at is the whole chain");
+    let told: Vec<_> = records
+        .iter()
+        .filter_map(|record| {
+            let details: serde_json::Value = serde_json::from_str(&record.record.details).unwrap();
+            let serial = details["serial"].as_str()?.to_owned();
+            let ends: jiff::Timestamp = details["not_after"].as_str().unwrap().parse().unwrap();
+            assert!(ends.as_millisecond() > record.record.at_ms, "{details}");
+            Some((record.record.action.clone(), record.record.object.clone(), serial))
+        })
+        .collect();
+    let expected = issued.map(|(action, sensor)| {
+        let digits = format!("{:0>32}", serial(sensor));
+        (action.to_owned(), format!("sensor:{}", sensor.id), digits)
+    });
+    assert_eq!(told, expected, "each once, and no other");
 }

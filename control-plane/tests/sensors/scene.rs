@@ -7,10 +7,10 @@ use portolan::app::{App, Caller, RegistryInput, WantedStanding};
 use portolan::settings::{DoorLimits, RateLimit, ServerArgs, Settings};
 use portolan::wiring::{ControlPlane, Deps};
 use portolan_proto::convert::Refusal;
-use portolan_shared::model::{Budget, CaTrust, Reason, RepositoryPatterns, RunId, TagFilter};
+use portolan_shared::model::{Budget, CaTrust, Reason, RegistryId, RepositoryPatterns, RunId, TagFilter};
 use portolan_shared::process::SystemRng;
 use portolan_shared::secret::EnrolmentToken;
-use portolan_store::{AuditEntry, AuditSeverity, RunRecord};
+use portolan_store::{AuditEntry, AuditSeverity, RunRecord, Schedule};
 use tempfile::TempDir;
 use tonic::{Code, Status};
 
@@ -61,7 +61,11 @@ impl Scene {
         let clock = Arc::new(AheadClock::default());
         let control_plane = start(&folder, &clock, &limits).await;
         let token = std::fs::read_to_string(control_plane.admin_token_path()).unwrap();
-        let admin = control_plane.app().authenticate(token.trim()).await.unwrap();
+        let admin = control_plane
+            .app()
+            .authenticate(token.trim(), None)
+            .await
+            .unwrap();
         Self {
             folder,
             clock,
@@ -98,6 +102,23 @@ impl Scene {
 
     /// Adds a registry that a sensor of this name reads, and queues a run of it.
     pub(crate) async fn queue_run(&self, registry: &str, sensor: &str) -> RunId {
+        self.add_registry_of(registry, &[sensor], "manual").await;
+        let queued = self.app().queue_run(&self.admin, registry, Vec::new()).await;
+        queued.unwrap().run.id
+    }
+
+    /// Adds a registry that a sensor of this name reads when this schedule says.
+    pub(crate) async fn add_registry(&self, registry: &str, sensor: &str, schedule: &str) -> RegistryId {
+        self.add_registry_of(registry, &[sensor], schedule).await
+    }
+
+    /// Adds a registry that sensors of these names read.
+    pub(crate) async fn add_registry_of(
+        &self,
+        registry: &str,
+        sensors: &[&str],
+        schedule: &str,
+    ) -> RegistryId {
         let input = RegistryInput {
             id: None,
             sealed: None,
@@ -111,11 +132,14 @@ impl Scene {
             tags: TagFilter::default(),
             credential: None,
             budget: Budget::default(),
-            sensors: vec![sensor.to_owned()],
+            sensors: sensors.iter().map(|sensor| (*sensor).to_owned()).collect(),
+            schedule: Schedule {
+                when: schedule.parse().unwrap(),
+                ..Schedule::default()
+            },
         };
-        self.app().add_registry(&self.admin, input).await.unwrap();
-        let queued = self.app().queue_run(&self.admin, registry, Vec::new()).await;
-        queued.unwrap().run.id
+        let added = self.app().add_registry(&self.admin, input).await.unwrap();
+        added.registry.id
     }
 
     pub(crate) async fn run(&self, id: RunId) -> RunRecord {

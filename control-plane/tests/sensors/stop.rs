@@ -1,5 +1,7 @@
 //! Stopping in good order, and starting after a start that was interrupted.
 
+use std::time::Duration;
+
 use portolan_proto::v1::control_message::Body;
 use portolan_shared::model::Reason;
 
@@ -33,11 +35,36 @@ async fn a_first_start_that_was_interrupted_makes_another_admin_token() {
     std::fs::write(scene.folder.path().join("data/first-start"), "").unwrap();
     scene.restart().await;
     let app = scene.app();
-    assert!(app.authenticate(unread.trim()).await.is_err());
+    assert!(app.authenticate(unread.trim(), None).await.is_err());
     let read = std::fs::read_to_string(&path).unwrap();
-    app.authenticate(read.trim()).await.unwrap();
+    app.authenticate(read.trim(), None).await.unwrap();
 
     scene.restart().await;
     assert_eq!(std::fs::read_to_string(&path).unwrap(), read, "once is enough");
-    scene.app().authenticate(read.trim()).await.unwrap();
+    scene.app().authenticate(read.trim(), None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_start_tells_of_authorities_that_the_log_does_not_know_and_of_no_others() {
+    let mut scene = Scene::new().await;
+    let of_authorities = async |scene: &Scene| {
+        let mut actions: Vec<_> = scene
+            .audit()
+            .await
+            .into_iter()
+            .map(|entry| entry.action)
+            .collect();
+        actions.retain(|action| action.starts_with("ca."));
+        actions.sort_unstable();
+        actions
+    };
+    let first = ["ca.issuing", "ca.issuing", "ca.root", "ca.root"];
+    assert_eq!(of_authorities(&scene).await, first);
+    scene.restart().await;
+    assert_eq!(of_authorities(&scene).await, first);
+    scene.clock.advance(Duration::from_secs(50 * 86_400));
+    scene.restart().await;
+    let replaced = ["ca.issuing_replaced"; 2];
+    let all: Vec<_> = [&first[..2], &replaced, &first[2..]].concat();
+    assert_eq!(of_authorities(&scene).await, all);
 }

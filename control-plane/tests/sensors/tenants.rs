@@ -30,7 +30,7 @@ async fn move_to_another_tenant(scene: &mut Scene) {
         .mint_api_token(other, "admin", Role::Admin, None)
         .await
         .unwrap();
-    scene.admin = scene.app().authenticate(token.expose()).await.unwrap();
+    scene.admin = scene.app().authenticate(token.expose(), None).await.unwrap();
 }
 
 /// Every call of the service with this fence.

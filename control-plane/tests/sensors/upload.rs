@@ -78,6 +78,7 @@ pub(crate) fn tags(fence: &v1::Fence, names: &[&str], outcome: &str) -> v1::Comm
         hasher.add(&name.parse().unwrap(), &digest);
     }
     v1::CommitRepositoryRequest {
+        only: Vec::new(),
         fence: Some(fence.clone()),
         repository: "acme/app".into(),
         tags: names

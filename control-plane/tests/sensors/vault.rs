@@ -71,6 +71,22 @@ pub(crate) async fn put(
     version: u64,
     to: &[(&Sensor, &SealingKeyPair)],
 ) {
+    let version = sealed_version(scene, registry, id, version, to).await;
+    scene
+        .app()
+        .put_credential(&scene.admin, registry, version)
+        .await
+        .unwrap();
+}
+
+/// A version of the credential of a registry, sealed and not stored.
+pub(crate) async fn sealed_version(
+    scene: &Scene,
+    registry: &str,
+    id: CredentialId,
+    version: u64,
+    to: &[(&Sensor, &SealingKeyPair)],
+) -> SealedVersion {
     let url: RegistryUrl = URL.parse().unwrap();
     let record = scene.app().registry(&scene.admin, registry).await.unwrap();
     let binding = CredentialBinding {
@@ -92,12 +108,7 @@ pub(crate) async fn put(
         .map(|(sensor, pair)| Recipient::own(sensor.id, pair))
         .collect();
     let sealed = seal(&login, &binding, &recipients, &SystemRng).unwrap();
-    let version = SealedVersion { binding, sealed };
-    scene
-        .app()
-        .put_credential(&scene.admin, registry, version)
-        .await
-        .unwrap();
+    SealedVersion { binding, sealed }
 }
 
 pub(crate) fn opened(

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use portolan_doubles::content::Image;
 use portolan_doubles::tls::Alpn;
 use portolan_doubles::token::Account;
 use portolan_doubles::{Content, PrivateCa, RegistryDouble, TokenService};
 use portolan_shared::process::{Clock as _, SystemClock, Tasks, write_atomically};
 use reqwest::Method;
+use serde_json::{Value, json};
 
 /// A registry behind a private CA, whose tokens come from a service of its own. Dropping it stops it.
 #[derive(Debug)]
@@ -69,6 +71,27 @@ impl BroughtRegistry {
     pub fn size(&self) -> (usize, usize) {
         let content = self.registry.content();
         (content.repositories().len(), content.tag_count())
+    }
+
+    /// Takes a new image under this tag, as if somebody had pushed it, and gives the notification that a registry sends then.
+    #[must_use]
+    pub fn push(&self, repository: &str, tag: &str) -> Value {
+        let digest = self.registry.change(|content| {
+            let mut shelf = content.shelf(repository);
+            let digest = shelf.image(&Image::new(&format!("{repository}:{tag}")));
+            shelf.tag(tag, &digest);
+            digest
+        });
+        json!({"events": [{
+            "id": format!("{repository}:{tag}"),
+            "action": "push",
+            "target": {
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "repository": repository,
+                "tag": tag,
+                "digest": digest,
+            },
+        }]})
     }
 
     /// What it has been asked so far.

@@ -2,6 +2,7 @@
 
 pub mod brought_registry;
 pub mod installation;
+mod push;
 pub mod screen;
 pub mod story;
 mod summary;

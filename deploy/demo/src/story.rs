@@ -10,14 +10,15 @@ use tempfile::TempDir;
 
 use crate::brought_registry::{Asked, BroughtRegistry};
 use crate::installation::{Agent, Allowed, ControlPlane, Operator, Profile, Programs};
+use crate::push;
 use crate::screen::Screen;
 use crate::summary::{self, Summary};
 
 /// What the registry is called in the demo.
-const REGISTRY: &str = "demo";
+pub(crate) const REGISTRY: &str = "demo";
 
 /// What the sensor is called in the demo.
-const SENSOR: &str = "demo-sensor";
+pub(crate) const SENSOR: &str = "demo-sensor";
 
 /// Exit codes of `portolan sync --wait` that tell how the run ended; others say that there was none to wait for.
 const RUN_ENDED: [i32; 4] = [0, 10, 11, 12];
@@ -114,7 +115,7 @@ struct Target {
     repositories: Vec<String>,
 }
 
-/// Tells the story up to the second sync and its summary. Gives whether the registry was seen completely and nothing was sent twice.
+/// Tells the story up to what can be asked then. Gives whether the registry was seen completely and nothing was sent twice.
 pub async fn tell(options: &Options, stage: &mut Stage) -> anyhow::Result<bool> {
     let screen = options.screen;
     screen.step(
@@ -207,6 +208,16 @@ pub async fn tell(options: &Options, stage: &mut Stage) -> anyhow::Result<bool> 
             "{fetched} manifests and configs were fetched again, {stored} were new"
         ));
     }
+    let mut step = 9;
+    if let (Some(registry), Some(agent)) = (&stage.registry, &mut stage.agent) {
+        screen.step(
+            step,
+            "A push: the registry tells the sensor, and nobody has to start a sync",
+        );
+        push::tell(screen, &programs, &operator, registry, agent, &folder).await?;
+        step += 1;
+    }
+    screen.step(step, "Ask it something");
     tell_what_to_try(screen, &programs, &operator, &found);
     Ok(complete && second["state"] == "complete" && nothing_twice)
 }
@@ -325,7 +336,6 @@ async fn tell_what_is_missing(screen: Screen, operator: &Operator, run: &Value) 
 }
 
 fn tell_what_to_try(screen: Screen, programs: &Programs, operator: &Operator, found: &Summary) {
-    screen.step(9, "Ask it something");
     screen.command(&format!(
         "export PORTOLAN_URL={} PORTOLAN_TOKEN={}",
         operator.url(),

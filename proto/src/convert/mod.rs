@@ -3,6 +3,7 @@
 mod credential;
 mod diagnosis;
 mod error;
+mod event;
 mod facts;
 mod field;
 mod job;
@@ -12,6 +13,7 @@ mod upload;
 pub use credential::{sealed, sealed_to_wire};
 pub use diagnosis::{probe_report, probe_report_to_wire};
 pub use error::{ERROR_TRAILER, Refusal};
+pub use event::{relayed, relayed_to_wire};
 pub use facts::{facts, facts_to_wire};
 pub use field::{FieldError, fence, finding, finding_to_wire, id, optional_finding, range};
 pub use job::{final_progress_to_wire, progress, progress_to_wire};

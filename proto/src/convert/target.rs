@@ -121,14 +121,20 @@ mod tests {
             run: RunId::random(&rng),
             attempt: u32::MAX,
         };
+        let reference = v1::TagReference {
+            repository: name.clone(),
+            tag: "t".repeat(128),
+        };
         let job = v1::SyncJob {
             repositories: vec![name; limits::RUN_SCOPE_REPOSITORIES],
+            references: vec![reference; limits::RUN_SCOPE_REFERENCES],
         };
         let offer = v1::JobOffer {
             attempt: Some(attempt.into()),
             lease_ms: u32::MAX,
             registry: Some(target_to_wire(&target)),
             resumed: true,
+            look: true,
             credential: Some(v1::SealedCredential {
                 binding: vec![1; limits::BINDING_BYTES].into(),
                 payload: vec![2; limits::SEALED_PAYLOAD_BYTES].into(),

@@ -88,6 +88,8 @@ ids! {
     CredentialId = "credential";
     /// The public part of an API token.
     ApiTokenId = "API token";
+    /// Somebody's endpoint that is told of changes.
+    WebhookId = "webhook";
 }
 
 #[cfg(test)]

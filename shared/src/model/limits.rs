@@ -1,7 +1,7 @@
 //! Every bound that both halves rely on, in one place. What happens at each bound is said beside it.
 
 /// Messages on the session stream, both directions, in bytes: larger ones are refused with `MESSAGE_TOO_LARGE`.
-pub const SESSION_MESSAGE_BYTES: usize = 256 * 1024;
+pub const SESSION_MESSAGE_BYTES: usize = 320 * 1024;
 /// The first message of each direction on the session stream, in bytes: refused above.
 pub const HELLO_BYTES: usize = 64 * 1024;
 /// A heartbeat, in bytes: a protocol violation above.
@@ -82,6 +82,19 @@ pub const NAME_PATTERN_BYTES: usize = 256;
 pub const PATTERNS_BYTES: usize = 128 * 1024;
 /// Repositories that one run may be narrowed to: refused above.
 pub const RUN_SCOPE_REPOSITORIES: usize = 100;
+/// Slots that a sensor has for looks at what events named, beside those for all jobs: such a look waits for no long run.
+pub const LOOK_SLOTS: u32 = 2;
+/// Push events that a sensor relays in one message: a violation above.
+pub const RELAYED_EVENTS: usize = 500;
+/// Counts of what is no event, in one such message: a violation above.
+pub const RELAYED_COUNTS: usize = 100;
+/// Single tags that one run may be narrowed to, and that one commit may be about: refused above.
+pub const RUN_SCOPE_REFERENCES: usize = 100;
+/// Repositories that the attempts of one sensor read, or wait to read, at once: whoever comes then waits. More than as many attempts as it can
+/// have ever have in hand.
+pub const REPOSITORY_TURNS: usize = 1_024;
+/// Repositories that are not listed again for a while because of what it costs: for one more, another may be listed earlier.
+pub const RESTING_REPOSITORIES: usize = 1_024;
 /// Body of one REST request, in bytes: refused above.
 pub const REST_BODY_BYTES: usize = 512 * 1024;
 /// A CA bundle for one registry, in bytes: refused above.
@@ -123,6 +136,14 @@ pub const LEASE_SECONDS: u64 = 60;
 pub const LEASE_GRACE_SECONDS: u64 = 15;
 /// Attempts without a single committed repository after which a run fails.
 pub const FRUITLESS_ATTEMPTS: u32 = 5;
+/// Runs of one tenant that are leased at once, unless the control plane's settings say otherwise: further ones wait.
+pub const RUNS_PER_TENANT: usize = 100;
+/// Seconds from its first lease after which a run fails, unless its registry says otherwise.
+pub const RUN_SECONDS: u32 = 24 * 60 * 60;
+/// The same of a registry with a bound of requests a day: a run of it may have to wait for the next day, and the one after.
+pub const RUN_SECONDS_BUDGETED: u32 = 31 * 24 * 60 * 60;
+/// What has asked for a run: further ones are counted.
+pub const RUN_REASONS: usize = 16;
 
 /// Signs by which a product was recognised: further ones are dropped.
 pub const EVIDENCE: usize = 8;
@@ -155,3 +176,71 @@ pub const AUDIT_RECORDS_AT_ONCE: u64 = 1_000_000;
 pub const AUDIT_CHECKPOINTS: usize = 1_000;
 /// Refused checkpoints that a sensor keeps as evidence: further ones are recorded in its log alone.
 pub const AUDIT_EVIDENCE: usize = 16;
+
+/// A notification of a push, in bytes: refused above. GitLab's other webhooks may be larger; nothing is read out of them.
+pub const NOTIFICATION_BYTES: usize = 1024 * 1024;
+/// Events that are read out of one notification: further ones count as refused.
+pub const EVENTS_PER_NOTIFICATION: usize = 1_000;
+/// The id of a push event, in bytes: an event with a longer one has none.
+pub const EVENT_ID_BYTES: usize = 128;
+/// Least length of a webhook secret, in bytes: a shorter one is refused.
+pub const WEBHOOK_SECRET_LEAST_BYTES: usize = 16;
+/// A webhook secret, in bytes: refused above.
+pub const WEBHOOK_SECRET_BYTES: usize = 256;
+/// Seconds by which the time in a signature may be off, both ways: refused beyond.
+pub const WEBHOOK_TOLERANCE_SECONDS: i64 = 300;
+/// Milliseconds from a push event until a run is to look at its repository: those that come meanwhile are looked at with it.
+pub const EVENT_WINDOW_MS: u64 = 250;
+/// Least milliseconds between two looks at a repository that events ask for: those that come meanwhile wait for the second.
+pub const EVENT_SPACING_MS: u64 = 500;
+/// Repositories of one registry with events that wait: beyond, the whole registry is looked at in their place.
+pub const EVENT_REPOSITORIES: usize = 1_000;
+/// Webhooks of one tenant: a further one is refused.
+pub const WEBHOOKS_PER_TENANT: usize = 100;
+/// The URL of a webhook, in bytes: refused above.
+pub const WEBHOOK_URL_BYTES: usize = 2_048;
+/// Changes in one message to a webhook: the rest goes with the next.
+pub const MESSAGE_CHANGES: u32 = 100;
+/// A message to a webhook, in bytes: what does not fit goes with the next.
+pub const MESSAGE_BYTES: usize = 256 * 1024;
+/// Messages that one control plane delivers at once: further ones wait.
+pub const DELIVERIES_AT_ONCE: usize = 32;
+/// Of these, the ones that were tried before: slots are always left for endpoints that answer.
+pub const REPEATED_DELIVERIES_AT_ONCE: usize = 16;
+/// Of these, the ones of one tenant: slots are always left for others.
+pub const DELIVERIES_PER_TENANT: usize = 24;
+/// Attempts to deliver that are kept of one webhook: the oldest is dropped beyond.
+pub const KEPT_DELIVERIES: u32 = 200;
+/// Bytes of an endpoint's answer that are read, and forgotten: the connection is closed beyond.
+pub const WEBHOOK_ANSWER_BYTES: usize = 4 * 1024;
+/// Signatures of one message that are looked at: further ones are passed over.
+pub const WEBHOOK_SIGNATURES: usize = 16;
+
+/// An expression that says when a registry is read, in bytes: refused above.
+pub const SCHEDULE_BYTES: usize = 128;
+/// The longest interval of a schedule, in minutes: refused above.
+pub const SCHEDULE_INTERVAL_MINUTES: u32 = 31 * 24 * 60;
+/// The longest time by which a start may be put off at random, in seconds: refused above.
+pub const SCHEDULE_JITTER_SECONDS: u32 = 6 * 60 * 60;
+/// Windows in which no run of a registry is started: refused above.
+pub const BLACKOUTS: usize = 32;
+/// The longest time that one run may take, in seconds: refused above.
+pub const RUN_SECONDS_MOST: u32 = 31 * 24 * 60 * 60;
+
+/// What needs attention that one page of status names: the rest is counted.
+pub const STATUS_ATTENTION: usize = 50;
+/// Registries whose freshness is told in metrics: further ones are counted.
+pub const METRICS_REGISTRIES: u32 = 10_000;
+
+/// Streams of changes that one API token has open at once, polls that wait included: further ones are refused.
+pub const FEED_READERS_PER_TOKEN: usize = 16;
+/// The same of all tokens of one tenant.
+pub const FEED_READERS_PER_TENANT: usize = 256;
+/// Seconds that a poll for changes waits at most: refused above. Less than a request may take.
+pub const FEED_WAIT_SECONDS: u64 = 25;
+/// Minutes after which a stream of changes ends, to be opened again where it stands: nothing of a connection lasts for ever.
+pub const FEED_STREAM_MINUTES: u64 = 10;
+/// Days for which history, or runs, are kept at most unless it is for ever: refused above.
+pub const RETENTION_DAYS: u32 = 36_500;
+/// Days for which runs that have ended are kept at least: a sensor that was away for less still finds its own.
+pub const RUNS_DAYS_LEAST: u32 = 7;

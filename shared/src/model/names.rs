@@ -24,6 +24,11 @@ pub enum NameError {
         "not a registry name: expected at most 63 of lower-case letters, digits, '.', '_' and '-', starting with a letter or digit"
     )]
     Registry,
+    /// Not a name for a webhook.
+    #[error(
+        "not a webhook name: expected at most 63 of lower-case letters, digits, '.', '_' and '-', starting with a letter or digit"
+    )]
+    Webhook,
 }
 
 macro_rules! names {
@@ -90,6 +95,8 @@ names! {
     TagName, is_tag, NameError::Tag;
     /// The name that an operator gave to a registry connection; unique within a tenant.
     RegistryName, is_registry, NameError::Registry;
+    /// The name that an operator gave to a webhook; unique within a tenant. Its grammar is that of registries' names.
+    WebhookName, is_registry, NameError::Webhook;
 }
 
 fn is_repository(text: &str) -> bool {

@@ -1,11 +1,12 @@
-//! Enumerations whose values have one fixed word each, used in storage, URLs, logs and on screens alike.
+//! Enumerations whose values have one fixed word each, used in storage, URLs, logs and on screens alike. A value may have further words
+//! that are read as well and never written: `Gitea = "gitea" | "forgejo"`.
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal $(| $alias:literal)*,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
         pub enum $name {
-            $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)*
+            $($(#[$variant_doc])* #[serde(rename = $word $(, alias = $alias)*)] $variant,)*
         }
 
         impl $name {
@@ -28,10 +29,13 @@ macro_rules! words {
         impl ::std::str::FromStr for $name {
             type Err = String;
             fn from_str(text: &str) -> Result<Self, String> {
-                Self::ALL.iter().copied().find(|value| value.as_str() == text).ok_or_else(|| {
-                    let words: Vec<_> = Self::ALL.iter().map(|value| value.as_str()).collect();
-                    format!("expected one of: {}", words.join(", "))
-                })
+                match text {
+                    $($word $(| $alias)* => Ok(Self::$variant),)*
+                    _ => {
+                        let words: Vec<_> = Self::ALL.iter().map(|value| value.as_str()).collect();
+                        Err(format!("expected one of: {}", words.join(", ")))
+                    }
+                }
             }
         }
     };

@@ -6,6 +6,7 @@
 )]
 
 mod bare_loop;
+mod events;
 mod million;
 mod report;
 mod sync;
@@ -23,6 +24,7 @@ use portolan_doubles::{Content, DockerRegistry, PrivateCa};
 use portolan_shared::process::{Shutdown, SystemClock, Tasks};
 
 use crate::bare_loop::Protocol;
+use crate::events::Events;
 use crate::million::Million;
 use crate::report::Report;
 use crate::sync::{Pass, Sync};
@@ -73,6 +75,8 @@ enum Inner {
     },
     /// A registry of a million tags, with and without a native way to list them: `cargo bench-million`
     Million(Million),
+    /// From a push to the inventory, by the registry's own notification: `cargo bench-events`
+    Events(Events),
 }
 
 // One thread, because the kernel's promise to kill a child with its parent is bound to the thread that started it.
@@ -90,6 +94,7 @@ async fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Some(Inner::Million(million)) => million.run(&arguments.cargo).await,
+        Some(Inner::Events(events)) => events.run(&arguments.cargo).await,
         None => inventory(&arguments).await,
     }
 }

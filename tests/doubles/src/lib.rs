@@ -11,7 +11,7 @@ pub mod token;
 pub mod web;
 
 pub use content::Content;
-pub use daemon::{DockerRegistry, Skopeo};
+pub use daemon::{DockerRegistry, Skopeo, SmallImage};
 pub use faults::Faults;
 pub use network::{ConnectProxy, FaultProxy, MiddleBox};
 pub use registry::RegistryDouble;

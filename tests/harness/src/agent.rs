@@ -72,6 +72,7 @@ impl Agent {
             "portolan-agent",
             arguments.iter().map(OsStr::new).chain(data_dir),
             &environment,
+            &[],
         )
     }
 

@@ -52,6 +52,12 @@ impl Api {
             .await
     }
 
+    /// Changes something in part.
+    pub async fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        self.send(self.client.patch(format!("{}{path}", self.base)).json(body))
+            .await
+    }
+
     /// All items of a list, over all of its pages.
     pub async fn all(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Vec<Value>> {
         let mut items = Vec::new();

@@ -21,14 +21,16 @@ pub struct ControlPlane {
     metrics: SocketAddr,
     sensor_url: String,
     log_filter: String,
+    flags: Vec<String>,
     process: Option<Process>,
 }
 
 /// A port of the loopback address that nobody listens on now. Taken from below the range that the system gives to clients, so that it is
-/// still free when a control plane is started again.
-fn free_port() -> anyhow::Result<SocketAddr> {
+/// still free when whoever listens on it is started again.
+pub fn free_port() -> anyhow::Result<SocketAddr> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let spread = u16::try_from(std::process::id() % 11_000).unwrap_or(0);
+    // Far from those of tests that were started just before or after this one.
+    let spread = u16::try_from(u64::from(std::process::id()) * 499 % 11_000).unwrap_or(0);
     for _ in 0..1_000 {
         let port = 20_000 + (spread + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
         if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
@@ -54,6 +56,7 @@ impl ControlPlane {
             metrics: free_port()?,
             sensor_url: format!("https://{}", door.unwrap_or(sensors)),
             log_filter: "info".to_owned(),
+            flags: Vec::new(),
             process: None,
         };
         control_plane.restart().await?;
@@ -63,6 +66,11 @@ impl ControlPlane {
     /// What it logs, from its next start on: a level, or `target=level` pairs.
     pub fn set_log_filter(&mut self, filter: &str) {
         filter.clone_into(&mut self.log_filter);
+    }
+
+    /// Gives it further flags, from its next start on.
+    pub fn set_flags(&mut self, flags: &[&str]) {
+        self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
     }
 
     /// Starts it (again) and waits until it is ready.
@@ -83,6 +91,7 @@ impl ControlPlane {
             &self.sensor_url,
         ]);
         server.args(["--log-filter", &self.log_filter]);
+        server.args(&self.flags);
         let process = self.process.insert(Process::start(
             server,
             &self.folder.path().join("control-plane.log"),
@@ -163,12 +172,41 @@ impl ControlPlane {
 
     /// Runs an operators' command against it, as its administrator.
     pub fn cli(&self, arguments: &[&str]) -> anyhow::Result<Finished> {
+        self.cli_given("", arguments)
+    }
+
+    /// Starts an operators' command that goes on until it is stopped, as its administrator. What it writes is in its log.
+    pub fn start_cli(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Process> {
+        let mut follow = command("portolan")?;
+        follow
+            .args(arguments)
+            .env("PORTOLAN_URL", format!("http://{}", self.people))
+            .env("PORTOLAN_TOKEN", self.admin_token()?)
+            .env("HOME", self.operators_home());
+        Process::start(follow, &self.file(name))
+    }
+
+    /// Like [`ControlPlane::cli`], with this on its standard input: what is secret, which no command line may have. What a command
+    /// remembers of sensors lies in [`ControlPlane::operators_home`].
+    pub fn cli_given(&self, input: &str, arguments: &[&str]) -> anyhow::Result<Finished> {
         let (url, token) = (format!("http://{}", self.people), self.admin_token()?);
+        let home = self.operators_home().display().to_string();
         run(
             "portolan",
             arguments,
-            &[("PORTOLAN_URL", &url), ("PORTOLAN_TOKEN", &token)],
+            &[
+                ("PORTOLAN_URL", &url),
+                ("PORTOLAN_TOKEN", &token),
+                ("HOME", &home),
+            ],
+            input.as_bytes(),
         )
+    }
+
+    /// The home of whoever runs operators' commands.
+    #[must_use]
+    pub fn operators_home(&self) -> PathBuf {
+        self.file("home")
     }
 
     /// Invites a sensor; gives its enrolment token.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -24,6 +25,17 @@ pub struct Finished {
     pub output: String,
     /// What it wrote to standard error.
     pub errors: String,
+    /// Its command line, as every user of the machine could read it while it ran. Empty if it ended sooner than it was looked at, which one
+    /// that waits for its standard input does not.
+    pub command_line: Vec<u8>,
+}
+
+impl Finished {
+    /// Its exit code; -1 if a signal ended it.
+    #[must_use]
+    pub fn code(&self) -> i32 {
+        self.status.code().unwrap_or(-1)
+    }
 }
 
 /// A command of this workspace with a clean environment: nothing of the machine's proxies or credentials reaches a test.
@@ -107,21 +119,46 @@ impl Drop for Process {
     }
 }
 
-/// Runs a command of this workspace to its end.
+/// The command line of a child that was started just now. The kernel has it a moment after it has said that the program was started.
+fn command_line(child: &mut Child) -> anyhow::Result<Vec<u8>> {
+    let path = format!("/proc/{}/cmdline", child.id());
+    loop {
+        let line = fs::read(&path).with_context(|| path.clone())?;
+        if !line.is_empty() || child.try_wait()?.is_some() {
+            return Ok(line);
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Runs a command of this workspace to its end, with this on its standard input.
 pub(crate) fn run<S: AsRef<OsStr>>(
     name: &str,
     arguments: impl IntoIterator<Item = S>,
     environment: &[(&str, &str)],
+    input: &[u8],
 ) -> anyhow::Result<Finished> {
-    let mut command = command(name)?;
-    let output = command
+    let mut child = command(name)?
         .args(arguments)
         .envs(environment.iter().copied())
-        .stdin(Stdio::null())
-        .output()?;
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("starting {name}"))?;
+    let command_line = command_line(&mut child)?;
+    let mut to = child.stdin.take().context("the standard input of a child")?;
+    match to.write_all(input) {
+        // It has ended without reading it all, and says why.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        written => written.context("writing to a child")?,
+    }
+    drop(to);
+    let output = child.wait_with_output()?;
     Ok(Finished {
         status: output.status,
         output: String::from_utf8_lossy(&output.stdout).into_owned(),
         errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+        command_line,
     })
 }

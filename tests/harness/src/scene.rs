@@ -103,42 +103,45 @@ impl Scene {
 
     /// Enrols the agent as `office` with consent to contact these addresses and the token service, starts it, and waits until it is online.
     pub async fn enrol(&mut self, allowed: &[SocketAddr]) -> anyhow::Result<()> {
-        let token = self.control_plane.invite("office")?;
-        let realm = self
-            .tokens
-            .realm()
-            .split('/')
-            .nth(2)
-            .context("the host of the realm")?
-            .to_owned();
+        self.enrol_as("office", &self.agent, allowed)?;
+        self.agent.start()?;
+        self.online().await
+    }
+
+    /// One more agent, enrolled under this name with the same consent as [`Scene::enrol`] gives, and online.
+    pub async fn another_agent(&self, name: &str, allowed: &[SocketAddr]) -> anyhow::Result<Agent> {
+        let mut agent = Agent::new()?;
+        self.enrol_as(name, &agent, allowed)?;
+        agent.start()?;
+        online(&self.control_plane, name, &mut agent).await?;
+        Ok(agent)
+    }
+
+    fn enrol_as(&self, name: &str, agent: &Agent, allowed: &[SocketAddr]) -> anyhow::Result<()> {
+        let token = self.control_plane.invite(name)?;
+        let realm = self.realm_host()?;
         let allowed: Vec<String> = allowed.iter().map(ToString::to_string).chain([realm]).collect();
         let allowed: Vec<&str> = allowed.iter().map(String::as_str).collect();
-        let enrolled = self.agent.enroll(&token, &allowed)?;
+        let enrolled = agent.enroll(&token, &allowed)?;
         ensure!(
             enrolled.status.success(),
             "enrolment failed: {}{}",
             enrolled.output,
             enrolled.errors
         );
-        self.agent.start()?;
-        self.online().await
+        Ok(())
+    }
+
+    /// `HOST:PORT` of the token service.
+    pub fn realm_host(&self) -> anyhow::Result<String> {
+        let realm = self.tokens.realm();
+        let host = realm.split('/').nth(2).context("the host of the realm")?;
+        Ok(host.to_owned())
     }
 
     /// Waits until the control plane has heard of the sensor.
     pub async fn online(&mut self) -> anyhow::Result<()> {
-        let api = self.control_plane.api()?;
-        let agent = &mut self.agent;
-        wait_for("the sensor to be online", async || {
-            if let Some(status) = agent.process().and_then(Process::ended) {
-                return Some(Err(anyhow::anyhow!(
-                    "the agent ended with {status}:\n{}",
-                    agent.log()
-                )));
-            }
-            let sensor = api.get("/sensors/office", &[]).await.ok()?;
-            (sensor["online"] == json!(true) && sensor["state"] == json!("active")).then_some(Ok(()))
-        })
-        .await
+        online(&self.control_plane, "office", &mut self.agent).await
     }
 
     /// Adds a registry under a name, with the scene's CA and login, untested.
@@ -166,16 +169,25 @@ impl Scene {
         } else {
             self.login_reference(LOGIN)?
         };
-        let ca = self.control_plane.file("registry-ca.pem");
-        fs::write(&ca, self.ca.root_pem())?;
-        let ca = ca.display().to_string();
+        let ca = self.ca_file()?;
         let mut arguments = vec!["registry", "add", name, url, "--sensor", "office"];
         arguments.extend(["--ca-file", &ca]);
         if !given {
             arguments.extend(["--credential-ref", &reference]);
         }
+        if !further.contains(&"--schedule") {
+            // Nothing starts but what a test starts.
+            arguments.extend(["--schedule", "manual"]);
+        }
         arguments.extend(further);
         self.control_plane.cli(&arguments)
+    }
+
+    /// Writes the scene's CA into a file of the operator's machine; gives its path.
+    pub fn ca_file(&self) -> anyhow::Result<String> {
+        let ca = self.control_plane.file("registry-ca.pem");
+        fs::write(&ca, self.ca.root_pem())?;
+        Ok(ca.display().to_string())
     }
 
     /// Writes a login into a file of the agent's machine; gives its reference.
@@ -247,6 +259,23 @@ impl Scene {
         }
         Ok(inventory)
     }
+}
+
+/// Waits until the control plane has heard of this sensor.
+async fn online(control_plane: &ControlPlane, name: &str, agent: &mut Agent) -> anyhow::Result<()> {
+    let api = control_plane.api()?;
+    let path = format!("/sensors/{name}");
+    wait_for("the sensor to be online", async || {
+        if let Some(status) = agent.process().and_then(Process::ended) {
+            return Some(Err(anyhow::anyhow!(
+                "the agent ended with {status}:\n{}",
+                agent.log()
+            )));
+        }
+        let sensor = api.get(&path, &[]).await.ok()?;
+        (sensor["online"] == json!(true) && sensor["state"] == json!("active")).then_some(Ok(()))
+    })
+    .await
 }
 
 impl Drop for Scene {

@@ -7,7 +7,9 @@ use portolan_store::{
 };
 use serde_json::json;
 
-use crate::site::{at, bytes, note, tenant};
+use crate::site::{at, bytes, entries, note, tenant};
+
+const DAY: i64 = 86_400;
 
 fn token(tenant: TenantId, token_name: &str, seconds: i64) -> NewApiToken {
     NewApiToken {
@@ -67,6 +69,40 @@ pub async fn api_tokens_are_found_by_their_id_alone(store: &dyn Store) {
         matches!(refused, StoreError::Unknown { what: "tenant", .. }),
         "{refused}"
     );
+}
+
+/// Of any number of requests at once one tells of it, and then none for a day, whichever way the clock goes.
+pub async fn the_use_of_an_api_token_is_noted_once_a_day(store: &dyn Store) {
+    let tenant = tenant(store).await;
+    let new = token(tenant, "ci", 0);
+    store.add_api_token(&new, &note()).await.unwrap();
+    let is_due = async |seconds| {
+        let found = store.api_token(new.id).await.unwrap().unwrap();
+        found.use_is_due(at(seconds))
+    };
+    let before = entries(store, tenant).await;
+    for (seconds, noted) in [
+        (10, 1),
+        (11, 1),
+        (10 + DAY - 1, 1),
+        (10 + DAY, 2),
+        (11 + DAY, 2),
+        (9, 3),
+        (10, 3),
+    ] {
+        let grown = entries(store, tenant).await - before;
+        assert_eq!(is_due(seconds).await, grown < noted, "{seconds}");
+        let entry = note();
+        let uses = (0..8).map(|_| store.note_api_token_use(tenant, new.id, at(seconds), &entry));
+        let done = futures::future::join_all(uses).await;
+        let done = done.into_iter().filter(|done| *done.as_ref().unwrap()).count();
+        assert_eq!(u64::try_from(done).unwrap(), noted - grown, "{seconds}");
+        assert_eq!(entries(store, tenant).await - before, noted, "{seconds}");
+    }
+    let stranger = crate::site::tenant(store).await;
+    let entry = note();
+    let theirs = store.note_api_token_use(stranger, new.id, at(5 * DAY), &entry);
+    assert!(!theirs.await.unwrap());
 }
 
 /// A revoked token's name may be used again; the revoked one stays to be seen.

@@ -154,7 +154,18 @@ pub async fn a_refused_recovery_is_noted_once_an_hour_with_a_count(store: &dyn S
     assert_eq!(*noted.lock().unwrap(), [0, 10], "ten since");
     assert!(change(store, tenant, sensor, StandingChange::Revoke).await);
     refuse(31 + HOUR).await;
-    assert_eq!(*noted.lock().unwrap(), [0, 10, 0], "for another reason");
+    refuse(89 + HOUR).await;
+    assert_eq!(
+        *noted.lock().unwrap(),
+        [0, 10],
+        "whoever alternates is not told of each time"
+    );
+    refuse(90 + HOUR).await;
+    assert_eq!(
+        *noted.lock().unwrap(),
+        [0, 10, 2],
+        "for another reason, a minute after the last"
+    );
 }
 
 /// A conflict that is seen while a sensor is suspended is not lost by resuming it.

@@ -2,7 +2,7 @@
 
 use portolan_shared::model::{ApiTokenId, RegistryId, SensorId};
 use portolan_shared::process::SystemRng;
-use portolan_store::{NewApiToken, RegistryChange, Role, StandingChange, Store, TokenHash};
+use portolan_store::{NewApiToken, RegistryChange, RegistryNews, Role, StandingChange, Store, TokenHash};
 
 use crate::site::{Site, at, bytes, certificate, claim, entries, invitation, note, noted, registry, tenant};
 
@@ -66,9 +66,12 @@ pub async fn a_change_brings_its_entry_and_what_changes_nothing_brings_none(stor
         name: Some("renamed".parse().unwrap()),
         ..RegistryChange::default()
     };
-    let named = |changed: &portolan_store::RegistryRecord| {
+    let named = |news: &RegistryNews| {
+        let RegistryNews::Changed { before, after } = news else {
+            return None;
+        };
         let mut entry = note();
-        entry.object = changed.registry.name.to_string();
+        entry.object = format!("{} is {} now", before.name, after.registry.name);
         Some(entry)
     };
     for (version, grown) in [(Some(1), 1), (Some(1), 0)] {
@@ -83,7 +86,7 @@ pub async fn a_change_brings_its_entry_and_what_changes_nothing_brings_none(stor
         .await
         .unwrap();
     assert_eq!(
-        newest.items[0].entry.object, "renamed",
+        newest.items[0].entry.object, "other is renamed now",
         "the entry is of what was stored"
     );
     store
@@ -99,7 +102,10 @@ pub async fn a_change_brings_its_entry_and_what_changes_nothing_brings_none(stor
         .unwrap();
     log.grew(0, "no such registry").await;
     for (grown, what) in [(1, "removed"), (0, "removed before")] {
-        store.remove_registry(site.tenant, new.id, &note()).await.unwrap();
+        store
+            .remove_registry(site.tenant, new.id, &note(), &|_| None)
+            .await
+            .unwrap();
         log.grew(grown, what).await;
     }
 

@@ -5,7 +5,8 @@ use portolan_shared::audit::{
 };
 use portolan_shared::model::TenantId;
 use portolan_store::{
-    KEPT_CHECKPOINTS, PageRequest, SensorHead, SensorHeadOutcome, SensorLeads, SensorLogProblem, Store,
+    KEPT_CHECKPOINTS, KnownSensorLog, PageRequest, SensorHead, SensorHeadOutcome, SensorLeads,
+    SensorLogProblem, SensorLogStep, Store,
 };
 
 use crate::site::{Site, at, entries, note, tenant};
@@ -164,4 +165,71 @@ pub async fn a_sensor_whose_log_does_not_go_on_is_noted_each_time(store: &dyn St
     let told = store.record_sensor_head(site.tenant, site.sensor, &back, at(20), &entry);
     assert_eq!(told.await.unwrap(), (SensorHeadOutcome::Backwards, back.head));
     assert_eq!(entries(store, site.tenant).await - before, 8);
+}
+
+/// Many at once; each from where its log is known to stand, and from nowhere else.
+pub async fn logs_of_sensors_go_on_from_where_they_are_known_to_stand(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let (other, _) = crate::site::sensor(store, site.tenant, "beside").await;
+    let head = |seq, byte: u8| AuditHead {
+        seq,
+        hash: AuditHash([byte; 32]),
+    };
+    let step = |sensor, from, to| SensorLogStep {
+        tenant: site.tenant,
+        sensor,
+        from,
+        to,
+        at: at(20),
+    };
+    let known = async |sensor| {
+        let log = store.sensor_log(site.tenant, sensor).await.unwrap();
+        log.map(|log: KnownSensorLog| log.head)
+    };
+    assert_eq!(known(site.sensor).await, None);
+    let extend = async |steps: &[SensorLogStep]| store.extend_sensor_logs(steps).await.unwrap();
+    extend(&[]).await;
+    let (first, second) = (head(3, 3), head(7, 7));
+    extend(&[step(site.sensor, None, first), step(other, None, second)]).await;
+    assert_eq!(
+        (known(site.sensor).await, known(other).await),
+        (Some(first), Some(second))
+    );
+    let on = head(5, 5);
+    extend(&[
+        step(site.sensor, Some(first), on),
+        step(other, Some(head(7, 8)), head(9, 9)),
+    ])
+    .await;
+    assert_eq!(
+        (known(site.sensor).await, known(other).await),
+        (Some(on), Some(second)),
+        "not from another history"
+    );
+    for late in [None, Some(first), Some(head(6, 5))] {
+        extend(&[step(site.sensor, late, head(8, 8))]).await;
+        assert_eq!(
+            known(site.sensor).await,
+            Some(on),
+            "somebody knows better than {late:?}"
+        );
+    }
+    let stranger = SensorLogStep {
+        tenant: tenant(store).await,
+        ..step(site.sensor, Some(on), head(8, 8))
+    };
+    extend(&[stranger]).await;
+    assert_eq!(known(site.sensor).await, Some(on));
+    // What was told of it stays with it.
+    let cut = SensorHead {
+        head: first,
+        leads: None,
+        refused: Some(2),
+    };
+    let told = store.record_sensor_head(site.tenant, site.sensor, &cut, at(21), &|_| Some(note()));
+    assert_eq!(told.await.unwrap(), (SensorHeadOutcome::Backwards, first));
+    extend(&[step(site.sensor, Some(first), on)]).await;
+    let log = store.sensor_log(site.tenant, site.sensor).await.unwrap().unwrap();
+    assert_eq!(log.head, on);
+    assert!(log.problem.unwrap().contains("at record 2"));
 }

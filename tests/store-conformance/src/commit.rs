@@ -47,7 +47,7 @@ fn lines(rows: &[LedgerRow]) -> Vec<Line> {
                 row.change.clone(),
                 row.noticed_at.as_second(),
                 row.not_before.map(jiff::Timestamp::as_second),
-                row.run,
+                row.learnt.run,
             )
         })
         .collect()
@@ -249,6 +249,7 @@ pub async fn unsorted_or_too_many_tags_are_refused(store: &dyn Store) {
         .map(|i| observation(&format!("t{i:06}"), "one"))
         .collect();
     let commit = |tags: &[TagObservation]| RepositoryCommit {
+        only: None,
         repository: name("a"),
         tags: tags.to_vec(),
         left_out: Vec::new(),
@@ -312,6 +313,7 @@ pub async fn tags_of_any_digest_algorithm_are_kept(store: &dyn Store) {
     tags[2].media_type = None;
     tags[2].pushed_at = Some(at(-5));
     let commit = |tags: &[TagObservation], state_hash| RepositoryCommit {
+        only: None,
         repository: name("a"),
         tags: tags.to_vec(),
         left_out: Vec::new(),

@@ -181,9 +181,10 @@ pub async fn what_is_taken_away_leaves_nothing_to_open(store: &dyn Store) {
     );
     assert!(
         store
-            .remove_registry(site.tenant, site.registry, &note())
+            .remove_registry(site.tenant, site.registry, &note(), &|_| None)
             .await
             .unwrap()
+            .is_some()
     );
     assert!(
         store

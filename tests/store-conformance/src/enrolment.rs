@@ -70,7 +70,8 @@ pub async fn the_same_keys_may_claim_again_for_ten_minutes(store: &dyn Store) {
         EnrolmentOutcome::Again {
             sensor: first.new_sensor,
             tenant,
-            name: "edge".to_owned()
+            name: "edge".to_owned(),
+            invited_by: invitation.created_by.clone(),
         }
     );
     let sensor = store.sensor(tenant, first.new_sensor).await.unwrap().unwrap();

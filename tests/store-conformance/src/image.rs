@@ -380,10 +380,11 @@ pub async fn another_tenant_sees_nothing(store: &dyn Store) {
     );
     assert!(store.registry(stranger, site.registry).await.unwrap().is_none());
     assert!(
-        !store
-            .remove_registry(stranger, site.registry, &note())
+        store
+            .remove_registry(stranger, site.registry, &note(), &|_| None)
             .await
             .unwrap()
+            .is_none()
     );
     assert_eq!(store.totals(stranger).await.unwrap(), InventoryTotals::default());
     assert_eq!(store.totals(site.tenant).await.unwrap().tags, 1);

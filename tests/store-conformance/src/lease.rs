@@ -354,7 +354,7 @@ pub async fn leases_that_were_withdrawn_are_found_and_those_that_closed_their_ru
     assert_eq!(again.len(), 1, "a later attempt of the same run is another one");
 
     store
-        .remove_registry(site.tenant, site.registry, &note())
+        .remove_registry(site.tenant, site.registry, &note(), &|_| None)
         .await
         .unwrap();
     let gone = store.withdrawn_leases(&[held(&kept)]).await.unwrap();

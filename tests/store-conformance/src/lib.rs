@@ -9,32 +9,50 @@ pub mod access;
 pub mod approval;
 pub mod audit;
 pub mod audit_chain;
+pub mod beside;
 pub mod budget;
 pub mod close;
 pub mod commit;
 pub mod content;
 pub mod credential;
+pub mod credential_log;
 pub mod enrolment;
+pub mod event;
+pub mod event_count;
 pub mod facts;
+pub mod feed;
 pub mod fence;
 pub mod filtered;
+pub mod follower;
+pub mod forget;
+pub mod freshness;
+mod heard;
 pub mod image;
+pub mod lapse;
 pub mod lease;
 pub mod left_out;
+pub mod looked;
 pub mod model;
 pub mod offer;
+pub mod partial;
+pub mod past;
 pub mod probe;
 pub mod queue;
+pub mod reasons;
 pub mod registry;
+pub mod schedule;
 pub mod sealing;
 pub mod sensor;
 mod site;
 pub mod standing;
 pub mod tag_sets;
+pub mod unannounced;
 pub mod unused;
 mod values;
 pub mod vanish;
 mod vault;
+pub mod webhook;
+pub mod webhook_delivery;
 
 pub use site::{
     Site, at, commit_of, digest, image_of, note, noted, observation, requeue_expired, state_hash,
@@ -50,6 +68,7 @@ macro_rules! suite {
                 api_tokens_are_found_by_their_id_alone,
                 api_token_names_are_free_again_after_revocation,
                 api_tokens_come_in_pages_oldest_first,
+                the_use_of_an_api_token_is_noted_once_a_day,
                 audit_numbers_have_no_gaps_and_start_at_one_in_each_tenant,
                 cursors_of_another_list_are_refused,
             }
@@ -62,6 +81,7 @@ macro_rules! suite {
                 the_log_is_a_chain_from_its_first_record_on,
                 checkpoints_come_newest_first_and_a_log_is_due_until_it_has_one,
                 a_sensor_whose_log_does_not_go_on_is_noted_each_time,
+                logs_of_sensors_go_on_from_where_they_are_known_to_stand,
             }
             enrolment {
                 of_many_concurrent_claims_one_enrols,
@@ -120,6 +140,7 @@ macro_rules! suite {
                 runs_are_listed_newest_first_in_pages,
                 runs_of_other_sensors_do_not_stand_in_the_way,
                 cancelling_fences_off,
+                what_a_clock_queued_that_was_ahead_may_be_taken,
             }
             lease {
                 a_lease_is_given_once_and_says_what_to_read,
@@ -185,6 +206,14 @@ macro_rules! suite {
                 methods_of_listing_are_kept_with_the_account,
                 findings_keep_their_further_lines_up_to_a_bound,
             }
+            freshness {
+                the_last_run_of_the_whole_is_told_beside_the_last_of_all,
+                a_run_that_waits_is_told,
+                the_sensors_of_each_registry_are_told_in_their_order,
+                many_registries_are_told_at_once,
+                when_a_run_last_moved_is_told_while_a_sensor_works_on_it,
+                figures_are_told_of_all_tenants_up_to_a_bound,
+            }
             close {
                 complete_only_if_everything_was_seen,
                 coverage_counts_all_attempts,
@@ -233,10 +262,118 @@ macro_rules! suite {
                 what_is_taken_away_leaves_nothing_to_open,
                 credentials_are_listed_by_registry_for_their_tenant_alone,
             }
+            credential_log {
+                a_registry_takes_its_credential_along_and_both_are_told,
+                a_registry_is_added_with_its_credential_or_not_at_all,
+                what_a_probe_tries_is_told_of_when_it_is_given_away,
+            }
             sealing {
                 the_key_that_was_said_last_is_the_latest,
                 t34_a_credential_is_handed_to_its_recipients_for_its_registry_alone,
                 a_wrap_is_replaced_if_it_is_still_the_one,
+            }
+            partial {
+                in_part_tags_appear_move_and_vanish_and_the_rest_stays,
+                a_look_that_finds_nothing_new_forgets_nothing,
+                in_part_what_the_filter_leaves_out_has_not_vanished,
+                in_part_an_unknown_repository_is_made_by_what_is_in_it,
+                in_part_a_repository_that_had_vanished_comes_back,
+                in_part_what_makes_no_sense_is_refused,
+                in_part_a_repository_is_not_known_to_have_had_no_other_tags,
+            }
+            beside {
+                an_event_run_goes_beside_one_other_on_the_same_sensor,
+                both_go_on_in_the_sensors_next_session,
+                a_lost_run_is_not_taken_up_elsewhere_while_the_other_goes_on,
+                what_was_seen_beside_a_run_has_not_vanished_by_it,
+                event_runs_are_no_attempts_to_read_a_registry,
+                nothing_goes_beside_another_on_a_sensor_that_looks_for_both_at_once,
+            }
+            reasons {
+                people_go_before_events_and_events_before_schedules,
+                everything_that_asked_for_a_run_is_noted_with_it,
+                event_runs_join_nothing_but_a_look_at_the_whole,
+            }
+            lapse {
+                a_run_that_nobody_takes_ends,
+                a_run_that_takes_too_long_ends,
+                how_long_a_run_may_take_can_be_said_at_any_time,
+            }
+            schedule {
+                schedules_come_back_as_they_were_given,
+                a_registry_is_due_when_its_schedule_or_the_clock_says_so,
+                a_start_joins_the_run_that_is_open,
+                of_two_schedulers_each_start_is_one_run,
+                a_run_goes_on_as_if_nothing_were_when_the_schedule_is_changed,
+                a_decision_does_not_outlive_what_it_followed_from,
+                what_a_clock_planned_that_was_ahead_is_planned_anew,
+            }
+            event {
+                events_of_a_repository_are_looked_at_together,
+                a_flood_of_events_for_one_repository_is_one_run,
+                deletions_are_looked_at_tag_by_tag,
+                events_have_bounds_above_which_more_is_looked_at,
+                a_look_at_the_whole_joins_a_run_that_has_not_begun,
+                of_many_takers_one_queues_the_run,
+                a_clock_that_is_set_back_keeps_no_event_waiting,
+                what_was_looked_at_is_forgotten_in_time,
+            }
+            looked {
+                what_a_look_did_not_read_is_looked_at_again_and_at_last_with_the_whole,
+                other_events_ask_for_it_at_once,
+                what_lapses_is_looked_at_again_and_what_is_cancelled_is_not,
+                only_a_listing_of_the_whole_says_that_a_repository_is_gone,
+                what_is_denied_is_given_up_without_a_look_at_the_whole,
+                what_is_put_off_stands_in_nobodys_way,
+            }
+            event_count {
+                events_of_a_registry_that_is_not_read_on_push_start_nothing,
+                events_of_what_is_left_out_are_only_counted,
+                what_came_in_is_counted_by_door,
+            }
+            unannounced {
+                an_event_that_comes_a_moment_after_the_listing_is_in_time,
+                silence_is_known_before_the_run_ends_that_noticed_it,
+                what_no_event_has_announced_is_noted_until_a_run_finds_none,
+                what_events_have_announced_is_expected,
+                events_need_announce_nothing_of_the_time_before_they_were_asked_for,
+                runs_that_events_asked_for_find_nothing_unannounced,
+            }
+            feed {
+                changes_come_in_the_order_of_their_commits,
+                what_changes_nothing_is_not_told,
+                changes_of_one_registry_are_told_apart,
+                a_registry_that_goes_is_told_of,
+                feeds_of_tenants_are_apart,
+                a_position_ahead_of_the_feed_is_refused,
+                concurrent_commits_do_not_overtake_a_reader,
+                what_was_seen_in_part_dates_what_comes_after,
+                retention_is_what_was_last_said,
+            }
+            follower {
+                whoever_follows_arrives_at_what_there_is,
+            }
+            webhook {
+                webhooks_come_back_as_they_were_given,
+                a_tenant_has_so_many_webhooks_and_no_more,
+                so_many_deliveries_are_kept_of_a_webhook,
+            }
+            webhook_delivery {
+                a_webhook_is_due_when_the_feed_has_grown_behind_it,
+                tenants_take_turns_with_their_webhooks,
+                of_several_holders_one_gets_a_webhook,
+                a_message_stays_what_it_is_until_it_has_arrived,
+                a_webhook_that_is_disabled_keeps_its_place,
+                what_came_of_what_a_webhook_was_does_not_count_against_what_it_is,
+            }
+            past {
+                tags_are_shown_as_they_were,
+                differences_are_net,
+                random_pasts_agree_with_a_model,
+            }
+            forget {
+                the_past_is_forgotten_up_to_what_is_to_be_kept,
+                runs_are_forgotten_but_the_latest,
             }
             model {
                 random_commits_agree_with_a_model,
@@ -260,29 +397,4 @@ macro_rules! suite {
 }
 
 #[cfg(test)]
-mod tests {
-    #[test]
-    fn every_case_is_in_the_suite() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let suite = std::fs::read_to_string(folder.join("lib.rs")).unwrap();
-        let mut cases = 0;
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.ends_with("site.rs") || path.ends_with("lib.rs") {
-                continue;
-            }
-            for line in std::fs::read_to_string(&path).unwrap().lines() {
-                if let Some(rest) = line.strip_prefix("pub async fn ") {
-                    let name = rest.split('(').next().unwrap();
-                    assert!(
-                        suite.contains(&format!(" {name},\n")),
-                        "{name} of {} is in no suite",
-                        path.display()
-                    );
-                    cases += 1;
-                }
-            }
-        }
-        assert!(cases > 50, "{cases}");
-    }
-}
+mod tests;

@@ -1,10 +1,10 @@
 //! Random commits, held against a model in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portolan_shared::model::{Digest, RepositoryOutcome};
 use portolan_shared::process::{Rng as _, SeededRng};
-use portolan_store::{LedgerChange, PageRequest, RepositoryCommitted, Store};
+use portolan_store::{LedgerChange, PageRequest, RepositoryCommit, RepositoryCommitted, Store};
 
 use crate::site::{Site, at, commit_of, digest, name, note};
 
@@ -22,7 +22,14 @@ struct Model {
 }
 
 impl Model {
-    fn commit(&mut self, new: &BTreeMap<String, Digest>, whole: bool, now: i64) -> RepositoryCommitted {
+    /// `only` are the tags that were asked for, if not all.
+    fn commit(
+        &mut self,
+        only: Option<&BTreeSet<String>>,
+        new: &BTreeMap<String, Digest>,
+        whole: bool,
+        now: i64,
+    ) -> RepositoryCommitted {
         let mut counts = RepositoryCommitted::default();
         let mut changes = BTreeMap::new();
         for (tag, to) in new {
@@ -47,7 +54,7 @@ impl Model {
             let gone: Vec<_> = self
                 .tags
                 .keys()
-                .filter(|tag| !new.contains_key(*tag))
+                .filter(|tag| only.is_none_or(|only| only.contains(*tag)) && !new.contains_key(*tag))
                 .cloned()
                 .collect();
             for tag in gone {
@@ -58,9 +65,12 @@ impl Model {
             }
         }
         for (tag, change) in changes {
-            self.ledger.push((tag, change, now, self.seen_at));
+            // What changed it before may be younger than the last look at all of them.
+            let before = self.ledger.iter().rev().find(|(changed, ..)| *changed == tag);
+            let not_before = self.seen_at.max(before.map(|(_, _, at, _)| *at));
+            self.ledger.push((tag, change, now, not_before));
         }
-        if whole || self.seen_at.is_none() {
+        if only.is_none() && (whole || self.seen_at.is_none()) {
             self.seen_at = Some(now);
         }
         counts
@@ -81,9 +91,15 @@ pub async fn random_commits_agree_with_a_model(store: &dyn Store) {
         let mut model = Model::default();
         for step in 0..COMMITS {
             let now = i64::try_from(seed).unwrap() * 100 + step;
-            let fence = site.start(store, now).await;
+            let only: Option<BTreeSet<String>> =
+                (below(3) == 0).then(|| (0..=below(5)).map(|_| format!("t{}", below(10))).collect());
+            let fence = match only {
+                Some(_) => site.start_event_run(store, &["r:t"], now).await,
+                None => site.start(store, now).await,
+            };
             let tags: BTreeMap<String, String> = (0..below(12))
                 .map(|_| (format!("t{}", below(10)), format!("c{}", below(4))))
+                .filter(|(tag, _)| only.as_ref().is_none_or(|only| only.contains(tag)))
                 .collect();
             let outcome = match below(4) {
                 0 => RepositoryOutcome::Truncated,
@@ -94,13 +110,17 @@ pub async fn random_commits_agree_with_a_model(store: &dyn Store) {
                 .iter()
                 .map(|(tag, content)| (tag.as_str(), content.as_str()))
                 .collect();
-            let commit = commit_of(&repository, &pairs, outcome);
+            let asked_for = only.as_ref();
+            let commit = RepositoryCommit {
+                only: asked_for.map(|only| only.iter().map(|tag| tag.parse().unwrap()).collect()),
+                ..commit_of(&repository, &pairs, outcome)
+            };
             let counts = store.commit_repository(&fence, &commit, at(now)).await.unwrap();
             let new = tags
                 .iter()
                 .map(|(tag, content)| (tag.clone(), digest(content)))
                 .collect();
-            let expected = model.commit(&new, outcome != RepositoryOutcome::Truncated, now);
+            let expected = model.commit(asked_for, &new, outcome != RepositoryOutcome::Truncated, now);
             assert_eq!(counts, expected, "seed {seed}, step {step}");
             store
                 .cancel_run(site.tenant, fence.attempt.run, at(now), &note())

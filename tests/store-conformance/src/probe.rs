@@ -316,9 +316,10 @@ pub async fn probes_are_forgotten(store: &dyn Store) {
     assert_eq!(store.probe(site.tenant, old.id).await.unwrap(), None);
     assert!(
         store
-            .remove_registry(site.tenant, site.registry, &note())
+            .remove_registry(site.tenant, site.registry, &note(), &|_| None)
             .await
             .unwrap()
+            .is_some()
     );
     assert_eq!(store.probe(site.tenant, of_registry.id).await.unwrap(), None);
     assert!(store.probe(site.tenant, new.id).await.unwrap().is_some());

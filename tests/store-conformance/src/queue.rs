@@ -1,6 +1,6 @@
 //! Runs that wait, are listed and cancelled.
 
-use portolan_shared::model::{RegistryId, RunId, RunState};
+use portolan_shared::model::{Finding, FindingCode, RegistryId, RunId, RunState};
 use portolan_shared::process::SystemRng;
 use portolan_store::{
     CancelOutcome, NewRun, PageRequest, QueueOutcome, RegistryChange, RunFilter, StaleFence, Store,
@@ -210,4 +210,21 @@ pub async fn cancelling_fences_off(store: &dyn Store) {
         store.run(site.tenant, run).await.unwrap().unwrap().ended_at,
         Some(at(11))
     );
+}
+
+/// What waits for a reason of its own goes on to.
+pub async fn what_a_clock_queued_that_was_ahead_may_be_taken(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let failed = site.beside(store, "failed").await;
+    let fence = failed.start(store, 10).await;
+    let finding = Finding::new(FindingCode::Internal, "nothing answers");
+    store
+        .fail_attempt(&fence, &finding, Some(at(500)), at(11))
+        .await
+        .unwrap();
+    let ahead = site.queue(store, 90_000).await;
+    store.clock_is(at(20)).await.unwrap();
+    let leasable = store.leasable_runs(at(20), &[site.sensor], 10).await.unwrap();
+    let leasable: Vec<_> = leasable.iter().map(|run| run.run).collect();
+    assert_eq!(leasable, [ahead]);
 }

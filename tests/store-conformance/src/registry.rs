@@ -196,8 +196,15 @@ pub async fn removal_takes_everything_of_the_registry_but_shared_content(store: 
     store.add_registry(&other, at(11), &note()).await.unwrap();
     site.registry = other.id;
     site.sync(store, &[("acme/shop", &[("1", "one")])], 12).await;
-    assert!(store.remove_registry(site.tenant, first, &note()).await.unwrap());
-    assert!(!store.remove_registry(site.tenant, first, &note()).await.unwrap());
+    let removed = async || {
+        store
+            .remove_registry(site.tenant, first, &note(), &|_| None)
+            .await
+            .unwrap()
+            .is_some()
+    };
+    assert!(removed().await);
+    assert!(!removed().await);
     assert!(store.registry(site.tenant, first).await.unwrap().is_none());
     assert!(store.run(site.tenant, fence.attempt.run).await.unwrap().is_none());
     assert!(

@@ -215,6 +215,10 @@ pub async fn a_wrap_is_replaced_if_it_is_still_the_one(store: &dyn Store) {
     assert_eq!(entries(store, site.tenant).await, before);
     assert!(replace(site.tenant, old.id(), to(&new)).await);
     assert!(!replace(site.tenant, old.id(), to(&new)).await, "once");
+    assert!(
+        !replace(site.tenant, new.id(), to(&new)).await,
+        "nor the latest by itself, over and over"
+    );
     assert_eq!(entries(store, site.tenant).await, before + 1);
     assert!(outdated().await.is_empty());
     let wraps = store

@@ -30,6 +30,10 @@ pub async fn sessions_are_numbered_and_the_first_makes_active(store: &dyn Store)
     );
     assert_eq!((found.policy_hash, found.clock_skew_ms), (Some([4; 32]), -12));
     assert_eq!(found.policy_summary, "1 registry");
+    assert_eq!(
+        found.notify_url.as_deref(),
+        Some("https://agent.example:5443/notify")
+    );
     assert_eq!(found.last_seen_at, Some(at(2)));
     let other = store
         .open_session(&opening(tenant, sensor, bytes()))

@@ -8,7 +8,8 @@ use portolan_shared::process::SystemRng;
 use portolan_store::{
     AuditEntry, AuditSeverity, Certificate, ContinuityHash, EnrolmentClaim, EnrolmentOutcome, Fence,
     LostLease, MachineFacts, NewInvitation, NewRegistry, NewRun, PageRequest, QueueOutcome, RegistryChange,
-    RepositoryFilter, RunClosing, SessionOpening, SessionOutcome, StandingChange, Store, Tenant, TokenHash,
+    RegistryRecord, RepositoryFilter, RunClosing, Schedule, SessionOpening, SessionOutcome, StandingChange,
+    Store, Tenant, TokenHash, When,
 };
 
 pub use crate::values::{at, commit_of, digest, image_of, observation, state_hash};
@@ -132,6 +133,8 @@ pub(crate) fn opening(tenant: TenantId, sensor: SensorId, serial: [u8; 16]) -> S
         },
         policy_hash: Some([4; 32]),
         policy_summary: "1 registry".to_owned(),
+        notify_url: Some("https://agent.example:5443/notify".to_owned()),
+        looks_beside: true,
         clock_skew_ms: -12,
         machine: MachineFacts::default(),
         shown: Some(token()),
@@ -178,6 +181,7 @@ pub(crate) fn registry(tenant: TenantId, registry_name: &str, sensors: &[SensorI
         tags: TagFilter::default(),
         credential: Some(CredentialReference::Environment("GITLAB".to_owned())),
         budget: Budget::default(),
+        schedule: Schedule::default(),
         sensors: sensors.to_vec(),
     }
 }
@@ -231,10 +235,55 @@ impl Site {
             trigger: RunTrigger::Manual,
             scope: Scope {
                 repositories: repositories.iter().map(|text| name(text)).collect(),
+                ..Scope::default()
             },
             requested_by: "admin".to_owned(),
             now: at(seconds),
         }
+    }
+
+    /// A run that events asked for, of these lines of a scope.
+    pub(crate) fn event_run(&self, lines: &[&str], seconds: i64) -> NewRun {
+        NewRun {
+            trigger: RunTrigger::Event,
+            scope: Scope::of_lines(lines).unwrap(),
+            requested_by: "push events".to_owned(),
+            ..self.new_run(&[], seconds)
+        }
+    }
+
+    /// Queues a run that events asked for, of these lines of a scope.
+    pub async fn queue_look(&self, store: &dyn Store, lines: &[&str], seconds: i64) -> RunId {
+        let run = self.event_run(lines, seconds);
+        let queued = store.queue_run(&run, &note()).await.unwrap();
+        assert_eq!(queued, QueueOutcome::Queued);
+        run.id
+    }
+
+    /// Queues a run that events asked for, and leases it.
+    pub(crate) async fn start_event_run(&self, store: &dyn Store, lines: &[&str], seconds: i64) -> Fence {
+        let run = self.queue_look(store, lines, seconds).await;
+        self.lease(store, run, seconds).await
+    }
+
+    /// Gives the registry another schedule.
+    pub(crate) async fn read(&self, store: &dyn Store, schedule: Schedule, seconds: i64) {
+        let change = RegistryChange {
+            schedule: Some(schedule),
+            ..RegistryChange::default()
+        };
+        let (tenant, registry) = (self.tenant, self.registry);
+        let changed = store.change_registry(tenant, registry, &change, None, at(seconds), &noted);
+        changed.await.unwrap();
+    }
+
+    /// Reads the registry on push from then on.
+    pub(crate) async fn read_on_push(&self, store: &dyn Store, seconds: i64) {
+        let schedule = Schedule {
+            when: When::OnPush,
+            ..Schedule::default()
+        };
+        self.read(store, schedule, seconds).await;
     }
 
     /// Leases a queued run to the sensor.
@@ -271,6 +320,11 @@ impl Site {
             .change_registry(self.tenant, self.registry, &change, None, at(3), &noted)
             .await
             .unwrap();
+    }
+
+    /// The registry as it is stored.
+    pub(crate) async fn record(&self, store: &dyn Store) -> RegistryRecord {
+        store.registry(self.tenant, self.registry).await.unwrap().unwrap()
     }
 
     /// Starts a run, puts the manifests that the tags point to, commits, and closes it as complete.

@@ -47,6 +47,7 @@ pub fn commit_of(repository: &str, tags: &[(&str, &str)], outcome: RepositoryOut
     let mut tags: Vec<_> = tags.collect();
     tags.sort_by(|left, right| left.tag.cmp(&right.tag));
     RepositoryCommit {
+        only: None,
         repository: repository.parse().unwrap(),
         state_hash: state_hash(&tags),
         tags,

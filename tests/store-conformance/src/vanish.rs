@@ -74,7 +74,7 @@ pub async fn repositories_vanish_only_after_a_complete_listing_of_the_whole_regi
         (history[1].noticed_at, history[1].not_before),
         (at(42), Some(at(10)))
     );
-    assert_eq!(history[1].run, fence.attempt.run);
+    assert_eq!(history[1].learnt.run, fence.attempt.run);
     let run = store.run(site.tenant, fence.attempt.run).await.unwrap().unwrap();
     assert_eq!((run.changes.appeared, run.changes.vanished), (0, 2));
     let filter = RepositoryFilter {

@@ -22,6 +22,16 @@ const REFUSALS_IN_A_ROW: u32 = 8;
 /// Accepted logins that are remembered: as many as one registry can have.
 const LOGINS: usize = 65;
 
+/// The entry that a login was chosen from, where its source has names for them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct LoginEntry {
+    pub(crate) name: String,
+    /// Whether it is for the registry as such; else for a part of it.
+    pub(crate) is_for_all: bool,
+    /// How many logins for this registry there are.
+    pub(crate) of: usize,
+}
+
 impl State {
     /// Notes that the registry has accepted this login itself. Whether it is news.
     pub(super) fn accept(&mut self, login: &Arc<Credential>) -> bool {
@@ -69,10 +79,16 @@ impl Authenticator {
         &self,
         transport: &Transport,
         repository: Option<&RepositoryName>,
-    ) -> Result<Option<String>, Fault> {
+    ) -> Result<Option<LoginEntry>, Fault> {
         let logins = self.logins(transport).await?;
         let chosen = logins.choose(repository.map(RepositoryName::as_str));
-        Ok(chosen.and_then(|login| login.entry.clone()))
+        Ok(chosen.and_then(|login| {
+            Some(LoginEntry {
+                name: login.entry.clone()?,
+                is_for_all: login.path.is_empty(),
+                of: logins.iter().count(),
+            })
+        }))
     }
 
     /// The login that is valid now for a repository, or for the registry as such; an error if it was refused, or is held

@@ -28,6 +28,7 @@ pub(crate) use api_login::{ApiForm, Presented};
 pub(crate) use authenticator::Authenticator;
 pub(crate) use authorization::Authorization;
 pub(crate) use challenge::basic_parameters;
+pub(crate) use logins::LoginEntry;
 pub(crate) use realm::{absolute as absolute_realm, may_have_login};
 pub(crate) use scope::Scope;
 pub(crate) use token_kind::TokenHint;

@@ -13,7 +13,9 @@ use super::access::Access;
 use super::request::Request;
 use super::route::Routes;
 use crate::api::{Learnt, fault_of};
-use crate::auth::{Authenticator, Authorization, Challenge, Challenges, Scope, TokenHint, absolute_realm};
+use crate::auth::{
+    Authenticator, Authorization, Challenge, Challenges, LoginEntry, Scope, TokenHint, absolute_realm,
+};
 use crate::error::{Fault, RegistryError, Subject};
 use crate::http::{
     Allowance, Guard, Limits, Origin, Outgoing, Purpose, Reply, Throttle, Transport, TransportParts,
@@ -284,7 +286,7 @@ impl RegistryClient {
     pub(crate) async fn login_entry(
         &self,
         repository: Option<&RepositoryName>,
-    ) -> Result<Option<String>, Fault> {
+    ) -> Result<Option<LoginEntry>, Fault> {
         self.0
             .authenticator
             .login_entry(&self.0.transport, repository)

@@ -165,6 +165,13 @@ impl Examination {
         Some(Finding::new(FindingCode::ForwardedHeaders, &seen))
     }
 
+    /// The name of the login that a repository is read with, if there is a choice.
+    async fn one_of_several(&self, repository: &RepositoryName) -> Option<String> {
+        let chosen = self.client.as_ref()?.login_entry(Some(repository)).await;
+        let entry = chosen.ok().flatten()?;
+        (entry.of > 1).then_some(entry.name)
+    }
+
     /// Lists the tags of the first repository that has some.
     pub(super) async fn tag_list(&mut self, notes: &mut Notes) {
         let Some(registry) = self.registry.clone() else {
@@ -187,6 +194,9 @@ impl Examination {
                     notes.see(format!(
                         "{repository}: {count} tags on the first page, by {method}"
                     ));
+                    if let Some(entry) = self.one_of_several(&repository).await {
+                        notes.see(format!("{repository}: read with the login of the entry {entry}"));
+                    }
                     if let Some(finding) = self.token_life(&repository, &page.tags, before) {
                         notes.find(finding);
                     }

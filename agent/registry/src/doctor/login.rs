@@ -9,7 +9,7 @@ use super::examination::Examination;
 use super::notes::Notes;
 use super::root::named;
 use crate::api::Login;
-use crate::auth::Scope;
+use crate::auth::{LoginEntry, Scope};
 use crate::client::RegistryClient;
 use crate::error::{Fault, Subject};
 
@@ -72,14 +72,15 @@ impl Examination {
     async fn entries(&self, client: &RegistryClient, notes: &mut Notes) {
         let whole = client.login_entry(None).await.ok().flatten();
         if let Some(entry) = &whole {
-            notes.see(format!("the login is that of the entry {entry}"));
+            notes.see(chosen(entry));
         }
         if let Some(repository) = &self.question.repository
             && let Ok(Some(entry)) = client.login_entry(Some(repository)).await
             && Some(&entry) != whole.as_ref()
         {
             notes.see(format!(
-                "{repository} has a login of its own, that of the entry {entry}"
+                "{repository} has a login of its own, that of the entry {}",
+                entry.name
             ));
         }
     }
@@ -186,6 +187,22 @@ impl Examination {
         let finding = Finding::new(FindingCode::ClockSkew, &format!("{}: {seen}", self.name()));
         Some((seen, finding))
     }
+}
+
+/// Which of several logins is that for the registry as such.
+fn chosen(entry: &LoginEntry) -> String {
+    let LoginEntry { name, is_for_all, of } = entry;
+    let which = match (of, is_for_all) {
+        (1, true) => String::new(),
+        (1, false) => ", which is for a part of the registry, and the only one".to_owned(),
+        (_, true) => format!(", one of {of}: repositories below the paths of the others are read with those"),
+        (_, false) => {
+            format!(
+                ", one of {of}, none of which is for the whole registry: that with the shortest path stands in"
+            )
+        }
+    };
+    format!("the login is that of the entry {name}{which}")
 }
 
 /// To whom a token was issued, and for how long.

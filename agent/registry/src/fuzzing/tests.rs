@@ -110,7 +110,7 @@ macro_rules! damaged_seeds_break_no_promise {
     };
 }
 
-damaged_seeds_break_no_promise!(challenge reference link manifest config helm schema1);
+damaged_seeds_break_no_promise!(challenge reference link manifest config helm schema1 notification);
 
 proptest! {
     #[test]

@@ -8,44 +8,24 @@ use async_trait::async_trait;
 use portolan_shared::model::manifest::{ArtifactKind, ChildRole, Manifest};
 use portolan_shared::model::{
     ContentKind, CoverageEntry, Digest, FindingCode, OfferedRepository, Reason, RepositoryName,
-    RepositoryOutcome, RunState, StateHash, limits,
+    RepositoryOutcome, RunState, StateHash, TagObservation, limits,
 };
 
+pub(crate) use super::stored::Stored;
 use crate::inventory::{Closing, ContentItem, RepositoryTags, Upload, UploadError};
-
-/// What is stored under a digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stored {
-    Whole,
-    Incomplete,
-    Unavailable(FindingCode),
-}
-
-impl Stored {
-    /// Not wanted again.
-    pub(crate) fn is_settled(self) -> bool {
-        match self {
-            Self::Whole => true,
-            Self::Incomplete => false,
-            Self::Unavailable(code) => matches!(
-                code,
-                FindingCode::TooLarge
-                    | FindingCode::ManifestTooLarge
-                    | FindingCode::ManifestTooDeep
-                    | FindingCode::ManifestChildMissing
-                    | FindingCode::ManifestMissing
-            ),
-        }
-    }
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Committed {
     pub(crate) tags: BTreeMap<String, Digest>,
-    pub(crate) hash: StateHash,
+    /// Of all its tags, if that is known.
+    pub(crate) hash: Option<StateHash>,
     pub(crate) outcome: RepositoryOutcome,
     pub(crate) finding: Option<FindingCode>,
     pub(crate) left_out: Vec<String>,
+    /// The tags that the last commit was about, if not all.
+    pub(crate) only: Vec<String>,
+    /// Nothing about it is to be looked at again before it changes.
+    settled: bool,
 }
 
 #[derive(Default)]
@@ -65,6 +45,10 @@ pub(crate) struct State {
     pub(crate) facts_json: Vec<String>,
     /// Manifests in the order in which they were stored.
     pub(crate) order: Vec<Digest>,
+    /// How often something was met deeper than is read.
+    pub(crate) too_deep: usize,
+    /// What manifests have below them.
+    children: HashMap<Digest, Vec<Digest>>,
 }
 
 /// What is to go wrong.
@@ -151,6 +135,8 @@ impl State {
                     Stored::Whole
                 };
                 self.order.push(digest.clone());
+                let children = manifest.children.into_iter().map(|child| child.descriptor.digest);
+                self.children.insert(digest.clone(), children.collect());
                 (ContentKind::Manifest, digest, stored)
             }
             ContentItem::ImageFacts { digest, json, .. } => {
@@ -162,15 +148,29 @@ impl State {
                 kind, digest, code, ..
             } => (*kind, digest, Stored::Unavailable(*code)),
         };
+        self.too_deep += usize::from(stored == Stored::Unavailable(FindingCode::ManifestTooDeep));
         let all = match kind {
             ContentKind::Manifest => &mut self.manifests,
             ContentKind::ImageFacts => &mut self.facts,
         };
-        if all.get(digest).is_some_and(|had| had.is_settled()) {
+        let had = all.get(digest).copied();
+        if had == Some(Stored::Whole) && !matches!(stored, Stored::Unavailable(_)) {
             self.repeats += 1;
-            return false;
         }
-        all.insert(digest.clone(), stored) != Some(stored)
+        let now = had.map_or(stored, |had| had.or(stored));
+        all.insert(digest.clone(), now);
+        had != Some(now) && !matches!(now, Stored::Unavailable(_))
+    }
+
+    /// Whether a manifest is incomplete only because something below it was met too deep.
+    fn is_cut_for_depth(&self, digest: &Digest) -> bool {
+        match self.manifests.get(digest) {
+            Some(Stored::Unavailable(code)) => *code == FindingCode::ManifestTooDeep,
+            Some(Stored::Incomplete) => self.children[digest]
+                .iter()
+                .all(|child| self.manifests[child].is_for_good() || self.is_cut_for_depth(child)),
+            Some(Stored::Whole) | None => false,
+        }
     }
 
     /// Whoever holds a manifest holds everything below it, or knows why not.
@@ -182,8 +182,8 @@ impl State {
         {
             let stored = self.manifests.get(&child.descriptor.digest);
             assert!(
-                stored.is_some_and(|stored| stored.is_settled()
-                    || *stored == Stored::Unavailable(FindingCode::ManifestMalformed)),
+                stored.is_some_and(|stored| stored.is_for_good())
+                    || self.is_cut_for_depth(&child.descriptor.digest),
                 "{digest} came before its child {}: {stored:?}",
                 child.descriptor.digest
             );
@@ -194,11 +194,63 @@ impl State {
         {
             let stored = self.facts.get(&config.digest);
             assert!(
-                stored.is_some_and(|stored| stored.is_settled()),
+                stored.is_some_and(|stored| stored.is_for_good()),
                 "{digest} came before its config {}: {stored:?}",
                 config.digest
             );
         }
+    }
+}
+
+impl State {
+    fn commit(&mut self, repository: &RepositoryTags) {
+        let name = repository.repository.to_string();
+        self.committed.insert(name.clone());
+        let had = self.repositories.get(&name);
+        let is_part = !repository.only.is_empty();
+        if had.is_none() && is_part && repository.tags.is_empty() {
+            return;
+        }
+        let before = had.map(|had| had.tags.clone()).unwrap_or_default();
+        let mut tags = if is_part || repository.outcome == RepositoryOutcome::Truncated {
+            before.clone()
+        } else {
+            BTreeMap::new()
+        };
+        if repository.outcome != RepositoryOutcome::Truncated {
+            for tag in &repository.only {
+                tags.remove(tag.as_str());
+            }
+        }
+        for tag in &repository.left_out {
+            assert!(!is_part || repository.only.contains(tag));
+            tags.remove(tag.as_str());
+        }
+        for TagObservation { tag, digest, .. } in &repository.tags {
+            assert!(!is_part || repository.only.contains(tag));
+            assert!(
+                self.manifests.contains_key(digest),
+                "{name}:{tag} has no manifest"
+            );
+            tags.insert(tag.to_string(), digest.clone());
+        }
+        let hash = match (is_part, had) {
+            (false, _) => Some(repository.state_hash),
+            (true, Some(had)) if tags == before => had.hash,
+            // What the rest hashes to is not known.
+            (true, _) => None,
+        };
+        let is_settled = |digest| self.manifests.get(digest).is_some_and(|had| had.is_settled());
+        let committed = Committed {
+            settled: repository.outcome == RepositoryOutcome::Listed && tags.values().all(is_settled),
+            tags,
+            hash,
+            outcome: repository.outcome,
+            finding: repository.finding.as_ref().map(|finding| finding.code),
+            left_out: repository.left_out.iter().map(ToString::to_string).collect(),
+            only: repository.only.iter().map(ToString::to_string).collect(),
+        };
+        self.repositories.insert(name, committed);
     }
 }
 
@@ -218,9 +270,10 @@ impl Upload for ControlPlane {
         self.call("offer repositories", offered.len(), |state| {
             let changed = offered.iter().map(|offered| {
                 let name = offered.repository.to_string();
-                let same = state.repositories.get(&name).is_some_and(|had| {
-                    had.outcome == RepositoryOutcome::Listed && had.hash == offered.state_hash
-                });
+                let same = state
+                    .repositories
+                    .get(&name)
+                    .is_some_and(|had| had.settled && had.hash == Some(offered.state_hash));
                 if same {
                     state.committed.insert(name);
                 }
@@ -242,7 +295,7 @@ impl Upload for ControlPlane {
                 ContentKind::Manifest => &state.manifests,
                 ContentKind::ImageFacts => &state.facts,
             };
-            let wanted = |digest: &Digest| !all.get(digest).is_some_and(|had| had.is_settled());
+            let wanted = |digest: &Digest| all.get(digest) != Some(&Stored::Whole);
             digests.iter().map(wanted).collect()
         })
         .await
@@ -271,31 +324,10 @@ impl Upload for ControlPlane {
     async fn commit_repository(&self, repository: &Arc<RepositoryTags>) -> Result<(), UploadError> {
         assert!(repository.tags.is_sorted_by(|a, b| a.tag < b.tag));
         assert!(repository.left_out.is_sorted_by(|a, b| a < b));
+        assert!(repository.only.is_sorted_by(|a, b| a < b));
+        assert!(repository.only.len() <= limits::RUN_SCOPE_REFERENCES);
         self.call("commit", repository.tags.len(), |state| {
-            let name = repository.repository.to_string();
-            let mut tags = BTreeMap::new();
-            if repository.outcome == RepositoryOutcome::Truncated
-                && let Some(had) = state.repositories.get(&name)
-            {
-                tags.clone_from(&had.tags);
-            }
-            for tag in &repository.tags {
-                assert!(
-                    state.manifests.contains_key(&tag.digest),
-                    "{name}:{} has no manifest",
-                    tag.tag
-                );
-                tags.insert(tag.tag.to_string(), tag.digest.clone());
-            }
-            let committed = Committed {
-                tags,
-                hash: repository.state_hash,
-                outcome: repository.outcome,
-                finding: repository.finding.as_ref().map(|finding| finding.code),
-                left_out: repository.left_out.iter().map(ToString::to_string).collect(),
-            };
-            state.repositories.insert(name.clone(), committed);
-            state.committed.insert(name);
+            state.commit(repository);
         })
         .await
     }
@@ -324,7 +356,8 @@ impl Upload for ControlPlane {
                 && state
                     .committed
                     .iter()
-                    .all(|name| state.repositories[name].outcome == RepositoryOutcome::Listed);
+                    .filter_map(|name| state.repositories.get(name))
+                    .all(|had| had.outcome == RepositoryOutcome::Listed);
             if closing.failure.is_some() {
                 RunState::Failed
             } else if complete {

@@ -174,6 +174,7 @@ async fn a_scope_reads_only_what_it_names() {
     }
     scene.walk.scope = Scope {
         repositories: vec!["b".parse().unwrap()],
+        ..Scope::default()
     };
     let (state, _) = scene.run().await;
     assert_eq!(state, RunState::Complete);

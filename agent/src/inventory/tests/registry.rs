@@ -21,6 +21,7 @@ use crate::inventory::{
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Request {
+    Enter,
     Open,
     Catalog(usize),
     Tags(String, usize),
@@ -53,6 +54,10 @@ pub(super) struct MemoryRegistry {
     /// Tags that go, by repository, once their manifest has been asked for.
     pub(super) vanishing: Mutex<HashSet<(String, String)>>,
     pub(super) faults: Mutex<HashMap<Request, SourceError>>,
+    /// Requests that get no answer as long as they are in here.
+    pub(super) stalled: Mutex<HashSet<Request>>,
+    /// Requests that wait for their answer, and most that did at once.
+    pub(super) waiting: Mutex<(usize, usize)>,
     pub(super) log: Mutex<Vec<Request>>,
 }
 
@@ -100,6 +105,11 @@ impl MemoryRegistry {
         referrers.entry(subject.digest.clone()).or_default().push(named);
     }
 
+    pub(super) fn delete(&self, repository: &str, tag: &str) {
+        let mut repositories = self.repositories.lock().unwrap();
+        repositories.get_mut(repository).unwrap().remove(tag);
+    }
+
     pub(super) fn fail(&self, request: Request, failure: Failure, code: FindingCode) {
         self.faults.lock().unwrap().insert(request, fault(failure, code));
     }
@@ -120,9 +130,18 @@ impl MemoryRegistry {
             // Answers come in another order than the questions.
             log.len() % 3
         };
+        {
+            let mut waiting = self.waiting.lock().unwrap();
+            waiting.0 += 1;
+            waiting.1 = waiting.1.max(waiting.0);
+        }
         for _ in 0..turns {
             tokio::task::yield_now().await;
         }
+        while self.stalled.lock().unwrap().contains(&request) {
+            tokio::task::yield_now().await;
+        }
+        self.waiting.lock().unwrap().0 -= 1;
         match self.faults.lock().unwrap().get(&request) {
             Some(fault) => Err(fault.clone()),
             None => Ok(()),
@@ -150,6 +169,10 @@ impl MemoryRegistry {
 
 #[async_trait]
 impl Source for MemoryRegistry {
+    async fn enter(&self) -> Result<(), SourceError> {
+        self.asked(Request::Enter).await
+    }
+
     async fn open(&self) -> Result<(), SourceError> {
         self.asked(Request::Open).await
     }
@@ -195,7 +218,12 @@ impl Source for MemoryRegistry {
             repositories.get_mut(&name.0).unwrap().remove(&name.1);
             return Err(fault(Failure::Missing, FindingCode::ManifestMissing));
         }
-        let digest = self.repositories.lock().unwrap()[repository.as_str()][tag.as_str()].clone();
+        let digest = {
+            let repositories = self.repositories.lock().unwrap();
+            let tags = repositories.get(repository.as_str());
+            tags.and_then(|tags| tags.get(tag.as_str()).cloned())
+        };
+        let digest = digest.ok_or_else(|| fault(Failure::Missing, FindingCode::ManifestMissing))?;
         let content = self.content.lock().unwrap();
         Ok(match content.get(&digest) {
             Some(blob) => ResolvedTag {

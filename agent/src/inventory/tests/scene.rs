@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use portolan_shared::model::{
-    Digest, Finding, FindingCode, RepositoryOutcome, RepositoryPatterns, RunProgress, RunState, Scope,
-    TagFilter,
+    Digest, Finding, FindingCode, RegistryId, RepositoryOutcome, RepositoryPatterns, RunProgress, RunState,
+    Scope, TagFilter,
 };
 use portolan_shared::process::{ManualClock, Uptime};
 use tokio::sync::watch;
 
 use super::control_plane::{ControlPlane, Stored};
 use super::registry::{MemoryRegistry, Request};
-use crate::inventory::{Closing, Lease, Pace, Steering, Terms, UploadError, Walk, Walked};
+use crate::inventory::{Closing, Lease, Pace, RepositoryTurns, Steering, Terms, UploadError, Walk, Walked};
 
 /// Leases that end then or before are ...
 pub(super) const NEVER: Uptime = Uptime(Duration::ZERO);
@@ -33,6 +33,7 @@ pub(super) struct Scene {
     pub(super) clock: Arc<ManualClock>,
     report: watch::Sender<RunProgress>,
     pub(super) ended: watch::Sender<Option<Finding>>,
+    turns: Arc<RepositoryTurns>,
 }
 
 impl Scene {
@@ -64,6 +65,7 @@ impl Scene {
             clock: Arc::new(ManualClock::at_unix_seconds(1_000_000)),
             report,
             ended: watch::Sender::new(None),
+            turns: RepositoryTurns::new(),
         }
     }
 
@@ -72,13 +74,28 @@ impl Scene {
         self.walk.patterns = RepositoryPatterns::new(patterns).unwrap();
     }
 
+    /// What is read of the registry: `REPOSITORY` or `REPOSITORY:TAG`, each.
+    pub(super) fn scope(&mut self, lines: &[&str]) {
+        self.walk.scope = Scope::of_lines(lines).unwrap().normal();
+    }
+
     pub(super) async fn attempt(&self) -> Result<Walked, UploadError> {
+        self.attempt_at(&self.walk, &self.ended).await
+    }
+
+    /// An attempt beside others.
+    pub(super) async fn attempt_at(
+        &self,
+        walk: &Walk,
+        ended: &watch::Sender<Option<Finding>>,
+    ) -> Result<Walked, UploadError> {
         let steering = Steering {
             lease: Lease::new(self.asks_until.subscribe(), Arc::clone(&self.clock) as _),
             progress: self.report.clone(),
-            ended: self.ended.subscribe(),
+            ended: ended.subscribe(),
+            turns: self.turns.of(RegistryId::from_slice(&[7; 16]).unwrap()),
         };
-        self.walk.run(&self.registry, &self.control_plane, steering).await
+        walk.run(&self.registry, &self.control_plane, steering).await
     }
 
     /// A whole run of its own; gives how it ended and what it asked of the registry.

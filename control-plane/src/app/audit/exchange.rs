@@ -1,14 +1,14 @@
 //! What the two sides tell each other of their audit logs.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use portolan_shared::audit::{AuditHash, AuditHead, SignedCheckpoint};
 use portolan_shared::model::{SensorId, TenantId, limits};
 use portolan_store::{
-    AuditEntry, AuditSeverity, Cursor, PageRequest, SensorHead, SensorLogProblem, StoreError,
+    AuditEntry, AuditSeverity, Cursor, KnownSensorLog, PageRequest, SensorHead, SensorHeadOutcome,
+    SensorLogProblem, SensorLogStep, StoreError,
 };
 use serde_json::json;
 
+use super::steps::Taken;
 use crate::app::App;
 
 impl App {
@@ -56,18 +56,80 @@ impl App {
     /// A sensor said where its own log stands, and which checkpoint it has refused. Gives where it is known to stand: short of what it says,
     /// it still has to show how it went on from there. `None` if something is wrong that will be told of with a later report, because the last
     /// entry about this sensor is too young.
+    ///
+    /// A log that has gone on as it should is written with the next [`App::write_sensor_logs`], and counts at once. What is wrong is written
+    /// before this returns.
     pub async fn note_sensor_audit(
         &self,
         tenant: TenantId,
         sensor: SensorId,
         said: &SensorHead,
     ) -> Result<Option<AuditHead>, StoreError> {
+        loop {
+            let before = self.pace.steps.of(sensor);
+            let stored = match before {
+                Some(_) if said.refused.is_none() => None,
+                _ => self.store.sensor_log(tenant, sensor).await?,
+            };
+            let from = match before {
+                Some(step) => step.from,
+                None => stored.as_ref().map(|log| log.head),
+            };
+            let known = before.map(|step| step.to).or(from);
+            let log = KnownSensorLog {
+                head: known.unwrap_or(said.head),
+                problem: stored.and_then(|log| log.problem),
+            };
+            let (outcome, problems) = log.judge(said);
+            if !problems.is_empty() {
+                return self.tell_of_sensor_log(tenant, sensor, said, before).await;
+            }
+            let reached = match outcome {
+                SensorHeadOutcome::Extended(reached) if known != Some(reached) => reached,
+                _ => return Ok(Some(log.head)),
+            };
+            let step = SensorLogStep {
+                tenant,
+                sensor,
+                from,
+                to: reached,
+                at: self.clock.now(),
+            };
+            match self.pace.steps.put(before, step) {
+                Taken::Waits => {}
+                // It was written, or another session of the sensor was quicker: judged anew by what is known now.
+                Taken::Overtaken => continue,
+                Taken::Full => self.store.extend_sensor_logs(&[step]).await?,
+            }
+            return Ok(Some(reached));
+        }
+    }
+
+    /// Writes how sensors' logs have gone on since the last time, all in one transaction.
+    pub async fn write_sensor_logs(&self) -> Result<(), StoreError> {
+        let steps = self.pace.steps.all();
+        self.store.extend_sensor_logs(&steps).await?;
+        self.pace.steps.written(&steps);
+        Ok(())
+    }
+
+    async fn tell_of_sensor_log(
+        &self,
+        tenant: TenantId,
+        sensor: SensorId,
+        said: &SensorHead,
+        before: Option<SensorLogStep>,
+    ) -> Result<Option<AuditHead>, StoreError> {
+        // One report counts once, also if two things are wrong with it: both are told.
+        let Some(times) = self.pace.sensors.count((sensor, MISMATCH), self.clock.uptime()) else {
+            return Ok(None);
+        };
+        if let Some(step) = before {
+            self.store.extend_sensor_logs(&[step]).await?;
+            self.pace.steps.written(&[step]);
+        }
         let now = self.clock.now();
-        let withheld = AtomicBool::new(false);
         let entry = |found: &SensorLogProblem| {
-            let times = self.pace.sensors.count((sensor, MISMATCH), self.clock.uptime());
-            withheld.store(times.is_none(), Ordering::Relaxed);
-            let times = times?;
             tracing::error!(%sensor, %tenant, problem = found.problem, "a sensor and this control plane do not agree about an audit log");
             Some(AuditEntry {
                 at: now,
@@ -82,7 +144,7 @@ impl App {
         };
         let recorded = self.store.record_sensor_head(tenant, sensor, said, now, &entry);
         let (_, known) = recorded.await?;
-        Ok((!withheld.into_inner()).then_some(known))
+        Ok(Some(known))
     }
 }
 

@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::steps::SensorLogSteps;
 use portolan_shared::model::{ApiTokenId, SensorId, TenantId};
 use portolan_shared::process::Uptime;
 
@@ -13,13 +14,15 @@ const EVERY: Duration = Duration::from_secs(60);
 /// How many are remembered at once: beyond, the ones whose time is over are forgotten, and then there is no entry.
 const REMEMBERED: usize = 16_384;
 
-/// What was told lately.
+/// What was told lately, and what waits to be written.
 #[derive(Debug, Default)]
 pub struct AuditPace {
     /// API tokens that were refused.
     pub(super) tokens: Paced<ApiTokenId>,
     /// Sensors, by what they caused to be told.
     pub(super) sensors: Paced<(SensorId, &'static str)>,
+    /// Sensors' own logs that have gone on, until that is written.
+    pub(super) steps: SensorLogSteps,
     /// The first bad record of logs that are broken.
     pub(super) broken: Mutex<BTreeMap<TenantId, u64>>,
 }

@@ -1,10 +1,18 @@
 //! Entries about what was not allowed: requests that a sensor's policy refused, and API tokens that are no good.
 
 use portolan_shared::model::{ApiTokenId, Finding, FindingCode, SensorId, TenantId};
-use portolan_store::{AuditEntry, AuditSeverity};
+use portolan_store::{AuditEntry, AuditSeverity, Fence};
 use serde_json::json;
 
 use crate::app::App;
+
+/// What a sensor has caused.
+pub(in crate::app) struct SensorNote {
+    pub(in crate::app) action: &'static str,
+    pub(in crate::app) object: String,
+    pub(in crate::app) severity: AuditSeverity,
+    pub(in crate::app) details: serde_json::Value,
+}
 
 impl App {
     /// A token of this tenant was shown that is no good any more, or with a secret that is not its own.
@@ -44,22 +52,54 @@ impl App {
         if finding.code != FindingCode::PolicyRefused {
             return;
         }
-        const REFUSED: &str = "policy.refused";
-        let Some(times) = self.pace.sensors.count((sensor, REFUSED), self.clock.uptime()) else {
+        let refused = SensorNote {
+            action: "policy.refused",
+            object,
+            severity: AuditSeverity::Notice,
+            details: json!({"refused": finding.seen}),
+        };
+        self.note_of_sensor(tenant, sensor, refused).await;
+    }
+
+    /// A sensor does not know the kind of job that it was given. That is an older agent, or a control plane that tries what no agent does.
+    pub(in crate::app) async fn note_unsupported(&self, fence: &Fence, object: String, finding: &Finding) {
+        let refused = SensorNote {
+            action: "job.unsupported",
+            object,
+            severity: AuditSeverity::Notice,
+            details: json!({"attempt": fence.attempt.attempt, "seen": finding.seen}),
+        };
+        self.note_of_sensor(fence.tenant, fence.sensor, refused).await;
+    }
+
+    /// How many conflicts of a sensor that shut nobody out there were since the last entry about one, if another entry is due.
+    pub(in crate::app) fn may_tell_of_conflict(&self, sensor: SensorId) -> Option<u64> {
+        let of = (sensor, "sensor.conflict");
+        self.pace.sensors.count(of, self.clock.uptime())
+    }
+
+    /// Writes an entry that a sensor has caused, once a minute for each action, whatever it is about, with how many there would have been since
+    /// the last one: what a sensor does must not fill its tenant's log.
+    pub(in crate::app) async fn note_of_sensor(&self, tenant: TenantId, sensor: SensorId, note: SensorNote) {
+        let SensorNote {
+            action,
+            object,
+            severity,
+            mut details,
+        } = note;
+        let Some(times) = self.pace.sensors.count((sensor, action), self.clock.uptime()) else {
             return;
         };
-        self.note(
-            tenant,
-            AuditEntry {
-                at: self.clock.now(),
-                actor: format!("sensor:{sensor}"),
-                action: REFUSED.to_owned(),
-                object,
-                severity: AuditSeverity::Notice,
-                details: json!({"refused": finding.seen, "times": times}),
-            },
-        )
-        .await;
+        details["times"] = times.into();
+        let entry = AuditEntry {
+            at: self.clock.now(),
+            actor: format!("sensor:{sensor}"),
+            action: action.to_owned(),
+            object,
+            severity,
+            details,
+        };
+        self.note(tenant, entry).await;
     }
 
     pub(in crate::app) async fn note(&self, tenant: TenantId, entry: AuditEntry) {

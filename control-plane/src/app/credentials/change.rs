@@ -3,7 +3,8 @@
 use portolan_shared::model::RegistryId;
 use portolan_shared::secret::sealed::Wrap;
 use portolan_store::{
-    AuditSeverity, NewCredential, PutOutcome, RegistryRecord, RevertOutcome, Role, SealedVersion, Withdrawn,
+    AuditEntry, AuditSeverity, NewCredential, NewRegistry, PutOutcome, RegistryRecord, RevertOutcome, Role,
+    SealedVersion, Withdrawn,
 };
 use serde_json::json;
 
@@ -38,46 +39,42 @@ impl App {
         let registry = &record.registry;
         self.check_sealed(caller, &version, registry.id, &registry.url)
             .await?;
-        let now = self.clock.now();
-        let new = NewCredential {
-            version,
-            created_by: caller.token_name.clone(),
-            now,
-        };
-        let binding = &new.version.binding;
-        let recipients: Vec<_> = new.version.sealed.wraps.iter().map(Wrap::recipient).collect();
-        let details = json!({
-            "credential": binding.credential, "version": binding.version, "sensors": recipients,
-            "realm_hosts": binding.realm_hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        });
+        let new = self.new_version(caller, version);
         let note = |before: &Option<u64>| {
             let first = before.is_none() && registry.credential.is_none();
-            let action = if first {
-                "credential.create"
-            } else {
-                "credential.replace"
-            };
-            let object = format!("registry:{}", registry.id);
-            Some(caller.entry(now, action, object, AuditSeverity::Notice, details.clone()))
+            Some(put_entry(caller, &new, first))
         };
-        match self.store.put_credential(&new, &note).await? {
-            PutOutcome::Put => {}
-            PutOutcome::OutOfDate(credential, next) => {
-                return Err(AppError::CredentialVersion { credential, next });
-            }
-            PutOutcome::IdTaken => {
-                return Err(AppError::Taken {
-                    what: "credential",
-                    name: binding.credential.to_string(),
-                });
-            }
-            PutOutcome::Elsewhere => return Err(AppError::OutOfDate { what: "registry" }),
-            PutOutcome::UnknownRegistry => return Err(AppError::not_found("registry", &registry.name)),
-        }
+        let put = self.store.put_credential(&new, &note).await?;
+        accepted(put, registry, &new)?;
         self.tell_changed(caller.tenant, registry.id);
         // A sensor that could not open the one before may have work now.
         self.signals.runs.notify_one();
         Ok(())
+    }
+
+    /// Adds a registry with the credential that it is read with from the beginning: both or neither. That the version is good for it was
+    /// checked.
+    pub(in crate::app) async fn add_with_credential(
+        &self,
+        caller: &Caller,
+        registry: &NewRegistry,
+        entry: &AuditEntry,
+        version: SealedVersion,
+    ) -> Result<(), AppError> {
+        let new = self.new_version(caller, version);
+        let note = put_entry(caller, &new, true);
+        let put = self
+            .store
+            .add_registry_with_credential(registry, entry, &new, &note);
+        accepted(put.await?, registry, &new)
+    }
+
+    fn new_version(&self, caller: &Caller, version: SealedVersion) -> NewCredential {
+        NewCredential {
+            version,
+            created_by: caller.token_name.clone(),
+            now: self.clock.now(),
+        }
     }
 
     /// Goes back to the version before, which was kept because the one in use has not worked yet. Takes an operator.
@@ -161,5 +158,36 @@ impl App {
         }
         self.tell_withdrawn(before);
         Ok(())
+    }
+}
+
+/// The entry for a version that is taken into use.
+fn put_entry(caller: &Caller, new: &NewCredential, first: bool) -> AuditEntry {
+    let binding = &new.version.binding;
+    let recipients: Vec<_> = new.version.sealed.wraps.iter().map(Wrap::recipient).collect();
+    let details = json!({
+        "credential": binding.credential, "version": binding.version, "sensors": recipients,
+        "realm_hosts": binding.realm_hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    });
+    let action = if first {
+        "credential.create"
+    } else {
+        "credential.replace"
+    };
+    let object = format!("registry:{}", binding.registry);
+    caller.entry(new.now, action, object, AuditSeverity::Notice, details)
+}
+
+/// What an outcome means to whoever wanted to store a version.
+fn accepted(outcome: PutOutcome, registry: &NewRegistry, new: &NewCredential) -> Result<(), AppError> {
+    match outcome {
+        PutOutcome::Put => Ok(()),
+        PutOutcome::OutOfDate(credential, next) => Err(AppError::CredentialVersion { credential, next }),
+        PutOutcome::IdTaken => Err(AppError::Taken {
+            what: "credential",
+            name: new.version.binding.credential.to_string(),
+        }),
+        PutOutcome::Elsewhere => Err(AppError::OutOfDate { what: "registry" }),
+        PutOutcome::UnknownRegistry => Err(AppError::not_found("registry", &registry.name)),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use portolan_shared::model::{Finding, FindingCode, RunState, SensorId, SensorState};
+use portolan_shared::secret::sealed::UnixSecond;
 use portolan_store::{
     CredentialRecord, NewRegistry, Page, PageRequest, Role, RunRecord, SealedRecord, WrapRecord,
 };
@@ -47,6 +48,8 @@ pub enum RecipientState {
     OutdatedKey,
     /// It could, and should not know it any more.
     RotateAtRegistry,
+    /// It has it on its own machine, at the place that the reference names.
+    Local,
 }
 
 impl RecipientState {
@@ -58,6 +61,7 @@ impl RecipientState {
             Self::AwaitingSealing => "awaiting_sealing",
             Self::OutdatedKey => "outdated_key",
             Self::RotateAtRegistry => "rotate_at_registry",
+            Self::Local => "local",
         }
     }
 
@@ -99,6 +103,8 @@ pub struct CredentialShown {
     pub registry: NewRegistry,
     /// The version in use, if it is sealed.
     pub sealed: Option<SealedRecord>,
+    /// When it ends: as whoever entered it said, or else as a sensor saw it at the registry.
+    pub expires_at: Option<Timestamp>,
     /// When a sensor was last given it, or began to read with it.
     pub last_used_at: Option<Timestamp>,
     /// Where it is in its life.
@@ -187,13 +193,16 @@ fn shown(record: CredentialRecord, names: &BTreeMap<SensorId, String>) -> Creden
     let CredentialRecord {
         registry,
         last_attempt_at,
+        observed_end,
         sealed,
     } = record;
-    let recipients = sealed
-        .as_ref()
-        .map(|sealed| recipients(&registry, sealed, names))
-        .unwrap_or_default();
+    let recipients = match &sealed {
+        Some(sealed) => recipients(&registry, sealed, names),
+        None => with_reference(&registry, names),
+    };
+    let entered_end = sealed.as_ref().and_then(|sealed| sealed.binding.expires_at);
     CredentialShown {
+        expires_at: entered_end.map(UnixSecond::timestamp).or(observed_end),
         state: sealed
             .as_ref()
             .map_or(CredentialState::Ready, |sealed| state(&registry, sealed)),
@@ -225,6 +234,16 @@ fn state(registry: &NewRegistry, sealed: &SealedRecord) -> CredentialState {
     } else {
         CredentialState::Ready
     }
+}
+
+fn with_reference(registry: &NewRegistry, names: &BTreeMap<SensorId, String>) -> Vec<RecipientShown> {
+    let assigned = registry.sensors.iter().map(|sensor| RecipientShown {
+        sensor: *sensor,
+        name: names.get(sensor).cloned().unwrap_or_default(),
+        state: RecipientState::Local,
+        since: None,
+    });
+    assigned.collect()
 }
 
 fn recipients(

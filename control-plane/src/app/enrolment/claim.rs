@@ -9,7 +9,7 @@ use portolan_store::{
 use rustls_pki_types::CertificateDer;
 use serde_json::json;
 
-use super::entry::entry;
+use super::entry::{entry, issued};
 use crate::app::App;
 use crate::ca::{Authority, CaError, RequestedKey};
 
@@ -122,10 +122,14 @@ impl App {
             now,
         };
         let (source, odd) = (&attempt.source, attempt.key.odd);
-        let note = |outcome: &EnrolmentOutcome| note(outcome, now, source, odd);
+        let note = |outcome: &EnrolmentOutcome| note(outcome, &claim, source, odd);
         let (sensor, tenant, name) = match self.store.enrol(&claim, &note).await? {
-            EnrolmentOutcome::Enrolled { sensor, tenant, name }
-            | EnrolmentOutcome::Again { sensor, tenant, name } => (sensor, tenant, name),
+            EnrolmentOutcome::Enrolled {
+                sensor, tenant, name, ..
+            }
+            | EnrolmentOutcome::Again {
+                sensor, tenant, name, ..
+            } => (sensor, tenant, name),
             EnrolmentOutcome::AlreadyBound { sensor, .. } => {
                 tracing::warn!(%sensor, %source, "another machine showed the secret of this sensor's invitation");
                 return Err(EnrolmentError::AlreadyBound);
@@ -181,14 +185,30 @@ impl App {
 }
 
 /// The entry that is written together with the outcome. Refusals get theirs later, see [`LateNote`].
-fn note(outcome: &EnrolmentOutcome, now: Timestamp, source: &str, odd: bool) -> Option<AuditEntry> {
+fn note(outcome: &EnrolmentOutcome, claim: &EnrolmentClaim, source: &str, odd: bool) -> Option<AuditEntry> {
+    let admitted = |name: &str, invited_by: &str| {
+        let details = json!({
+            "name": name, "odd_request": odd, "invitation": claim.invitation, "invited_by": invited_by,
+        });
+        issued(&claim.certificate, details)
+    };
     let (action, sensor, severity, details) = match outcome {
-        EnrolmentOutcome::Enrolled { sensor, name, .. } => {
-            let details = json!({ "name": name, "odd_request": odd });
+        EnrolmentOutcome::Enrolled {
+            sensor,
+            name,
+            invited_by,
+            ..
+        } => {
+            let details = admitted(name, invited_by);
             ("sensor.enrol", sensor, AuditSeverity::Info, details)
         }
-        EnrolmentOutcome::Again { sensor, name, .. } => {
-            let details = json!({ "name": name, "odd_request": odd });
+        EnrolmentOutcome::Again {
+            sensor,
+            name,
+            invited_by,
+            ..
+        } => {
+            let details = admitted(name, invited_by);
             ("sensor.enrol_again", sensor, AuditSeverity::Info, details)
         }
         EnrolmentOutcome::AlreadyBound {
@@ -208,5 +228,5 @@ fn note(outcome: &EnrolmentOutcome, now: Timestamp, source: &str, odd: bool) -> 
         EnrolmentOutcome::Invalid { .. } => return None,
     };
     let (actor, object) = (format!("address:{source}"), format!("sensor:{sensor}"));
-    Some(entry(now, actor, action, object, severity, details))
+    Some(entry(claim.now, actor, action, object, severity, details))
 }

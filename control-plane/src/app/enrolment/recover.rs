@@ -10,7 +10,7 @@ use portolan_store::{
 };
 use serde_json::json;
 
-use super::entry::entry;
+use super::entry::{entry, issued};
 use super::{AdmittedSensor, IssuedSensor};
 use crate::app::App;
 use crate::ca::{Authority, CaError, RequestedKey};
@@ -79,7 +79,7 @@ impl App {
             },
             now,
         };
-        let note = |judged: &JudgedRecovery| note(judged, now, &attempt);
+        let note = |judged: &JudgedRecovery| note(judged, now, &attempt, &claim.certificate);
         let tenant = match self.store.recover_sensor(&claim, &note).await? {
             RecoveryOutcome::Recovered { tenant, approved } => {
                 tracing::info!(%sensor, source = attempt.source, approved, "recovered");
@@ -113,7 +113,12 @@ impl App {
     }
 }
 
-fn note(judged: &JudgedRecovery, now: Timestamp, attempt: &RecoveryAttempt) -> Option<AuditEntry> {
+fn note(
+    judged: &JudgedRecovery,
+    now: Timestamp,
+    attempt: &RecoveryAttempt,
+    certificate: &Certificate,
+) -> Option<AuditEntry> {
     let fingerprint = attempt
         .fingerprint
         .map(|bytes| HEXLOWER.encode(&bytes))
@@ -122,6 +127,7 @@ fn note(judged: &JudgedRecovery, now: Timestamp, attempt: &RecoveryAttempt) -> O
         RecoveryOutcome::Recovered { approved, .. } => {
             let details =
                 json!({ "approved": approved, "boot_id": attempt.boot_id, "fingerprint": fingerprint });
+            let details = issued(certificate, details);
             ("sensor.recover", AuditSeverity::Notice, details)
         }
         RecoveryOutcome::Refused(reason) => {

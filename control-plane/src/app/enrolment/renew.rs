@@ -8,7 +8,7 @@ use portolan_store::{AuditSeverity, Certificate, RenewalOutcome, StoreError};
 use serde_json::json;
 
 use super::IssuedSensor;
-use super::entry::entry;
+use super::entry::{entry, issued};
 use crate::app::App;
 use crate::ca::{Authority, CaError, RequestedKey};
 
@@ -54,11 +54,8 @@ impl App {
             Some(_) => (AuditSeverity::Notice, true),
             None => (AuditSeverity::Info, false),
         };
-        let details = json!({
-            "not_after": certificate.not_after,
-            "source": source.to_string(),
-            "replaces_unused": replaces_unused,
-        });
+        let details = json!({ "source": source.to_string(), "replaces_unused": replaces_unused });
+        let details = issued(&certificate, details);
         let (actor, object) = (format!("sensor:{sensor}"), format!("sensor:{sensor}"));
         let entry = entry(now, actor, "sensor.renew", object, severity, details);
         match self

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use portolan_shared::model::{
-    ContentKind, CoverageEntry, Digest, Finding, FindingCode, OfferedRepository, RepositoryName, RunProgress,
-    RunState,
+    ContentKind, CoverageEntry, Digest, Finding, FindingCode, OfferedRepository, Reason, RepositoryName,
+    RunProgress, RunState,
 };
 use portolan_store::{
     ClosedRun, Fence, RepositoryCommit, RepositoryCommitted, RunClosing, StaleFence, StoreError,
@@ -120,7 +120,8 @@ impl App {
         if times >= REFUSED_BATCHES {
             let seen = format!("{digest}, for the {times}. time");
             let finding = Finding::new(FindingCode::DigestMismatch, &seen);
-            self.fail_attempt(fence, &finding, false).await?;
+            self.fail_attempt(fence, Reason::Internal, &finding, false)
+                .await?;
         }
         Ok(())
     }
@@ -142,6 +143,9 @@ impl App {
             )
             .await?;
         meters.tags_committed.inc_by(commit.tags.len() as u64);
+        if committed != RepositoryCommitted::default() {
+            self.tell_of_changes(fence.tenant);
+        }
         Ok(committed)
     }
 
@@ -186,7 +190,12 @@ impl App {
             self.note_policy_refusal(fence.tenant, fence.sensor, object, finding)
                 .await;
         }
+        if closed.repositories_vanished > 0 {
+            self.tell_of_changes(fence.tenant);
+        }
         self.tell_of_closing(fence, &closed).await;
+        // Events may have waited for its end, and what it found may call for another look soon.
+        self.signals.schedule.notify_one();
         Ok(closed)
     }
 

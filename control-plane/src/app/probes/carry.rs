@@ -28,6 +28,9 @@ impl Dispatcher {
                 () = tokio::time::sleep(POLL) => {}
                 () = self.app.signals.probes.notified() => {}
             }
+            if !self.denials.is_fresh() {
+                continue;
+            }
             if let Err(error) = self.bring_probes_once().await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,

@@ -1,12 +1,15 @@
 //! Adding, changing and removing registries.
 
-use portolan_shared::model::RegistryId;
+use jiff::Timestamp;
+use portolan_shared::model::{CredentialId, RegistryId};
 use portolan_store::{
-    AuditSeverity, NewRegistry, RegistryChange, RegistryChangeOutcome, RegistryRecord, Role,
+    AuditEntry, AuditSeverity, NewRegistry, RegistryChange, RegistryChangeOutcome, RegistryNews,
+    RegistryRecord, Role, Withdrawn,
 };
 use serde_json::json;
 
 use super::input::{RegistryInput, RegistryPatch, check, check_budget, check_ca, check_patterns};
+use crate::app::schedule::check_schedule;
 use crate::app::{App, AppError, Caller};
 
 impl App {
@@ -45,8 +48,10 @@ impl App {
             tags: input.tags,
             credential: input.credential,
             budget: input.budget,
+            schedule: input.schedule,
         };
         check(&registry)?;
+        check_schedule(&registry.schedule, id, self.clock.now())?;
         if let Some(version) = &input.sealed {
             self.check_sealed(caller, version, id, &registry.url).await?;
             if version.binding.version != 1 {
@@ -59,15 +64,15 @@ impl App {
         let (at, object) = (self.clock.now(), format!("registry:{}", registry.id));
         let details = json!({"name": registry.name, "url": registry.url, "sensors": registry.sensors});
         let entry = caller.entry(at, "registry.add", object, AuditSeverity::Info, details);
-        self.store.add_registry(&registry, at, &entry).await?;
-        let added = self.registry(caller, &id.to_string()).await?;
         match input.sealed {
             Some(version) => {
-                self.store_version(caller, &added, version).await?;
-                self.registry(caller, &id.to_string()).await
+                self.add_with_credential(caller, &registry, &entry, version)
+                    .await?;
             }
-            None => Ok(added),
+            None => self.store.add_registry(&registry, at, &entry).await?,
         }
+        self.signals.schedule.notify_one();
+        self.registry(caller, &id.to_string()).await
     }
 
     /// Changes a registry, if `seen_version` (when given) is still its version. Takes an operator.
@@ -86,16 +91,16 @@ impl App {
         let fields = patch.fields();
         let needs_version = patch.needs_completion().then_some(current.version);
         let seen_version = seen_version.or(needs_version);
-        let (ca, tags, budget) = (
-            patch.ca(&current),
-            patch.tag_filter(&current),
-            patch.budget(&current),
-        );
+        let (ca, tags) = (patch.ca(&current), patch.tag_filter(&current));
+        let (budget, schedule) = (patch.budget(&current), patch.schedule(&current));
         if let Some(ca) = &ca {
             check_ca(ca)?;
         }
         if let Some(budget) = budget {
             check_budget(budget)?;
+        }
+        if let Some(schedule) = &schedule {
+            check_schedule(schedule, current.registry.id, self.clock.now())?;
         }
         check_patterns(
             patch
@@ -116,17 +121,13 @@ impl App {
             tags,
             credential: patch.credential,
             budget,
+            schedule,
             sensors,
         };
         let id = current.registry.id;
         let sealed_before = self.store.sealed_recipients(caller.tenant, id).await?;
         let at = self.clock.now();
-        let note = |changed: &RegistryRecord| {
-            let object = format!("registry:{id}");
-            let details =
-                json!({"name": changed.registry.name, "fields": fields, "version": changed.version});
-            Some(caller.entry(at, "registry.change", object, AuditSeverity::Info, details))
-        };
+        let note = |news: &RegistryNews| Some(entry_of(caller, id, at, &fields, news));
         let outcome = self
             .store
             .change_registry(caller.tenant, id, &change, seen_version, at, &note)
@@ -139,6 +140,7 @@ impl App {
         self.withdraw_after(sealed_before, &changed).await?;
         // Another sensor may take its waiting runs now.
         self.signals.runs.notify_one();
+        self.signals.schedule.notify_one();
         Ok(changed)
     }
 
@@ -150,13 +152,45 @@ impl App {
         let details = json!({"name": record.registry.name, "url": record.registry.url});
         let (at, object) = (self.clock.now(), format!("registry:{id}"));
         let entry = caller.entry(at, "registry.remove", object, AuditSeverity::Notice, details);
-        let sealed = self.store.sealed_recipients(caller.tenant, id).await?;
-        if !self.store.remove_registry(caller.tenant, id, &entry).await? {
-            return Err(AppError::not_found("registry", name_or_id));
-        }
-        if let Some(sealed) = sealed {
-            self.tell_withdrawn(sealed);
-        }
+        let note = |credential: &CredentialId| {
+            let details = json!({"name": record.registry.name, "credential": credential, "with": "registry"});
+            let object = format!("registry:{id}");
+            Some(caller.entry(at, "credential.remove", object, AuditSeverity::Notice, details))
+        };
+        let removed = self.store.remove_registry(caller.tenant, id, &entry, &note);
+        let withdrawn = removed.await?;
+        self.tell_withdrawn(withdrawn.ok_or_else(|| AppError::not_found("registry", name_or_id))?);
+        self.tell_of_changes(caller.tenant);
         Ok(())
     }
+}
+
+/// The entry for what a change brings with it.
+fn entry_of(
+    caller: &Caller,
+    id: RegistryId,
+    at: Timestamp,
+    fields: &[&str],
+    news: &RegistryNews,
+) -> AuditEntry {
+    let of_sensors =
+        |withdrawn: &Withdrawn| json!({"credential": withdrawn.credential, "sensors": withdrawn.recipients});
+    let (action, severity, details) = match news {
+        RegistryNews::Changed { before, after } => {
+            let after_sensors = &after.registry.sensors;
+            let mut details =
+                json!({"name": after.registry.name, "fields": fields, "version": after.version});
+            if before.sensors != *after_sensors {
+                details["sensors"] = json!({"before": before.sensors, "after": after_sensors});
+            }
+            ("registry.change", AuditSeverity::Info, details)
+        }
+        RegistryNews::Withdrawn(withdrawn) => {
+            ("credential.revoke", AuditSeverity::Notice, of_sensors(withdrawn))
+        }
+        RegistryNews::Dropped(withdrawn) => {
+            ("credential.remove", AuditSeverity::Notice, of_sensors(withdrawn))
+        }
+    };
+    caller.entry(at, action, format!("registry:{id}"), severity, details)
 }

@@ -7,8 +7,9 @@ use portolan_shared::model::{
     RepositoryPatterns, TagFilter,
 };
 use portolan_shared::tls::{RegistryTrust, SystemRoots};
-use portolan_store::{NewRegistry, RegistryRecord, SealedVersion};
+use portolan_store::{NewRegistry, RegistryRecord, Schedule, SealedVersion};
 
+use super::schedule_patch::SchedulePatch;
 use crate::app::AppError;
 
 /// A registry to be added.
@@ -32,6 +33,8 @@ pub struct RegistryInput {
     pub sealed: Option<SealedVersion>,
     /// How hard it may be worked.
     pub budget: Budget,
+    /// When it is read.
+    pub schedule: Schedule,
     /// Names or ids of the sensors that may read it, the preferred first.
     pub sensors: Vec<String>,
 }
@@ -63,6 +66,8 @@ pub struct RegistryPatch {
     pub requests_per_second: Option<Option<NonZeroU16>>,
     /// New bound of requests per day, or `Some(None)` for none.
     pub requests_per_day: Option<Option<NonZeroU32>>,
+    /// New members of the schedule.
+    pub schedule: SchedulePatch,
     /// New sensors, by name or id.
     pub sensors: Option<Vec<String>>,
 }
@@ -82,6 +87,7 @@ impl RegistryPatch {
             (self.concurrency.is_some(), "concurrency"),
             (self.requests_per_second.is_some(), "requests_per_second"),
             (self.requests_per_day.is_some(), "requests_per_day"),
+            (!self.schedule.is_empty(), "schedule"),
             (self.sensors.is_some(), "sensors"),
         ]
         .into_iter()
@@ -104,7 +110,11 @@ impl RegistryPatch {
     /// Whether parts of a value are changed that the store keeps, or that are checked, as a whole: completed from what is there, the change
     /// only holds for that version.
     pub(super) fn needs_completion(&self) -> bool {
-        self.touches_ca() || self.touches_tags() || self.touches_budget() || self.repositories.is_some()
+        self.touches_ca()
+            || self.touches_tags()
+            || self.touches_budget()
+            || !self.schedule.is_empty()
+            || self.repositories.is_some()
     }
 
     /// The trust, completed from what is there; none if it stays.
@@ -134,6 +144,12 @@ impl RegistryPatch {
             per_second: self.requests_per_second.unwrap_or(current.per_second),
             per_day: self.requests_per_day.unwrap_or(current.per_day),
         })
+    }
+
+    /// The schedule, completed from what is there; none if it stays.
+    pub(super) fn schedule(&self, current: &RegistryRecord) -> Option<Schedule> {
+        let current = &current.registry.schedule;
+        (!self.schedule.is_empty()).then(|| self.schedule.clone().applied_to(current.clone()))
     }
 }
 

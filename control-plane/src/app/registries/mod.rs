@@ -8,8 +8,10 @@ mod find;
 mod input;
 mod outlook;
 mod preview;
+mod schedule_patch;
 
 pub use input::{RegistryInput, RegistryPatch};
 pub(super) use input::{check_ca, check_patterns};
 pub use outlook::{days_left, outlook};
 pub use preview::{LEFT_OUT_SHOWN, Preview, PreviewedRepository, RepositoryFate};
+pub use schedule_patch::SchedulePatch;

@@ -13,7 +13,7 @@ use portolan_store::{HeldAttempt, Seen, StoreError};
 use super::live::LiveSession;
 use crate::app::App;
 
-/// How often last-seen times are written.
+/// How often last-seen times, and where sensors' audit logs stand, are written: one transaction each for all sensors.
 const FLUSH: Duration = Duration::from_secs(5);
 
 /// All sessions of this process.
@@ -85,6 +85,16 @@ impl Sessions {
             .collect()
     }
 
+    /// Sensors that have room for a look at what events named.
+    #[must_use]
+    pub fn with_room_for_looks(&self) -> Vec<SensorId> {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        live.values()
+            .filter(|session| session.free_for_looks() > 0)
+            .map(|session| session.sensor)
+            .collect()
+    }
+
     /// Sensors that know what a probe is.
     #[must_use]
     pub fn able_to_probe(&self) -> Vec<SensorId> {
@@ -102,7 +112,7 @@ impl Sessions {
         live.values().flat_map(|session| session.held()).collect()
     }
 
-    /// Writes last-seen times until everything is cut, and once more then.
+    /// Writes last-seen times, and where sensors' own audit logs stand, until everything is cut, and once more then.
     pub async fn flush(self: Arc<Self>, app: Arc<App>, shutdown: Shutdown) {
         loop {
             let last = tokio::select! {
@@ -114,6 +124,10 @@ impl Sessions {
                     error = &error as &dyn std::error::Error,
                     "last-seen times were not written"
                 );
+            }
+            if let Err(error) = app.write_sensor_logs().await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "where sensors' audit logs stand was not written");
             }
             if last {
                 return;

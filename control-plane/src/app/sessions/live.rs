@@ -67,6 +67,8 @@ pub struct LiveSession {
     commands: mpsc::Sender<SessionCommand>,
     /// Slots that the sensor has free, offers that wait in `commands` not counted.
     free: AtomicU32,
+    /// The same for looks.
+    free_for_looks: AtomicU32,
     /// Offers that wait in `commands`.
     waiting: AtomicU32,
     attempts: RwLock<Attempts>,
@@ -110,6 +112,7 @@ impl LiveSession {
             instance_nonce,
             commands,
             free: AtomicU32::new(0),
+            free_for_looks: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
             attempts: RwLock::default(),
             able_to_probe: AtomicBool::new(false),
@@ -166,9 +169,18 @@ impl LiveSession {
         self.end_reason.get().copied().unwrap_or(Reason::Internal)
     }
 
-    /// Notes how many slots the sensor has free.
-    pub fn set_free(&self, slots: u32) {
+    /// Notes how many slots the sensor has free, and how many for looks at what events named.
+    pub fn set_free(&self, slots: u32, for_looks: u32) {
         self.free.store(slots, Ordering::Release);
+        self.free_for_looks.store(for_looks, Ordering::Release);
+    }
+
+    /// Slots that looks can fill now.
+    #[must_use]
+    pub fn free_for_looks(&self) -> u32 {
+        self.free_for_looks
+            .load(Ordering::Acquire)
+            .saturating_sub(self.waiting.load(Ordering::Acquire))
     }
 
     /// Slots that can be filled now.
@@ -224,6 +236,12 @@ impl LiveSession {
         probes.truncate(REMEMBERED_PROBES - 1);
         probes.push_front(probe);
         true
+    }
+
+    /// Notes that a probe did not reach the sensor after all: it is brought again.
+    pub fn missed_probe(&self, probe: ProbeId) {
+        let mut probes = self.probes.write().unwrap_or_else(PoisonError::into_inner);
+        probes.retain(|brought| *brought != probe);
     }
 
     /// Notes that the sensor was heard of.

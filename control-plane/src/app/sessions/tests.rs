@@ -83,6 +83,6 @@ fn commands_stop_at_their_bound_and_waiting_offers_take_slots() {
         assert!(session.tell(SessionCommand::Cancel(attempt, Reason::Cancelled)));
     }
     assert!(!session.tell(SessionCommand::Cancel(attempt, Reason::Cancelled)));
-    session.set_free(2);
+    session.set_free(2, 2);
     assert_eq!(session.free(), 2);
 }

@@ -8,7 +8,7 @@ use portolan_shared::audit::AuditHead;
 use portolan_shared::process::FileError;
 
 use super::command::ExportArgs;
-use super::export_file::{End, ExportLine, FORM};
+use super::export_file::{End, ExportLine, FORM, Start};
 use super::walk::{bar, head, walk};
 use crate::cli::Exit;
 use crate::cli::failure::CliError;
@@ -38,11 +38,11 @@ pub(super) async fn export(desk: Desk<'_>, args: ExportArgs) -> Result<Exit, Cli
         Some(file) => file,
         None => &mut desk.terminal.out,
     };
-    let start = ExportLine::Start {
+    let start = Start {
         portolan_audit: FORM,
         tenant: known.tenant.clone(),
     };
-    start.write(out)?;
+    ExportLine::Start(start).write(out)?;
     let mut end: AuditHead = known.head();
     let mut records = 0_u64;
     walk(&desk.client, &bar, |link| {
@@ -57,13 +57,11 @@ pub(super) async fn export(desk: Desk<'_>, args: ExportArgs) -> Result<Exit, Cli
         ExportLine::Record(link).write(out)
     })
     .await?;
-    let last = ExportLine::End {
-        end: End {
-            seq: end.seq,
-            hash: end.hash,
-        },
+    let last = End {
+        seq: end.seq,
+        hash: end.hash,
     };
-    last.write(out)?;
+    ExportLine::End(last).write(out)?;
     out.flush()?;
     bar.finish_and_clear();
     writeln!(desk.terminal.err, "{records} records were exported")?;

@@ -1,33 +1,64 @@
 //! An exported log: a line that says whose it is, a line for each record, and a line that says where it ended.
+//!
+//! Which of the three a line is, its members tell: `portolan_audit`, `end`, or those of a record. A line with any other, or without one of its
+//! own, is none of them: what is not hashed must not stand in a log that was verified.
 
 use std::io::{BufRead, Read as _, Write};
 
 use portolan_shared::audit::AuditHash;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::cli::failure::CliError;
 use crate::web::api::audit::AuditLink;
 
-/// Longest line that is read, in bytes; a longer one is an error.
+/// Longest line that is read, in bytes; a longer one cannot be read.
 const LINE: u64 = 4 * 1024 * 1024;
+/// The members of a record.
+const RECORD: [&str; 9] = [
+    "seq",
+    "at_ms",
+    "actor",
+    "action",
+    "object",
+    "outcome",
+    "details",
+    "prev_hash",
+    "hash",
+];
 
 /// One line of an export.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
+#[derive(Debug)]
 pub(super) enum ExportLine {
+    /// The first line.
+    Start(Start),
     /// A record.
     Record(AuditLink),
     /// The last line.
-    End { end: End },
-    /// The first line.
-    Start { portolan_audit: u32, tenant: String },
+    End(End),
+}
+
+/// Whose log it is.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Start {
+    /// The form of the export.
+    pub(super) portolan_audit: u32,
+    pub(super) tenant: String,
 }
 
 /// Where the log stood.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct End {
     pub(super) seq: u64,
     pub(super) hash: AuditHash,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LastLine<E> {
+    end: E,
 }
 
 /// The form of exports that this release writes and reads.
@@ -35,19 +66,50 @@ pub(super) const FORM: u32 = 1;
 
 impl ExportLine {
     pub(super) fn write(&self, out: &mut dyn Write) -> Result<(), CliError> {
-        let text = serde_json::to_string(self).map_err(|error| CliError::Output(error.into()))?;
+        let text = match self {
+            Self::Start(start) => serde_json::to_string(start),
+            Self::Record(link) => serde_json::to_string(link),
+            Self::End(end) => serde_json::to_string(&LastLine { end }),
+        };
+        let text = text.map_err(|error| CliError::Output(error.into()))?;
         Ok(writeln!(out, "{text}")?)
+    }
+
+    /// What a line is; `None` if it is none of an export.
+    fn parse(line: &[u8]) -> Option<Self> {
+        let members: Map<String, Value> = serde_json::from_slice(line).ok()?;
+        if members.contains_key("portolan_audit") {
+            return serde_json::from_slice(line).ok().map(Self::Start);
+        }
+        if members.contains_key("end") {
+            let last: LastLine<End> = serde_json::from_slice(line).ok()?;
+            return Some(Self::End(last.end));
+        }
+        if members.keys().any(|member| !RECORD.contains(&member.as_str())) {
+            return None;
+        }
+        serde_json::from_slice(line).ok().map(Self::Record)
     }
 }
 
-/// The next line; `None` at the end of the file. Lines are numbered from 1.
-pub(super) fn next(input: &mut dyn BufRead, number: u64) -> Result<Option<ExportLine>, CliError> {
+/// A line as it was read.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// A line of an export.
+    Line(ExportLine),
+    /// Something else: it was damaged, or never was one.
+    Damaged,
+    /// The file ends here.
+    End,
+}
+
+/// The next line.
+pub(super) fn next(input: &mut dyn BufRead) -> Result<Read, CliError> {
     let mut line = Vec::new();
     input.take(LINE).read_until(b'\n', &mut line)?;
-    if line.is_empty() {
-        return Ok(None);
-    }
-    serde_json::from_slice(&line)
-        .map(Some)
-        .map_err(|_| CliError::Usage(format!("line {number} is not a line of an exported audit log")))
+    Ok(match ExportLine::parse(&line) {
+        _ if line.is_empty() => Read::End,
+        Some(read) => Read::Line(read),
+        None => Read::Damaged,
+    })
 }

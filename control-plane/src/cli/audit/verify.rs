@@ -12,7 +12,7 @@ use portolan_shared::model::TenantId;
 use portolan_shared::process::{FileError, read_bounded, write_atomically};
 
 use super::command::VerifyArgs;
-use super::export_file::{self, ExportLine, FORM};
+use super::export_file::{self, ExportLine, FORM, Read};
 use super::walk::{bar, head, walk};
 use crate::cli::client::Client;
 use crate::cli::failure::CliError;
@@ -74,11 +74,8 @@ pub(super) fn export(terminal: &mut Terminal, path: &Path, args: &VerifyArgs) ->
         source,
     })?;
     let mut input = BufReader::new(file);
-    let tenant = match export_file::next(&mut input, 1)? {
-        Some(ExportLine::Start {
-            portolan_audit: FORM,
-            tenant: text,
-        }) => tenant(&text),
+    let tenant = match export_file::next(&mut input)? {
+        Read::Line(ExportLine::Start(start)) if start.portolan_audit == FORM => tenant(&start.tenant),
         _ => None,
     };
     let tenant = tenant.ok_or_else(|| {
@@ -90,17 +87,31 @@ pub(super) fn export(terminal: &mut Terminal, path: &Path, args: &VerifyArgs) ->
     let Saved { mut verifier, key } = start(tenant, args)?;
     let mut ended = false;
     let mut number = 2;
-    while let Some(line) = export_file::next(&mut input, number)? {
-        match line {
-            ExportLine::Record(link) if !ended => verifier.push(&LinkedRecord::from(link)),
-            ExportLine::End { end } if !ended => {
+    // Its first line said that it is an export: a line that cannot be read is not one of somebody's mistakes on the command line.
+    loop {
+        let wrong = match export_file::next(&mut input)? {
+            Read::End => break,
+            Read::Line(ExportLine::Record(link)) if !ended => {
+                verifier.push(&LinkedRecord::from(link));
+                None
+            }
+            Read::Line(ExportLine::End(end)) if !ended => {
                 verifier = verifier.through(AuditHead {
                     seq: end.seq,
                     hash: end.hash,
                 });
                 ended = true;
+                None
             }
-            _ => return Err(CliError::Usage(format!("line {number} does not belong there"))),
+            Read::Line(_) => Some("does not belong there"),
+            Read::Damaged => Some("is not a line of an exported audit log"),
+        };
+        if let Some(wrong) = wrong {
+            if verifier.is_bad() {
+                // What is wrong before it tells more.
+                break;
+            }
+            return tampered(terminal, tenant, &format!("line {number} of the export {wrong}"));
         }
         number += 1;
     }
@@ -150,19 +161,31 @@ fn start(tenant: TenantId, args: &VerifyArgs) -> Result<Saved, CliError> {
     Ok(known)
 }
 
+/// The members of what `--save` writes.
+const HEAD: [&str; 4] = ["tenant", "seq", "hash", "key"];
+
 /// One line: what `--save` wrote, or a checkpoint as the API gives it or as a sensor keeps it; of these two the signature must fit.
 fn saved(line: &str, owner: TenantId) -> Result<(AuditHead, Option<Vec<u8>>), &'static str> {
     const UNSIGNED: &str = "the signature does not fit the checkpoint";
     const FOREIGN: &str = "the checkpoint is of another tenant's log";
     const NONE: &str = "not a checkpoint of an audit log";
     let value: serde_json::Value = serde_json::from_str(line).map_err(|_| NONE)?;
-    let signed: SignedCheckpoint = if value.get("owner").is_some() {
-        serde_json::from_value(value).map_err(|_| NONE)?
-    } else if value.get("signature").is_some() {
+    let members = value.as_object().ok_or(NONE)?;
+    // Only checkpoints have one of these. One that has lost others is not taken for a head, which nobody has signed.
+    let is_signed = ["signature", "at_ms"]
+        .iter()
+        .any(|member| members.contains_key(*member));
+    let signed: SignedCheckpoint = if members.contains_key("owner") {
+        serde_json::from_value(value).map_err(|_| UNSIGNED)?
+    } else if is_signed {
         let view: AuditCheckpoint = serde_json::from_value(value).map_err(|_| UNSIGNED)?;
         view.signed().ok_or(UNSIGNED)?
     } else {
+        let is_head = members.keys().all(|member| HEAD.contains(&member.as_str()));
         let head: AuditLogHead = serde_json::from_value(value).map_err(|_| NONE)?;
+        if !is_head {
+            return Err(NONE);
+        }
         if tenant(&head.tenant) != Some(owner) {
             return Err(FOREIGN);
         }

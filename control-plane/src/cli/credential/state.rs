@@ -23,6 +23,7 @@ pub(super) fn recipient(state: &str) -> String {
         "sealed" => "can open it".to_owned(),
         "awaiting_sealing" => "cannot open it yet".to_owned(),
         "outdated_key" => "can open it, and will renew its key".to_owned(),
+        "local" => "has it on its own machine".to_owned(),
         "rotate_at_registry" => "knew it, and should not any more".to_owned(),
         other => other.replace('_', " "),
     }

@@ -86,6 +86,21 @@ pub(in crate::cli) fn print_one(
     write(terminal, &text)
 }
 
+/// Prints one thing: as it came, or as the text made of it.
+pub(in crate::cli) fn print_text(
+    terminal: &mut Terminal,
+    format: Format,
+    value: &Value,
+    text: impl FnOnce() -> String,
+) -> Result<(), CliError> {
+    let text = match format {
+        Format::Table => text(),
+        Format::Json => json(value),
+        Format::Yaml => to_yaml(value),
+    };
+    write(terminal, &text)
+}
+
 /// Prints a list: as it came, or as a table with a row for each item.
 pub(in crate::cli) fn print_items(
     terminal: &mut Terminal,

@@ -9,14 +9,19 @@ pub(in crate::cli) fn moment(time: Timestamp) -> String {
 
 /// How long before `now` a time was.
 pub(in crate::cli) fn ago(time: Timestamp, now: Timestamp) -> String {
-    let seconds = now.as_second().saturating_sub(time.as_second()).max(0);
+    let seconds = now.as_second().saturating_sub(time.as_second());
+    format!("{} ago", span(u64::try_from(seconds).unwrap_or(0)))
+}
+
+/// A time span, as coarse as [`ago`] says it.
+pub(in crate::cli) fn span(seconds: u64) -> String {
     let (count, unit) = match seconds {
         0..120 => (seconds, "s"),
         120..7_200 => (seconds / 60, "min"),
         7_200..172_800 => (seconds / 3_600, "h"),
         _ => (seconds / 86_400, "d"),
     };
-    format!("{count} {unit} ago")
+    format!("{count} {unit}")
 }
 
 /// A size with decimal units.

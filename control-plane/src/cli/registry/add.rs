@@ -1,5 +1,6 @@
 //! `portolan registry add`
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use portolan_shared::model::RegistryId;
@@ -7,6 +8,7 @@ use reqwest::Method;
 
 use super::budget::BudgetArgs;
 use super::filters::FilterArgs;
+use super::schedule::{Expression, ScheduleArgs};
 use super::show::show_registry;
 use crate::cli::Exit;
 use crate::cli::client::read_pem;
@@ -16,6 +18,9 @@ use crate::cli::output::ShowArgs;
 use crate::cli::probe::{before_saving, unsaved};
 use crate::cli::sealing::{SealArgs, Sealing, Target, seal_login};
 use crate::web::api::registries::CreateRegistry;
+
+/// Whoever says nothing gets an inventory that is kept up to date.
+const DEFAULT_SCHEDULE: &str = "daily";
 
 /// Flags of `portolan registry add`.
 #[derive(Debug, clap::Args)]
@@ -42,15 +47,24 @@ pub struct AddArgs {
     filters: FilterArgs,
     #[command(flatten)]
     budget: BudgetArgs,
+    /// When it is read; daily if not given, see below
+    #[arg(long, value_name = "SCHEDULE", value_parser = Expression, hide_possible_values = true)]
+    schedule: Option<String>,
+    #[command(flatten)]
+    schedule_args: ScheduleArgs,
+    /// Have a sensor test it before it is saved, as it is without a word; takes an earlier --no-test back
+    #[arg(long, overrides_with = "no_test")]
+    test: bool,
     /// Save it without having a sensor test it first
-    #[arg(long)]
+    #[arg(long, overrides_with = "test")]
     no_test: bool,
     #[command(flatten)]
     show: ShowArgs,
 }
 
 pub(super) async fn add(desk: &mut Desk<'_>, args: AddArgs) -> Result<Exit, CliError> {
-    let (format, tested) = (args.show.output, !args.no_test);
+    let (format, tested) = (args.show.output, args.test || !args.no_test);
+    let by_default = args.schedule.is_none().then(|| args.name.clone());
     let (mut body, seal) = args.body()?;
     if seal.are_given() {
         let target = Target {
@@ -70,12 +84,21 @@ pub(super) async fn add(desk: &mut Desk<'_>, args: AddArgs) -> Result<Exit, CliE
         return Ok(exit);
     }
     let value = desk.client.put(Method::POST, &["registries"], &body).await?;
-    show_registry(desk, format, &value).await
+    let exit = show_registry(desk, format, &value).await?;
+    if let Some(name) = by_default {
+        writeln!(
+            desk.terminal.err,
+            "it is read {DEFAULT_SCHEDULE}, as no --schedule was given; `portolan sync {name}` reads it now, \
+             `portolan registry set {name} --schedule manual` leaves that to people"
+        )?;
+    }
+    Ok(exit)
 }
 
 impl AddArgs {
     fn body(self) -> Result<(CreateRegistry, SealArgs), CliError> {
         let (filters, budget) = (self.filters, self.budget);
+        let expression = self.schedule.unwrap_or_else(|| DEFAULT_SCHEDULE.to_owned());
         let body = CreateRegistry {
             id: None,
             name: self.name.parse().map_err(CliError::usage)?,
@@ -95,6 +118,7 @@ impl AddArgs {
             concurrency: budget.concurrency,
             requests_per_second: budget.requests_per_second,
             requests_per_day: budget.requests_per_day,
+            schedule: self.schedule_args.input(Some(expression), false),
             credential: None,
         };
         Ok((body, self.seal))

@@ -14,6 +14,8 @@ pub(super) async fn list(desk: Desk<'_>, args: &ListArgs) -> Result<Exit, CliErr
             "URL",
             "FLAVOUR",
             "SENSORS",
+            "SCHEDULE",
+            "NEXT START",
             "LAST ATTEMPT",
             "LAST SUCCESS",
         ]);
@@ -30,6 +32,8 @@ pub(super) async fn list(desk: Desk<'_>, args: &ListArgs) -> Result<Exit, CliErr
                     .as_ref()
                     .map_or_else(String::new, |fact| fact.flavour.clone()),
                 sensors(&registry),
+                registry.schedule.expression.clone(),
+                next(&registry),
                 attempt,
                 success,
             ]);
@@ -37,6 +41,15 @@ pub(super) async fn list(desk: Desk<'_>, args: &ListArgs) -> Result<Exit, CliErr
         Ok(table)
     })?;
     Ok(Exit::Done)
+}
+
+/// When it starts next, in UTC like all times of the list.
+fn next(registry: &Registry) -> String {
+    match registry.schedule.next.first() {
+        Some(next) => moment(*next),
+        None if registry.schedule.paused => "paused".to_owned(),
+        None => "by hand".to_owned(),
+    }
 }
 
 fn sensors(registry: &Registry) -> String {

@@ -8,7 +8,9 @@ mod filters;
 mod list;
 mod login;
 mod preview;
+mod schedule;
 mod set;
 mod show;
 
 pub(super) use command::{RegistryCommand, run};
+pub(super) use schedule::{Expression, schedules_help, seconds};

@@ -8,6 +8,7 @@ use super::budget::BudgetArgs;
 use super::filters::FilterArgs;
 use super::login::set_login;
 use super::preview::print_preview;
+use super::schedule::{Expression, ScheduleArgs};
 use super::show::show_registry;
 use crate::cli::Exit;
 use crate::cli::client::read_pem;
@@ -40,8 +41,11 @@ pub struct SetArgs {
     anonymous: bool,
     #[command(flatten)]
     seal: SealArgs,
+    /// Have a sensor try the login before it is stored, as it is without a word; takes an earlier --no-test back
+    #[arg(long, requires = "login", overrides_with = "no_test")]
+    test: bool,
     /// Store the login without having a sensor try it first
-    #[arg(long, requires = "login")]
+    #[arg(long, requires = "login", overrides_with = "test")]
     no_test: bool,
     /// New authorities
     #[arg(long, value_name = "FILE", conflicts_with_all = ["no_ca_file", "login"])]
@@ -77,6 +81,14 @@ pub struct SetArgs {
     /// Do not bound the requests per day
     #[arg(long, conflicts_with = "requests_per_day")]
     any_requests_per_day: bool,
+    /// New schedule, which counts at once; see below
+    #[arg(long, value_name = "SCHEDULE", value_parser = Expression, hide_possible_values = true)]
+    schedule: Option<String>,
+    #[command(flatten)]
+    schedule_args: ScheduleArgs,
+    /// Start at any time: takes --blackout back
+    #[arg(long, conflicts_with = "blackout")]
+    no_blackouts: bool,
     /// Change nothing: say what the filters would match of the inventory of the last run
     #[arg(long, conflicts_with = "login")]
     preview: bool,
@@ -86,7 +98,10 @@ pub struct SetArgs {
 
 pub(super) async fn set(desk: &mut Desk<'_>, args: SetArgs) -> Result<Exit, CliError> {
     let (format, preview, registry) = (args.show.output, args.preview, args.registry.clone());
-    let (moved, tested) = (!args.sensor.is_empty() || args.url.is_some(), !args.no_test);
+    let (moved, tested) = (
+        !args.sensor.is_empty() || args.url.is_some(),
+        args.test || !args.no_test,
+    );
     let (body, seal) = args.body()?;
     if preview {
         let path = ["registries", &registry, "preview"];
@@ -136,6 +151,7 @@ impl SetArgs {
             concurrency: budget.concurrency,
             requests_per_second: new_or_none(budget.requests_per_second, self.any_requests_per_second),
             requests_per_day: new_or_none(budget.requests_per_day, self.any_requests_per_day),
+            schedule: self.schedule_args.input(self.schedule, self.no_blackouts),
         };
         Ok((body, self.seal))
     }

@@ -2,14 +2,16 @@
 
 use serde_json::Value;
 
+use super::schedule::span;
 use crate::cli::Exit;
 use crate::cli::assigned::assigned;
 use crate::cli::credential::{credential_of, in_registry};
 use crate::cli::failure::CliError;
 use crate::cli::operate::Desk;
 use crate::cli::output::{Format, Sheet, moment, print_one};
+use crate::cli::schedule::starts;
 use crate::web::api::FindingView;
-use crate::web::api::registries::{CredentialFact, FlavourFact, Registry, RegistryFactsView};
+use crate::web::api::registries::{CredentialFact, FlavourFact, Registry, RegistryFactsView, ScheduleView};
 
 pub(super) async fn show_registry(
     desk: &mut Desk<'_>,
@@ -46,13 +48,15 @@ pub(super) async fn show_registry(
             .add("", registry.facts.credential.as_ref().map(login));
         sheet.add_all("sensors", sensors.iter().map(|sensor| sensor.tell(now)));
         wanted(&mut sheet, &registry);
+        sheet.add("requests", budget(&registry));
+        scheduled(&mut sheet, &registry.schedule);
         sheet
-            .add("requests", budget(&registry))
             .add("added", moment(registry.created_at))
             .add(
                 "changed",
                 format!("{}, version {}", moment(registry.changed_at), registry.version),
             )
+            .add("state", registry.freshness.words.clone())
             .add(
                 "last attempt",
                 registry
@@ -64,7 +68,8 @@ pub(super) async fn show_registry(
                 registry
                     .last_success_at
                     .map_or_else(|| "never".to_owned(), moment),
-            );
+            )
+            .add("last event", registry.last_event_at.map(moment));
         known(&mut sheet, &registry.facts);
         sheet.add_all("attention", registry.findings.iter().flat_map(attention));
         Ok(sheet)
@@ -99,6 +104,37 @@ fn budget(registry: &Registry) -> String {
         budget.push_str(&format!(", {bound} a day"));
     }
     budget
+}
+
+/// When it is read.
+fn scheduled(sheet: &mut Sheet, schedule: &ScheduleView) {
+    let held = if schedule.paused { ", paused" } else { "" };
+    sheet.add(
+        "schedule",
+        format!("{}, {}{held}", schedule.expression, schedule.zone),
+    );
+    let mut also = Vec::new();
+    also.extend(schedule.blackouts.iter().map(|window| format!("not {window}")));
+    also.extend(schedule.jitter_seconds.map(|most| match most {
+        0 => "at the second, without jitter".to_owned(),
+        most => format!("put off by up to {}", span(most)),
+    }));
+    also.extend(
+        schedule
+            .max_run_seconds
+            .map(|most| format!("a run takes at most {}", span(most))),
+    );
+    if schedule.missed == "skip" {
+        also.push("missed starts are skipped".to_owned());
+    }
+    sheet.add_all("", also);
+    if schedule.paused {
+        sheet.add("next starts", "none until it is resumed".to_owned());
+    } else if schedule.next.is_empty() {
+        sheet.add("next starts", "none by itself".to_owned());
+    } else {
+        sheet.add_all("next starts", starts(&schedule.next, &schedule.zone));
+    }
 }
 
 /// What sensors found out.

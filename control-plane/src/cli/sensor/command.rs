@@ -5,6 +5,7 @@ use std::io::Write as _;
 use jiff::Timestamp;
 use reqwest::Method;
 
+use super::rotate::tell_what_to_rotate;
 use super::sheet::print;
 use super::story;
 use crate::cli::Exit;
@@ -147,7 +148,9 @@ pub(in crate::cli) async fn run(mut desk: Desk<'_>, command: SensorCommand) -> R
                 }
                 None => desk.client.act(&path).await?,
             };
-            print(&mut desk, show.output, &value)
+            let exit = print(&mut desk, show.output, &value)?;
+            tell_what_to_rotate(&mut desk, &value).await?;
+            Ok(exit)
         }
         SensorCommand::Delete { sensor, confirm } => {
             let question = format!("Delete sensor {sensor}?");
@@ -222,7 +225,12 @@ async fn list(desk: Desk<'_>, args: &ListArgs) -> Result<Exit, CliError> {
 }
 
 pub(super) fn connection(sensor: &Sensor) -> String {
-    if sensor.online { "online" } else { "offline" }.to_owned()
+    let shown = match (sensor.online, sensor.freshness.state.as_str()) {
+        (true, "not_progressing") => "online, not progressing",
+        (true, _) => "online",
+        (false, _) => "offline",
+    };
+    shown.to_owned()
 }
 
 pub(super) fn last_seen(sensor: &Sensor, now: Timestamp) -> String {

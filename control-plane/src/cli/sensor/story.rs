@@ -20,6 +20,12 @@ pub(super) async fn show(mut desk: Desk<'_>, sensor: &str, format: Format) -> Re
         .client
         .list(&["sensors", sensor, "story"], &[], ENTRIES)
         .await?;
+    if std::mem::take(&mut story.more) {
+        writeln!(
+            desk.terminal.err,
+            "note: the story is longer: these are its newest {ENTRIES} entries; `portolan audit export` has all"
+        )?;
+    }
     // They come newest first, and are told in order.
     story.items.reverse();
     if format != Format::Table {

@@ -72,7 +72,7 @@ mod tests {
     async fn one_that_is_used_is_cut_after_its_use_has_ended() {
         let connections = Connections::new();
         let connection = identified(&connections);
-        connections.claim(&connection, Purpose::Session).unwrap();
+        connections.claim(&connection, Purpose::Session, None).unwrap();
         let guarded = guard(&connection, SHORT, Some(LONG));
         tokio::pin!(guarded);
         assert!(futures::poll!(&mut guarded).is_pending());
@@ -87,7 +87,7 @@ mod tests {
     async fn one_that_is_used_is_cut_at_the_end_of_its_certificate() {
         let connections = Connections::new();
         let connection = identified(&connections);
-        connections.claim(&connection, Purpose::Upload).unwrap();
+        connections.claim(&connection, Purpose::Upload, None).unwrap();
         guard(&connection, SHORT, Some(Duration::ZERO)).await;
         assert!(connection.cut.is_cancelled());
     }

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::fair::Source;
 
 /// Connections of one sensor for each purpose, so that an old and a new one may overlap. Above, a new session takes the place of one that has
-/// not said hello; else the newest is refused.
+/// not said hello, and a new upload that of those that have not shown a fence of the session that stands; else the newest is refused. So
+/// nobody who has no more than the sensor's certificate and key holds its places.
 const PER_PURPOSE: usize = 2;
 /// Connections of one sensor in all. One more than it has purposes for, so that there is always one that a newcomer can take the place of.
 const PER_SENSOR: usize = 2 * PER_PURPOSE + 1;
@@ -52,6 +53,8 @@ pub(in crate::grpc) struct Connection {
     purpose: watch::Sender<Option<Purpose>>,
     /// Its session has said hello.
     greeted: AtomicBool,
+    /// The session of the last fence that an upload on it has shown and that held; 0 if none did.
+    shown: AtomicU64,
 }
 
 impl Connection {
@@ -63,6 +66,7 @@ impl Connection {
             cut: CancellationToken::new(),
             purpose: watch::Sender::new(None),
             greeted: AtomicBool::new(false),
+            shown: AtomicU64::new(0),
         }
     }
 
@@ -74,6 +78,18 @@ impl Connection {
     /// Notes that its session has said hello: from here on it ends by its own rules, and no other takes its place.
     pub(in crate::grpc) fn greeted(&self) {
         self.greeted.store(true, Ordering::Release);
+    }
+
+    /// Notes that an upload on it has shown a fence of this session that holds: from here on, and while that session stands, no other takes
+    /// its place.
+    pub(in crate::grpc) fn showed(&self, epoch: u64) {
+        self.shown.store(epoch, Ordering::Release);
+    }
+
+    /// Whether it has shown a fence of the session that stands; of any, if that is not known here.
+    pub(in crate::grpc) fn has_shown(&self, standing: Option<u64>) -> bool {
+        let shown = self.shown.load(Ordering::Acquire);
+        standing.map_or(shown > 0, |epoch| shown == epoch)
     }
 
     /// What it is used for, and when that changes.
@@ -200,8 +216,13 @@ impl Connections {
         }
     }
 
-    /// Notes what a connection is used for, at its first call.
-    pub(in crate::grpc) fn claim(&self, connection: &Connection, purpose: Purpose) -> Result<(), Unclaimed> {
+    /// Notes what a connection is used for, at its first call. `standing`: the session of its sensor, if it is known here.
+    pub(in crate::grpc) fn claim(
+        &self,
+        connection: &Connection,
+        purpose: Purpose,
+        standing: Option<u64>,
+    ) -> Result<(), Unclaimed> {
         let Some(identity) = connection.identity else {
             return Ok(());
         };
@@ -217,11 +238,21 @@ impl Connections {
             .filter(|other| other.id != connection.id && !other.cut.is_cancelled() && other.is_for(purpose))
             .collect();
         if others.len() >= PER_PURPOSE {
-            let silent = |other: &&&Arc<Connection>| {
-                purpose == Purpose::Session && !other.greeted.load(Ordering::Acquire)
+            let is_silent = |other: &&&Arc<Connection>| match purpose {
+                Purpose::Session => !other.greeted.load(Ordering::Acquire),
+                Purpose::Upload => !other.has_shown(standing),
             };
-            let silent = others.iter().filter(silent).min_by_key(|other| other.id);
-            silent.ok_or(Unclaimed::TooMany)?.cut.cancel();
+            let mut silent: Vec<_> = others.iter().filter(is_silent).collect();
+            silent.sort_by_key(|other| other.id);
+            let going = match purpose {
+                Purpose::Session => 1,
+                // All of them: what they hold of the room for uploads goes with them.
+                Purpose::Upload => silent.len(),
+            };
+            if silent.is_empty() {
+                return Err(Unclaimed::TooMany);
+            }
+            silent[..going].iter().for_each(|other| other.cut.cancel());
         }
         connection.purpose.send_replace(Some(purpose));
         Ok(())

@@ -23,7 +23,7 @@ fn a_sensor_has_two_connections_a_purpose_and_the_newest_is_refused() {
     let enter = || connections.enter(remote, Some(identity()), 0);
     let all: Vec<_> = (0..PER_SENSOR).map(|_| enter().unwrap()).collect();
     assert!(enter().is_none());
-    let claim = |which: usize, purpose| connections.claim(&all[which], purpose);
+    let claim = |which: usize, purpose| connections.claim(&all[which], purpose, None);
     assert_eq!(claim(0, Purpose::Session), Ok(()));
     assert_eq!(claim(1, Purpose::Session), Ok(()));
     all[..2].iter().for_each(|connection| connection.greeted());
@@ -53,14 +53,14 @@ fn a_session_takes_the_place_of_the_oldest_that_has_not_said_hello() {
     let enter = || connections.enter(remote, Some(identity()), 0).unwrap();
     let (first, second, third) = (enter(), enter(), enter());
     for silent in [&first, &second] {
-        connections.claim(silent, Purpose::Session).unwrap();
+        connections.claim(silent, Purpose::Session, None).unwrap();
     }
     first.greeted();
-    assert_eq!(connections.claim(&third, Purpose::Session), Ok(()));
+    assert_eq!(connections.claim(&third, Purpose::Session, None), Ok(()));
     assert!(second.cut.is_cancelled() && !first.cut.is_cancelled());
     third.greeted();
     assert_eq!(
-        connections.claim(&enter(), Purpose::Session),
+        connections.claim(&enter(), Purpose::Session, None),
         Err(Unclaimed::TooMany),
         "both have said hello"
     );
@@ -76,7 +76,7 @@ fn at_the_bound_the_oldest_unused_connection_goes_and_a_voided_one_first() {
     };
     let enter = |serial| connections.enter(remote, Some(with(serial)), 0);
     let used = enter(1).unwrap();
-    connections.claim(&used, Purpose::Upload).unwrap();
+    connections.claim(&used, Purpose::Upload, None).unwrap();
     let unused: Vec<_> = [1, 2, 1, 2].map(|serial| enter(serial).unwrap()).into();
     assert!(enter(1).is_none(), "the bound");
     let mut gone = Vec::new();
@@ -128,4 +128,38 @@ fn strangers_are_bounded_in_all_and_from_one_source() {
     assert!(enter(1, 2).is_some());
     assert_eq!(connections.count(), others.len() + 1);
     connections.cut_all();
+}
+
+#[test]
+fn an_upload_takes_the_places_of_those_that_show_no_fence_of_the_session_that_stands() {
+    let connections = Connections::new();
+    let remote = SocketAddr::from(([127, 0, 0, 1], 1));
+    let enter = || connections.enter(remote, Some(identity()), 0).unwrap();
+    let claim = |connection: &Connection, standing| connections.claim(connection, Purpose::Upload, standing);
+    let thief = [enter(), enter()];
+    for held in &thief {
+        claim(held, Some(3)).unwrap();
+    }
+    let genuine = enter();
+    assert_eq!(claim(&genuine, Some(3)), Ok(()));
+    assert!(thief.iter().all(|held| held.cut.is_cancelled()), "both");
+    thief.iter().for_each(|held| connections.leave(held));
+    genuine.showed(3);
+    let again = [enter(), enter()];
+    for held in &again {
+        assert_eq!(claim(held, Some(3)), Ok(()));
+    }
+    assert!(again[0].cut.is_cancelled() && !genuine.cut.is_cancelled());
+    again[1].showed(3);
+    connections.leave(&again[0]);
+    let late = enter();
+    let refused = Err(Unclaimed::TooMany);
+    assert_eq!(claim(&late, Some(3)), refused, "both have shown one");
+    assert_eq!(claim(&late, None), refused, "nor where no session is known");
+    assert_eq!(
+        claim(&late, Some(4)),
+        Ok(()),
+        "but those of a session that is over"
+    );
+    assert!(genuine.cut.is_cancelled() && again[1].cut.is_cancelled());
 }

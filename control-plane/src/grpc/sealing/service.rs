@@ -1,6 +1,7 @@
 //! The calls of the sealing service.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use portolan_proto::convert::{self, FieldError, Refusal};
 use portolan_proto::v1;
@@ -12,6 +13,9 @@ use tonic::{Request, Response, Status};
 use crate::app::PublishError;
 use crate::grpc::door::Door;
 use crate::grpc::refusal::Refuser;
+
+/// When to ask again for sealed values that may not be handed out now, at the earliest.
+const UNGRANTED: Duration = Duration::from_secs(5);
 
 pub(in crate::grpc) struct SealingService(pub(in crate::grpc) Arc<Door>);
 
@@ -54,6 +58,13 @@ impl Sealing for SealingService {
     ) -> Result<Response<v1::OutdatedWrapsResponse>, Status> {
         let (call, door) = (Door::call(&request)?, &self.0);
         let identity = door.current(&call).await?;
+        if !door.denials.is_fresh() {
+            let text = "the database does not answer";
+            let refusal = door
+                .refuser(&call)
+                .later(Reason::StorageUnavailable, text, UNGRANTED);
+            return Err(refusal.into_status());
+        }
         let found = door.app.outdated_wraps(&identity).await;
         let found = found.map_err(|error| door.refuser(&call).store(&error).into_status())?;
         Ok(Response::new(v1::OutdatedWrapsResponse {

@@ -89,7 +89,7 @@ fn leads(wire: &v1::AuditLeads) -> Option<SensorLeads> {
 }
 
 impl SessionStream {
-    /// Stores what the sensor said of its log, if that is news, and brings a checkpoint, if there is a new one.
+    /// Notes what the sensor said of its log, if that is news, and brings a checkpoint, if there is a new one.
     pub(super) async fn attend_to_audit(&mut self) {
         let Some(mut said) = self.audit.said.take() else {
             return;

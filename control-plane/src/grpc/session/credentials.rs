@@ -51,16 +51,12 @@ impl SessionStream {
         None
     }
 
-    /// The credential of a registry that an attempt reads has changed.
+    /// The credential of a registry that an attempt reads has changed. If nothing may be granted now, the attempt goes on with what it has.
     async fn changed(&self, attempt: AttemptRef, registry: RegistryId) -> Option<Event> {
         let live = self.live.as_ref()?;
+        let grant = self.door.denials.grant(&live.session)?;
         let what_for = DeliveredFor::Running(live.session.fence(attempt));
-        match self
-            .door
-            .app
-            .credential_for(&live.session, registry, what_for)
-            .await
-        {
+        match self.door.app.credential_for(grant, registry, what_for).await {
             Ok(Delivery::Sealed(sealed)) => Some(Event::Credential(
                 attempt,
                 Box::new(v1::CredentialOffer {
@@ -83,12 +79,13 @@ impl SessionStream {
             return Some(Event::Offer(lease, None));
         };
         let fence = live.session.fence(lease.attempt);
+        let Some(grant) = self.door.denials.grant(&live.session) else {
+            self.logged("return a lease", self.door.app.return_lease(&fence).await);
+            return None;
+        };
         let what_for = DeliveredFor::Attempt(fence);
-        let delivery = self
-            .door
-            .app
-            .credential_for(&live.session, lease.target.registry, what_for)
-            .await;
+        let registry = lease.target.registry;
+        let delivery = self.door.app.credential_for(grant, registry, what_for).await;
         match delivery {
             Ok(Delivery::NoneNeeded) => Some(Event::Offer(lease, None)),
             Ok(Delivery::Sealed(sealed)) => {
@@ -111,17 +108,22 @@ impl SessionStream {
         }
     }
 
-    /// A probe whose credential is not to be had any more waits for its end.
+    /// A probe whose credential is not to be had any more waits for its end. One that nothing may be granted for now is brought again.
     async fn asked_to_probe(&self, probe: &NewProbe) -> Option<Event> {
         let live = self.live.as_ref()?;
+        let Some(grant) = self.door.denials.grant(&live.session) else {
+            live.session.missed_probe(probe.id);
+            return None;
+        };
         let left = probe.expires_at.duration_since(self.door.app.clock.now());
         let left = Duration::try_from(left).unwrap_or_default();
-        let credential = match self.door.app.credential_for_probe(&live.session, probe).await {
+        let credential = match self.door.app.credential_for_probe(grant, probe).await {
             Ok(Delivery::NoneNeeded) => None,
             Ok(Delivery::Sealed(sealed)) => Some(convert::sealed_to_wire(&sealed)),
             Ok(Delivery::NotForIt) => return None,
             Err(error) => {
                 self.logged("find the credential for a probe", Err(error));
+                live.session.missed_probe(probe.id);
                 return None;
             }
         };

@@ -4,7 +4,8 @@ use portolan_proto::convert::{self, FieldError};
 use portolan_proto::v1;
 use portolan_proto::v1::sensor_message::Body;
 use portolan_shared::model::{
-    AttemptRef, Diagnosis, Finding, HostFacts, ProbeId, Reason, RunProgress, limits, printable,
+    AttemptRef, Diagnosis, Finding, FindingCode, HostFacts, ProbeId, Reason, RelayedEvents, RunProgress,
+    limits, printable,
 };
 use portolan_store::ContinuityHash;
 
@@ -12,6 +13,8 @@ use portolan_store::ContinuityHash;
 const SUMMARY_BYTES: usize = 1_024;
 /// Longest boot id that is kept, in bytes: cut above.
 const BOOT_ID_BYTES: usize = 64;
+/// Longest address of a notify listener that is kept, in bytes: cut above.
+const NOTIFY_URL_BYTES: usize = 512;
 
 /// A message from a sensor.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +33,8 @@ pub(super) enum Inbound {
     Stored(ContinuityHash),
     /// The answer to a question whether anybody is there.
     Present([u8; 16]),
+    /// Push events that it was told of.
+    Events(Box<RelayedEvents>),
     TrustBundleAck,
     Goodbye,
 }
@@ -54,6 +59,8 @@ pub(super) struct Hello {
     pub(super) fingerprint: Option<[u8; 16]>,
     pub(super) boot_id: String,
     pub(super) incarnation: u64,
+    /// Where registries of its network can notify it.
+    pub(super) notify_url: Option<String>,
 }
 
 /// An attempt that was refused or has ended on the sensor.
@@ -62,6 +69,20 @@ pub(super) struct Ending {
     pub(super) attempt: AttemptRef,
     pub(super) reason: Reason,
     pub(super) finding: Option<Finding>,
+}
+
+impl Ending {
+    /// What the sensor says of it, or else what follows from the reason.
+    pub(super) fn into_finding(self) -> Finding {
+        self.finding.unwrap_or_else(|| {
+            let code = match self.reason {
+                Reason::Policy => FindingCode::PolicyRefused,
+                Reason::CredentialRefused => FindingCode::CredentialRefused,
+                _ => FindingCode::Internal,
+            };
+            Finding::new(code, self.reason.as_str())
+        })
+    }
 }
 
 /// Most capabilities in a hello: a violation above.
@@ -100,6 +121,7 @@ pub(super) fn check(message: &v1::SensorMessage) -> Result<Inbound, FieldError> 
             "continuity_ack.token_sha256",
             &ack.token_sha256,
         )?)),
+        Body::PushEvents(events) => Inbound::Events(Box::new(convert::relayed(events)?)),
         Body::PresenceReply(reply) => Inbound::Present(array("presence_reply.nonce", &reply.nonce)?),
     })
 }
@@ -133,6 +155,7 @@ fn check_hello(hello: &v1::Hello) -> Result<Hello, FieldError> {
         running: running("hello.running", &hello.running)?,
         policy_hash,
         policy_summary: printable(&hello.policy_summary, SUMMARY_BYTES),
+        notify_url: Some(printable(&hello.notify_url, NOTIFY_URL_BYTES)).filter(|url| !url.is_empty()),
         wall_clock_ms: hello.wall_clock_ms,
         job_slots: hello
             .job_slots

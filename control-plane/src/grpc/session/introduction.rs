@@ -21,8 +21,10 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub(super) const STORE_WITHIN: Duration = Duration::from_secs(30);
 /// Whoever names this knows what a probe is.
 pub(super) const PROBE: &str = "probe";
+/// Whoever names this may relay push events, and reads single tags.
+pub(super) const EVENTS: &str = "events";
 /// Capabilities of this build. What is here and in the hello may be used.
-const CAPABILITIES: [&str; 2] = [PROBE, AUDIT];
+const CAPABILITIES: [&str; 3] = [PROBE, AUDIT, EVENTS];
 
 /// Whether a hello replaces the session with this number, of this start of the agent: then it is not asked whether that one is alive.
 pub(super) fn takes_over(hello: &Hello, epoch: u64, instance_nonce: [u8; 16]) -> bool {
@@ -43,6 +45,7 @@ impl Machine {
             .filter(|own| hello.capabilities.iter().any(|theirs| theirs == *own))
             .map(|own| (*own).to_owned())
             .collect();
+        self.knows_events = self.capabilities.iter().any(|agreed| agreed == EVENTS);
         vec![Action::Open(hello)]
     }
 

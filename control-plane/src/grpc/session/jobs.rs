@@ -1,6 +1,6 @@
 //! The attempts of one session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use portolan_shared::model::{AttemptRef, RunProgress};
@@ -15,7 +15,11 @@ pub(super) const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 /// Attempts that were offered or run.
 #[derive(Debug, Default)]
-pub(super) struct Jobs(BTreeMap<AttemptRef, Job>);
+pub(super) struct Jobs {
+    all: BTreeMap<AttemptRef, Job>,
+    /// Those of them that have slots of their own. Of what was carried over from another session it is not known.
+    looks: BTreeSet<AttemptRef>,
+}
 
 #[derive(Debug)]
 enum Job {
@@ -46,24 +50,28 @@ impl Job {
 impl Jobs {
     /// These run.
     pub(super) fn running(attempts: &[AttemptRef]) -> Self {
-        Self(attempts.iter().map(|attempt| (*attempt, Job::RUNNING)).collect())
+        Self {
+            all: attempts.iter().map(|attempt| (*attempt, Job::RUNNING)).collect(),
+            looks: BTreeSet::new(),
+        }
     }
 
-    /// How many there are.
-    pub(super) fn count(&self) -> u32 {
-        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+    /// How many there are with slots of their own, or without.
+    pub(super) fn count(&self, looks: bool) -> u32 {
+        let of_kind = |attempt: &&AttemptRef| self.looks.contains(attempt) == looks;
+        u32::try_from(self.all.keys().filter(of_kind).count()).unwrap_or(u32::MAX)
     }
 
     /// Those that were offered or run, and have not been told to stop.
     pub(super) fn held(&self) -> Vec<AttemptRef> {
         let goes_on = |job: &Job| !matches!(job, Job::Stopping | Job::Offered { told: true, .. });
-        let held = self.0.iter().filter(|(_, job)| goes_on(job));
+        let held = self.all.iter().filter(|(_, job)| goes_on(job));
         held.map(|(attempt, _)| *attempt).collect()
     }
 
     /// It must stop; `false` if it is not here, or was told before.
     pub(super) fn stop(&mut self, attempt: AttemptRef) -> bool {
-        match self.0.get_mut(&attempt) {
+        match self.all.get_mut(&attempt) {
             None | Some(Job::Stopping) => false,
             // It still goes back if nobody takes it up, whatever it is worth by then.
             Some(Job::Offered { told, .. }) => !std::mem::replace(told, true),
@@ -75,14 +83,19 @@ impl Jobs {
     }
 
     /// Offers one.
-    pub(super) fn offer(&mut self, attempt: AttemptRef, now: Uptime) {
+    pub(super) fn offer(&mut self, attempt: AttemptRef, look: bool, now: Uptime) {
         let until = later(now, ACCEPT_WITHIN);
-        self.0.insert(attempt, Job::Offered { until, told: false });
+        let all = &self.all;
+        self.looks.retain(|attempt| all.contains_key(attempt));
+        if look {
+            self.looks.insert(attempt);
+        }
+        self.all.insert(attempt, Job::Offered { until, told: false });
     }
 
     /// It runs now; `false` if it was not offered, or too long ago.
     pub(super) fn accept(&mut self, attempt: AttemptRef) -> bool {
-        self.0.get_mut(&attempt).is_some_and(|job| {
+        self.all.get_mut(&attempt).is_some_and(|job| {
             if !job.is_running() {
                 // Even if it was told to stop: the word may have come before the job, and so went unheard. It is told again.
                 *job = Job::RUNNING;
@@ -93,13 +106,13 @@ impl Jobs {
 
     /// It is over; `false` if it was not here.
     pub(super) fn remove(&mut self, attempt: AttemptRef) -> bool {
-        self.0.remove(&attempt).is_some()
+        self.all.remove(&attempt).is_some()
     }
 
     /// Takes the sensor's list of what runs: what is not in it any more has ended there, one way or another. Gives those whose leases
     /// are to be prolonged.
     pub(super) fn listed(&mut self, running: &[AttemptRef]) -> Vec<AttemptRef> {
-        self.0
+        self.all
             .retain(|attempt, job| !job.is_running() || running.contains(attempt));
         let mut ours = running.to_vec();
         ours.sort_unstable();
@@ -115,7 +128,7 @@ impl Jobs {
         progress: RunProgress,
         now: Uptime,
     ) -> Option<Action> {
-        match self.0.get_mut(&attempt)? {
+        match self.all.get_mut(&attempt)? {
             Job::Running { written, waiting } => {
                 if written.is_some_and(|written| now < later(written, PROGRESS_EVERY)) {
                     *waiting = Some(progress);
@@ -138,13 +151,13 @@ impl Jobs {
             } => Some(later(*written, PROGRESS_EVERY)),
             Job::Running { .. } | Job::Stopping => None,
         };
-        self.0.values().filter_map(due).min()
+        self.all.values().filter_map(due).min()
     }
 
     /// Puts back what was not accepted in time, and writes progress that waited.
     pub(super) fn tick(&mut self, now: Uptime) -> Vec<Action> {
         let mut actions = Vec::new();
-        self.0.retain(|attempt, job| match job {
+        self.all.retain(|attempt, job| match job {
             Job::Offered { until, .. } => {
                 let keep = now < *until;
                 if !keep {
@@ -167,7 +180,7 @@ impl Jobs {
 
     /// The session is over: puts back what nobody took up, and writes what waited. What runs keeps its lease; the sensor may come back.
     pub(super) fn abandon(self) -> Vec<Action> {
-        self.0
+        self.all
             .into_iter()
             .filter_map(|(attempt, job)| match job {
                 Job::Offered { .. } => Some(Action::Return(attempt)),

@@ -15,7 +15,7 @@ use super::introduction::ANSWER_WITHIN;
 use super::jobs::{Jobs, later};
 use super::messages::{self, millis};
 use super::step::{Action, Event};
-use crate::grpc::rate::Bucket;
+use crate::fair::Bucket;
 use crate::settings::RateLimit;
 
 /// Time for the hello.
@@ -59,6 +59,8 @@ pub(super) struct Machine {
     /// What the sensor said was running, until it is known what is kept.
     pub(super) claimed: Vec<AttemptRef>,
     pub(super) capabilities: Vec<String>,
+    /// Whether push events and single tags were agreed on.
+    pub(super) knows_events: bool,
     /// The continuity token that it was sent is acknowledged by then, or the session ends. Until it is, there is no work: whoever does not
     /// store the token leaves no trace in the next session.
     pub(super) unstored: Option<(ContinuityHash, Uptime)>,
@@ -83,6 +85,7 @@ impl Machine {
             jobs: Jobs::default(),
             claimed: Vec::new(),
             capabilities: Vec::new(),
+            knows_events: false,
             unstored: None,
             asked: None,
             asked_next: None,
@@ -99,12 +102,14 @@ impl Machine {
         self.phase == Phase::Open && self.unstored.is_none()
     }
 
-    /// Attempts that can be offered now.
-    pub(super) fn free(&self) -> u32 {
+    /// Attempts that can be offered now. Looks at what events named have slots of their own, if they were agreed on.
+    pub(super) fn free(&self, for_looks: bool) -> u32 {
         if !self.is_settled() || self.draining || self.paused.is_some() {
             return 0;
         }
-        self.slots.saturating_sub(self.jobs.count())
+        let looks = for_looks && self.knows_events;
+        let slots = [self.slots, limits::LOOK_SLOTS][usize::from(looks)];
+        slots.saturating_sub(self.jobs.count(looks))
     }
 
     /// Attempts that were offered or run, and have not been told to stop.
@@ -174,6 +179,12 @@ impl Machine {
                 vec![Action::Send(Body::ProbeOffer(*offer))]
             }
             Event::Probe(_) => Vec::new(),
+            Event::EventsTaken { number, unknown } => {
+                vec![Action::Send(Body::PushEventsAck(v1::PushEventsAck {
+                    number,
+                    unknown,
+                }))]
+            }
             Event::Ended(attempt) => {
                 self.jobs.remove(attempt);
                 Vec::new()
@@ -222,6 +233,9 @@ impl Machine {
                 self.jobs.progress(attempt, progress, now).into_iter().collect()
             }
             (Phase::Open, Inbound::Probed(probe, diagnosis)) => vec![Action::Probed(probe, diagnosis)],
+            (Phase::Open, Inbound::Events(events)) if self.knows_events && self.unstored.is_none() => {
+                vec![Action::Events(events)]
+            }
             (Phase::Open, Inbound::TrustBundleAck) => Vec::new(),
             (Phase::Open, Inbound::Stored(token)) => self.stored(token),
             (Phase::Open | Phase::Questioned(..), Inbound::Present(nonce)) => self.present(nonce),
@@ -264,21 +278,22 @@ impl Machine {
         credential: Option<Box<v1::SealedCredential>>,
         now: Uptime,
     ) -> Vec<Action> {
-        if self.free() == 0 {
+        if self.free(lease.look) == 0 {
             return vec![Action::Return(lease.attempt)];
         }
         let attempt = lease.attempt;
-        let offer = messages::offer(lease, credential);
+        let offer = messages::offer(lease, self.knows_events, credential);
         let size = offer.encoded_len() + ENVELOPE;
         if size > limits::SESSION_MESSAGE_BYTES {
             let seen = format!("patterns, scope and CA bundle of the registry take {size} bytes together");
             return vec![Action::Fail {
                 attempt,
+                reason: Reason::MessageTooLarge,
                 finding: Finding::new(FindingCode::TooLarge, &seen),
                 again: false,
             }];
         }
-        self.jobs.offer(attempt, now);
+        self.jobs.offer(attempt, lease.look && self.knows_events, now);
         vec![Action::Send(Body::JobOffer(offer))]
     }
 
@@ -292,11 +307,7 @@ impl Machine {
     }
 
     fn ending(&mut self, ending: Ending, now: Uptime) -> Vec<Action> {
-        let Ending {
-            attempt,
-            reason,
-            finding,
-        } = ending;
+        let (attempt, reason) = (ending.attempt, ending.reason);
         if !self.jobs.remove(attempt) {
             return Vec::new();
         }
@@ -314,17 +325,10 @@ impl Machine {
             Reason::Policy | Reason::Unsupported | Reason::CredentialRefused => false,
             _ => true,
         };
-        let finding = finding.unwrap_or_else(|| {
-            let code = match reason {
-                Reason::Policy => FindingCode::PolicyRefused,
-                Reason::CredentialRefused => FindingCode::CredentialRefused,
-                _ => FindingCode::Internal,
-            };
-            Finding::new(code, reason.as_str())
-        });
         vec![Action::Fail {
             attempt,
-            finding,
+            reason,
+            finding: ending.into_finding(),
             again,
         }]
     }

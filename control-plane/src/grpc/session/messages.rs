@@ -5,21 +5,48 @@ use std::time::Duration;
 use portolan_proto::convert::target_to_wire;
 use portolan_proto::v1::control_message::Body;
 use portolan_proto::{PROTOCOL, v1};
-use portolan_shared::model::{AttemptRef, CredentialId, Reason, limits};
+use portolan_shared::model::{AttemptRef, CredentialId, Reason, TagReference, limits};
 use portolan_store::{Lease, NewProbe};
 
-/// Here is work, and the credential that it takes.
-pub(super) fn offer(lease: &Lease, credential: Option<Box<v1::SealedCredential>>) -> v1::JobOffer {
+/// Here is work, and the credential that it takes. A sensor that does not know what a single tag is reads their repositories whole.
+pub(super) fn offer(
+    lease: &Lease,
+    knows_references: bool,
+    credential: Option<Box<v1::SealedCredential>>,
+) -> v1::JobOffer {
+    let mut repositories: Vec<_> = lease.scope.repositories.iter().map(ToString::to_string).collect();
+    let mut references = Vec::new();
+    if knows_references {
+        references.extend(lease.scope.references.iter().map(reference));
+    } else {
+        repositories.extend(
+            lease
+                .scope
+                .references
+                .iter()
+                .map(|tag| tag.repository.to_string()),
+        );
+        repositories.dedup();
+    }
     let sync = v1::SyncJob {
-        repositories: lease.scope.repositories.iter().map(ToString::to_string).collect(),
+        repositories,
+        references,
     };
     v1::JobOffer {
         attempt: Some(lease.attempt.into()),
         lease_ms: millis(Duration::from_secs(limits::LEASE_SECONDS)),
         registry: Some(target_to_wire(&lease.target)),
         resumed: lease.resumed,
+        look: lease.look && knows_references,
         credential: credential.map(|credential| *credential),
         job: Some(v1::job_offer::Job::Sync(sync)),
+    }
+}
+
+fn reference(reference: &TagReference) -> v1::TagReference {
+    v1::TagReference {
+        repository: reference.repository.to_string(),
+        tag: reference.tag.to_string(),
     }
 }
 

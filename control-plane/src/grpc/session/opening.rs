@@ -119,6 +119,8 @@ impl SessionStream {
             host: hello.host.clone(),
             policy_hash: hello.policy_hash,
             policy_summary: hello.policy_summary.clone(),
+            notify_url: hello.notify_url.clone(),
+            looks_beside: self.machine.knows_events,
             clock_skew_ms: hello.wall_clock_ms.saturating_sub(now.as_millisecond()),
             machine: self.machine_facts.clone(),
             shown: hello.shown,

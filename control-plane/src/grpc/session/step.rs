@@ -5,7 +5,9 @@ use std::time::Duration;
 use portolan_proto::convert::FieldError;
 use portolan_proto::v1;
 use portolan_proto::v1::control_message::Body;
-use portolan_shared::model::{AttemptRef, CredentialId, Diagnosis, Finding, ProbeId, Reason, RunProgress};
+use portolan_shared::model::{
+    AttemptRef, CredentialId, Diagnosis, Finding, ProbeId, Reason, RelayedEvents, RunProgress,
+};
 use portolan_shared::secret::SecretBytes;
 use portolan_store::{ContinuityHash, Lease};
 
@@ -63,6 +65,8 @@ pub(super) enum Event {
     Cancel(AttemptRef, Reason),
     /// An attempt has closed its run.
     Ended(AttemptRef),
+    /// The push events of a message are durable. The tenant has no registries with these names, or not for this sensor.
+    EventsTaken { number: u64, unknown: Vec<String> },
     /// A probe for this sensor.
     Probe(Box<v1::ProbeOffer>),
     /// The control plane stops.
@@ -88,6 +92,8 @@ pub(super) enum Action {
     Renew { counter: u64, attempts: Vec<AttemptRef> },
     /// Write how far an attempt is.
     Progress(AttemptRef, RunProgress),
+    /// Take push events.
+    Events(Box<RelayedEvents>),
     /// Store what a probe saw.
     Probed(ProbeId, Box<Diagnosis>),
     /// Note that the continuity token is stored.
@@ -100,9 +106,10 @@ pub(super) enum Action {
     Conflict,
     /// Put back a lease that was not taken up.
     Return(AttemptRef),
-    /// End an attempt that failed, to be tried again or not.
+    /// End an attempt that failed, to be tried again or not. The reason is the sensor's.
     Fail {
         attempt: AttemptRef,
+        reason: Reason,
         finding: Finding,
         again: bool,
     },

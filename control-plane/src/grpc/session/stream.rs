@@ -18,6 +18,7 @@ use super::audit::AuditTalk;
 use super::commands::{ended, told};
 use super::inbound;
 use super::machine::Machine;
+use super::messages;
 use super::outbound::Outbound;
 use super::step::{Action, Event};
 use crate::app::{LiveSession, SessionCommand};
@@ -27,6 +28,8 @@ use crate::grpc::gate::Call;
 
 /// How long a peer may leave the outbound queue full.
 const STUCK: Duration = Duration::from_secs(10);
+/// Between which times a sensor comes back whose session the control plane or its database could not go on with.
+const RETURN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 /// How long the end of a stream may take to reach the peer before the connection is cut.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -191,9 +194,9 @@ impl SessionStream {
         }
         if let Some(live) = &self.live {
             live.session.set_held(self.machine.held());
-            let free = self.machine.free();
-            let more = free > live.session.free();
-            live.session.set_free(free);
+            let (free, for_looks) = (self.machine.free(false), self.machine.free(true));
+            let more = free > live.session.free() || for_looks > live.session.free_for_looks();
+            live.session.set_free(free, for_looks);
             if more {
                 self.door.app.signals.runs.notify_one();
             }
@@ -224,6 +227,18 @@ impl SessionStream {
                 let stored = app.report_probe(&live.session, probe, *diagnosis).await;
                 self.logged("store a probe's report", stored);
                 None
+            }
+            Action::Events(events) => {
+                let live = self.live.as_ref()?;
+                let number = events.number;
+                match app.take_relayed_events(&live.session, *events).await {
+                    Ok(unknown) => Some(Event::EventsTaken { number, unknown }),
+                    Err(error) => {
+                        // The database cannot be reached. Not acknowledged: the sensor sends them again in its next session.
+                        self.logged("take push events", Err(error));
+                        Some(Event::End(Reason::StorageUnavailable))
+                    }
+                }
             }
             Action::Stored(token) => {
                 let live = self.live.as_ref()?;
@@ -259,11 +274,13 @@ impl SessionStream {
             }
             Action::Fail {
                 attempt,
+                reason,
                 finding,
                 again,
             } => {
                 let fence = self.live.as_ref()?.session.fence(attempt);
-                self.logged("end an attempt", app.fail_attempt(&fence, &finding, again).await);
+                let failed = app.fail_attempt(&fence, reason, &finding, again).await;
+                self.logged("end an attempt", failed);
                 None
             }
             Action::Close(reason) => {
@@ -276,7 +293,17 @@ impl SessionStream {
     pub(super) async fn send(&mut self, mut body: Body) -> Option<Event> {
         let now = self.door.app.clock.now().as_millisecond();
         match &mut body {
-            Body::Goodbye(goodbye) => goodbye.server_time_ms = now,
+            Body::Goodbye(goodbye) => {
+                goodbye.server_time_ms = now;
+                if matches!(
+                    goodbye.reason(),
+                    v1::Reason::Overloaded | v1::Reason::StorageUnavailable
+                ) {
+                    // All that are told so come back at once otherwise.
+                    let wait = self.door.app.rng.between(RETURN.0, RETURN.1);
+                    goodbye.retry_after_ms = messages::millis(wait);
+                }
+            }
             Body::Refuse(refuse) => refuse.server_time_ms = now,
             _ => {}
         }

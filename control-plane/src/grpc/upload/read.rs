@@ -71,6 +71,20 @@ pub(super) fn left_out(names: &[String]) -> Result<Vec<TagName>, FieldError> {
     names.iter().map(name).collect()
 }
 
+/// The tags that a commit is about, if it is about some alone: sorted, each once.
+pub(super) fn only(names: &[String]) -> Result<Option<Vec<TagName>>, FieldError> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    bounded("only", names, limits::RUN_SCOPE_REFERENCES)?;
+    let name = |name: &String| name.parse().map_err(|error| FieldError::new("only", error));
+    let names: Vec<TagName> = names.iter().map(name).collect::<Result<_, _>>()?;
+    if !names.is_sorted_by(|left, right| left < right) {
+        return Err(FieldError::new("only", "must be sorted, each tag once"));
+    }
+    Ok(Some(names))
+}
+
 /// The outcome of a commit: only some make sense there.
 pub(super) fn committed_outcome(text: &str) -> Result<RepositoryOutcome, FieldError> {
     match text.parse::<RepositoryOutcome>() {

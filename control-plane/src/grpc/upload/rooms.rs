@@ -11,7 +11,8 @@ use tokio::time::timeout;
 
 use crate::fair::{Place, Shares};
 
-/// Calls of one sensor at once; further ones wait.
+/// Calls of one sensor at once; further ones wait. As many again on connections that have not shown a fence of the sensor's session: whoever
+/// can show none takes no room from it.
 const OF_SENSOR: usize = 4;
 /// Calls of one sensor, those that wait included: refused above.
 const OF_SENSOR_WAITING: usize = 32;
@@ -23,21 +24,21 @@ const OF_TENANT_WAITING: usize = 1_024;
 pub(in crate::grpc) struct Rooms {
     process: Arc<Semaphore>,
     tenants: Arc<Shares<TenantId>>,
-    sensors: Arc<Shares<SensorId>>,
+    sensors: Arc<Shares<(SensorId, bool)>>,
     /// How long a call waits for room: refused after.
     wait: Duration,
 }
 
 /// A call's place among those of its sensor: it may read its first message.
 #[derive(Debug)]
-pub(super) struct Anteroom(Place<SensorId>);
+pub(super) struct Anteroom(Place<(SensorId, bool)>);
 
 /// Room for a call.
 #[derive(Debug)]
 pub(super) struct Room {
     _process: OwnedSemaphorePermit,
     _tenant: Place<TenantId>,
-    _sensor: Place<SensorId>,
+    _sensor: Place<(SensorId, bool)>,
 }
 
 /// There was no room in time.
@@ -55,9 +56,10 @@ impl Rooms {
         }
     }
 
-    /// Lets a call of a sensor begin. Whoever waits here reads nothing, so that the peer stops sending.
-    pub(super) async fn begin(&self, sensor: SensorId) -> Result<Anteroom, NoRoom> {
-        let mut place = self.sensors.enter(sensor).ok_or(NoRoom)?;
+    /// Lets a call of a sensor begin. Whoever waits here reads nothing, so that the peer stops sending. `has_shown`: a fence of the sensor's
+    /// session, earlier on the same connection.
+    pub(super) async fn begin(&self, sensor: SensorId, has_shown: bool) -> Result<Anteroom, NoRoom> {
+        let mut place = self.sensors.enter((sensor, has_shown)).ok_or(NoRoom)?;
         timeout(self.wait, place.turn()).await.map_err(|_| NoRoom)?;
         Ok(Anteroom(place))
     }
@@ -81,8 +83,8 @@ impl Rooms {
     }
 
     /// Room for a call whose one message is there already.
-    pub(super) async fn at_once(&self, identity: &PeerIdentity) -> Result<Room, NoRoom> {
-        let anteroom = self.begin(identity.sensor).await?;
+    pub(super) async fn at_once(&self, identity: &PeerIdentity, has_shown: bool) -> Result<Room, NoRoom> {
+        let anteroom = self.begin(identity.sensor, has_shown).await?;
         self.enter(identity.tenant, anteroom).await
     }
 }
@@ -101,19 +103,24 @@ mod tests {
         for calls in [4, 2] {
             let sensor = SensorId::random(&SystemRng);
             for _ in 0..calls {
-                let anteroom = rooms.begin(sensor).await.unwrap();
+                let anteroom = rooms.begin(sensor, true).await.unwrap();
                 held.push(rooms.enter(tenant, anteroom).await.unwrap());
             }
             if calls == OF_SENSOR {
-                assert!(rooms.begin(sensor).now_or_never().is_none(), "a fifth call waits");
+                assert!(
+                    rooms.begin(sensor, true).now_or_never().is_none(),
+                    "a fifth call waits"
+                );
+                let stranger = rooms.begin(sensor, false).now_or_never();
+                assert!(stranger.is_some(), "whoever has shown no fence has room apart");
             } else {
-                let anteroom = rooms.begin(sensor).await.unwrap();
+                let anteroom = rooms.begin(sensor, true).await.unwrap();
                 let seventh = rooms.enter(tenant, anteroom);
                 assert!(seventh.now_or_never().is_none(), "the tenant has its half");
             }
         }
         let sensor = SensorId::random(&SystemRng);
-        let anteroom = rooms.begin(sensor).await.unwrap();
+        let anteroom = rooms.begin(sensor, true).await.unwrap();
         let other = rooms.enter(TenantId::random(&SystemRng), anteroom);
         assert!(
             other.now_or_never().is_some(),
@@ -126,9 +133,9 @@ mod tests {
         let rooms = Rooms::new(1, Duration::from_millis(20));
         let tenant = TenantId::random(&SystemRng);
         let [one, two] = [(); 2].map(|()| SensorId::random(&SystemRng));
-        let anteroom = rooms.begin(one).await.unwrap();
+        let anteroom = rooms.begin(one, true).await.unwrap();
         let _room = rooms.enter(tenant, anteroom).await.unwrap();
-        let anteroom = rooms.begin(two).await.unwrap();
+        let anteroom = rooms.begin(two, true).await.unwrap();
         assert!(rooms.enter(tenant, anteroom).await.is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portolan_proto::v1::upload_server::Upload;
 use portolan_proto::{convert, v1};
 use portolan_shared::tls::PeerIdentity;
-use portolan_store::Fence;
+use portolan_store::{Fence, StoreError};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::read;
@@ -28,8 +28,28 @@ impl UploadService {
 
     /// Room for a call whose one message is there already.
     async fn room(&self, call: &Call, identity: &PeerIdentity) -> Result<Room, Status> {
-        let room = self.0.uploads.at_once(identity).await;
+        let room = self
+            .0
+            .uploads
+            .at_once(identity, self.has_shown(call, identity))
+            .await;
         room.map_err(|NoRoom| no_room(&self.0.refuser(call)).into_status())
+    }
+
+    /// Whether a fence of the sensor's session was shown on this connection before.
+    fn has_shown(&self, call: &Call, identity: &PeerIdentity) -> bool {
+        call.connection.has_shown(self.0.standing(identity.sensor))
+    }
+
+    /// What the store answers to a call with this fence, which has held if it is no error.
+    fn answer<T>(&self, call: &Call, fence: &Fence, answer: Result<T, StoreError>) -> Result<T, Status> {
+        match answer {
+            Ok(answer) => {
+                call.connection.showed(fence.session_epoch);
+                Ok(answer)
+            }
+            Err(error) => Err(self.0.refuser(call).store(&error).into_status()),
+        }
     }
 
     /// A call whose request is a stream, from which nothing was read yet.
@@ -39,7 +59,8 @@ impl UploadService {
         request: Request<Streaming<T>>,
     ) -> Result<Incoming<'a, T>, Status> {
         let identity = self.0.current(call).await?;
-        let anteroom = self.0.uploads.begin(identity.sensor).await;
+        let has_shown = self.has_shown(call, &identity);
+        let anteroom = self.0.uploads.begin(identity.sensor, has_shown).await;
         let anteroom = anteroom.map_err(|NoRoom| no_room(&self.0.refuser(call)).into_status())?;
         let stream = request.into_inner();
         Ok(Incoming::new(&self.0, call, identity, stream, anteroom))
@@ -61,8 +82,8 @@ impl Upload for UploadService {
         let pending = door
             .app
             .pending_repositories(&door.meters, &fence, &repositories)
-            .await
-            .map_err(|error| refuse.store(&error).into_status())?;
+            .await;
+        let pending = self.answer(&call, &fence, pending)?;
         Ok(Response::new(convert::bitmap(&pending)))
     }
 
@@ -76,11 +97,8 @@ impl Upload for UploadService {
         let refuse = door.refuser(&call);
         let offered = read::offered(&request.get_ref().repositories)
             .map_err(|error| refuse.field(&error).into_status())?;
-        let changed = door
-            .app
-            .offer_repositories(&door.meters, &fence, &offered)
-            .await
-            .map_err(|error| refuse.store(&error).into_status())?;
+        let changed = door.app.offer_repositories(&door.meters, &fence, &offered).await;
+        let changed = self.answer(&call, &fence, changed)?;
         Ok(Response::new(convert::bitmap(&changed)))
     }
 
@@ -95,11 +113,8 @@ impl Upload for UploadService {
         let field = |error| refuse.field(&error).into_status();
         let kind = convert::content_kind(request.get_ref().kind()).map_err(field)?;
         let digests = read::digests(&request.get_ref().digests).map_err(field)?;
-        let wanted = door
-            .app
-            .offer_digests(&door.meters, &fence, kind, &digests)
-            .await
-            .map_err(|error| refuse.store(&error).into_status())?;
+        let wanted = door.app.offer_digests(&door.meters, &fence, kind, &digests).await;
+        let wanted = self.answer(&call, &fence, wanted)?;
         Ok(Response::new(convert::bitmap(&wanted)))
     }
 
@@ -131,10 +146,8 @@ impl Upload for UploadService {
         let refuse = door.refuser(&call);
         let entries =
             read::coverage(request.get_ref()).map_err(|error| refuse.field(&error).into_status())?;
-        door.app
-            .report_coverage(&door.meters, &fence, &entries)
-            .await
-            .map_err(|error| refuse.store(&error).into_status())?;
+        let stored = door.app.report_coverage(&door.meters, &fence, &entries).await;
+        self.answer(&call, &fence, stored)?;
         Ok(Response::new(v1::Ack {}))
     }
 
@@ -151,8 +164,8 @@ impl Upload for UploadService {
         let closed = door
             .app
             .close_run(&door.meters, &fence, &closing, progress.as_ref())
-            .await
-            .map_err(|error| refuse.store(&error).into_status())?;
+            .await;
+        let closed = self.answer(&call, &fence, closed)?;
         // Its slot is free now, not only with the next heartbeat.
         if let Some(session) = door.sessions.of(identity.sensor) {
             session.tell(SessionCommand::Ended(fence.attempt));

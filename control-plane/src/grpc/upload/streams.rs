@@ -92,6 +92,7 @@ impl<'a, T> Incoming<'a, T> {
         let fence = fence(&self.identity, wire).map_err(|error| self.field(&error))?;
         let current = self.door.app.check_fence(&fence).await;
         current.map_err(|error| self.refuse().store(&error))?;
+        self.call.connection.showed(fence.session_epoch);
         if let Some(anteroom) = self.anteroom.take() {
             let room = self.door.uploads.enter(fence.tenant, anteroom).await;
             self.room = Some(room.map_err(|NoRoom| no_room(&self.refuse()))?);
@@ -209,7 +210,10 @@ async fn take_commit(
             let fence = incoming.admit(message.fence.as_ref()).await?;
             let repository = convert::repository("repository", &message.repository)
                 .map_err(|error| incoming.field(&error))?;
-            head = Some((fence, repository));
+            let only = read::only(&message.only).map_err(|error| incoming.field(&error))?;
+            head = Some((fence, repository, only));
+        } else if !message.only.is_empty() {
+            return Err(incoming.field(&FieldError::new("only", "must be in the first message")));
         }
         if message.tags.is_empty() && message.left_out.is_empty() && message.end.is_none() {
             return Err(incoming.field(&carries_nothing("tags")));
@@ -244,11 +248,12 @@ async fn take_commit(
     let (tags, left_out) = tags
         .finish(state_hash)
         .map_err(|error| incoming.refuse().ingest(&IngestError::TagSet(error)))?;
-    let (fence, repository) = head.ok_or_else(|| incoming.field(&FieldError::missing("fence")))?;
+    let (fence, repository, only) = head.ok_or_else(|| incoming.field(&FieldError::missing("fence")))?;
     Ok((
         fence,
         RepositoryCommit {
             repository,
+            only,
             tags,
             left_out,
             state_hash,

@@ -1,8 +1,9 @@
 //! The caller of an operation.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header;
 use axum::http::request::Parts;
 
@@ -23,7 +24,9 @@ impl FromRequestParts<Arc<App>> for Authenticated {
             _ => None,
         };
         let bearer = bearer.ok_or(AppError::Unauthenticated)?;
-        Ok(Self(app.authenticate(bearer).await?))
+        let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let source = connection.map(|ConnectInfo(remote)| remote.ip());
+        Ok(Self(app.authenticate(bearer, source).await?))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Entity tags: every answer to a `GET` has one, and one that the caller has already is not sent again (RFC 9110, 13.1).
 
+use std::borrow::Cow;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -21,7 +23,10 @@ pub(super) async fn conditional(request: Request, next: Next) -> Response {
     let is_read = *request.method() == Method::GET;
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();
     let response = next.run(request).await;
-    if !is_read || response.status() != StatusCode::OK {
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    // A stream has no end to wait for, and is never the same twice.
+    let is_stream = content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+    if !is_read || response.status() != StatusCode::OK || is_stream {
         return response;
     }
     let (mut head, body) = response.into_parts();
@@ -30,8 +35,8 @@ pub(super) async fn conditional(request: Request, next: Next) -> Response {
         return ApiError::internal().into_response();
     };
     let tag = match head.extensions.get::<Version>() {
-        Some(Version(version)) => format!("\"{version}-{}\"", hash(&bytes)),
-        None => format!("\"{}\"", hash(&bytes)),
+        Some(Version(version)) => format!("\"{version}-{}\"", hash(&without_ages(&bytes))),
+        None => format!("\"{}\"", hash(&without_ages(&bytes))),
     };
     let is_known = known.is_some_and(|known| names(&known, &tag));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
@@ -44,6 +49,30 @@ pub(super) async fn conditional(request: Request, next: Next) -> Response {
         return Response::from_parts(head, Body::empty());
     }
     Response::from_parts(head, Body::from(bytes))
+}
+
+/// An answer without the numbers of its `age_seconds`: they grow by themselves, and that is no change.
+fn without_ages(body: &[u8]) -> Cow<'_, [u8]> {
+    // Quotes within a text have a backslash before them: this can only be the end of a member's name.
+    const NAME: &[u8] = b"age_seconds\":";
+    let mut kept = Vec::new();
+    let mut rest = body;
+    while let Some(at) = memmem(rest, NAME) {
+        let (before, after) = rest.split_at(at + NAME.len());
+        kept.extend_from_slice(before);
+        let digits = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        rest = &after[digits..];
+    }
+    if kept.is_empty() {
+        return Cow::Borrowed(body);
+    }
+    kept.extend_from_slice(rest);
+    Cow::Owned(kept)
+}
+
+/// Where `needle` first stands in `haystack`.
+fn memmem(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 fn hash(bytes: &[u8]) -> String {
@@ -92,6 +121,30 @@ mod tests {
         assert_eq!(read("\"0011\""), None);
         assert_eq!(read("\"x-0011\""), None);
         assert_eq!(seen_version(&HeaderMap::new()).unwrap(), None);
+    }
+
+    #[test]
+    fn an_age_that_grows_is_no_change() {
+        let without = |text: &str| String::from_utf8(without_ages(text.as_bytes()).into_owned()).unwrap();
+        let young = without(r#"{"a":{"age_seconds":7,"b":1},"oldest_success_age_seconds":12}"#);
+        assert_eq!(
+            young,
+            r#"{"a":{"age_seconds":,"b":1},"oldest_success_age_seconds":}"#
+        );
+        assert_eq!(
+            young,
+            without(r#"{"a":{"age_seconds":86400,"b":1},"oldest_success_age_seconds":0}"#)
+        );
+        for other in [
+            r#"{"age_seconds":null}"#,
+            r#"{"words":"\"age_seconds\":7"}"#,
+            r#"{"page_seconds":7}"#,
+            "",
+        ] {
+            assert_ne!(without(other), young);
+        }
+        let said = r#"{"words":"\"age_seconds\":7"}"#;
+        assert_eq!(without(said), said, "what somebody has said counts");
     }
 
     #[test]

@@ -94,6 +94,11 @@ impl ApiError {
         Self::of_status(StatusCode::METHOD_NOT_ALLOWED)
     }
 
+    /// What it says.
+    pub(super) fn message(&self) -> &str {
+        &self.parts.message
+    }
+
     pub(super) fn of_status(status: StatusCode) -> Self {
         Self {
             status,
@@ -151,8 +156,10 @@ fn status(error: &AppError) -> StatusCode {
         | AppError::CredentialVersion { .. }
         | AppError::NoFormerCredential { .. }
         | AppError::AwaitingSealing { .. }
-        | AppError::RunEnded { .. } => StatusCode::CONFLICT,
-        AppError::TooManyProbes { .. } => StatusCode::TOO_MANY_REQUESTS,
+        | AppError::RunEnded { .. }
+        | AppError::WebhookForgotten { .. } => StatusCode::CONFLICT,
+        AppError::TooManyProbes { .. } | AppError::TooManyReaders { .. } => StatusCode::TOO_MANY_REQUESTS,
+        AppError::HistoryForgotten { .. } | AppError::CursorExpired => StatusCode::GONE,
         AppError::OutOfDate { .. } => StatusCode::PRECONDITION_FAILED,
         AppError::Invalid { .. } | AppError::UnknownReference { .. } | AppError::OutsidePatterns { .. } => {
             StatusCode::UNPROCESSABLE_ENTITY
@@ -185,18 +192,22 @@ fn details(error: &AppError) -> Option<Value> {
         AppError::AwaitingSealing { registry, sensors } => {
             Some(json!({"registry": registry, "sensors": sensors}))
         }
+        AppError::WebhookForgotten { webhook } => Some(json!({"webhook": webhook})),
         AppError::NoSensor { registry } => Some(json!({"registry": registry})),
         AppError::Standing { sensor, state, .. } => Some(json!({"sensor": sensor, "state": state})),
         AppError::RunEnded { state, .. } => Some(json!({"state": state})),
         AppError::ContentUnavailable { why, .. } => Some(json!({"reason": why})),
         AppError::Forbidden { needs, has } => Some(json!({"needs": needs.as_str(), "has": has.as_str()})),
         AppError::TooManyProbes { most } => Some(json!({"most": most})),
+        AppError::TooManyReaders { most } => Some(json!({"most": most})),
+        AppError::HistoryForgotten { earliest } => Some(json!({"earliest": earliest})),
         AppError::Unauthenticated
         | AppError::NotFound { .. }
         | AppError::Taken { .. }
         | AppError::NameOfRevoked { .. }
         | AppError::UnknownReference { .. }
         | AppError::OutOfDate { .. }
+        | AppError::CursorExpired
         | AppError::Unavailable(_)
         | AppError::Internal(_) => None,
     }

@@ -30,6 +30,12 @@
 //! Every `GET` has a strong `ETag`; `If-None-Match` gives `304` without a body while nothing has changed. The tag of a registry begins with
 //! its version: give it back in `If-Match` with `PATCH`, and a change by somebody else in between gives `412` instead of being lost.
 //!
+//! # Following changes
+//!
+//! `GET /changes` is no list but a feed: it begins with everything that is there and goes on with everything that changes, for ever. Ask again with
+//! `next_cursor`, waiting with `wait`; or open it as a stream of server-sent events (`Accept: text/event-stream`), which ends after ten minutes at most
+//! and is opened again with `Last-Event-ID`. Keep the cursor with what you made of the events: then nothing is skipped or told twice, whatever restarts.
+//!
 //! # Errors
 //!
 //! Every error has the same body: `code` (stable, for programs), `message` (for people), `request_id` (also in `X-Request-Id`, which a caller
@@ -44,11 +50,13 @@
 pub mod audit;
 mod authenticated;
 mod body;
+pub mod changes;
 mod conditional;
 pub mod credentials;
 mod document;
 mod error;
 mod finding;
+mod freshness;
 pub mod history;
 pub mod images;
 pub mod invitations;
@@ -60,14 +68,19 @@ pub mod registries;
 pub mod repositories;
 mod routes;
 pub mod runs;
+pub mod schedules;
 pub mod sensors;
+pub mod settings;
+pub mod status;
 pub mod tags;
 pub mod tokens;
 pub mod totals;
+pub mod webhooks;
 pub mod whoami;
 
 pub use document::document;
 pub use error::{ApiError, ErrorBody, ErrorParts};
 pub use finding::FindingView;
+pub use freshness::{FreshnessView, SensorFreshnessView};
 pub use page::PageOf;
 pub use routes::routes;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 
 use super::ApiError;
@@ -20,4 +21,10 @@ impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Parameters<T> {
             .map(|axum::extract::Query(value)| Self(value))
             .map_err(|rejection| ApiError::unprocessable(rejection.body_text()))
     }
+}
+
+/// A time in a query.
+pub(super) fn time(field: &'static str, text: &str) -> Result<Timestamp, ApiError> {
+    text.parse()
+        .map_err(|_| ApiError::invalid(field, "expected a time such as 2026-03-31T08:00:00Z"))
 }

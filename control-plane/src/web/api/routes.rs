@@ -10,8 +10,9 @@ use utoipa_axum::routes;
 
 use super::conditional::conditional;
 use super::{
-    ApiError, audit, credentials, document, history, images, invitations, placements, probes, registries,
-    repositories, runs, sensors, tags, tokens, totals, whoami,
+    ApiError, audit, changes, credentials, document, history, images, invitations, placements, probes,
+    registries, repositories, runs, schedules, sensors, settings, status, tags, tokens, totals, webhooks,
+    whoami,
 };
 use crate::app::{App, AppError};
 
@@ -20,6 +21,7 @@ pub(super) fn operations() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(whoami::show))
         .routes(routes!(totals::show))
+        .routes(routes!(status::show::show))
         .routes(routes!(sensors::list::list))
         .routes(routes!(sensors::show::show, sensors::delete::delete))
         .routes(routes!(sensors::story::tell))
@@ -47,6 +49,10 @@ pub(super) fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(probes::of_registry::create))
         .routes(routes!(probes::show::show))
         .routes(routes!(registries::preview::preview))
+        .routes(routes!(registries::pause::pause))
+        .routes(routes!(registries::resume::resume))
+        .routes(routes!(schedules::preview::preview))
+        .routes(routes!(registries::webhook::webhook))
         .routes(routes!(runs::queue::queue))
         .routes(routes!(runs::list::list))
         .routes(routes!(runs::show::show))
@@ -57,7 +63,22 @@ pub(super) fn operations() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(images::show::show))
         .routes(routes!(images::raw::raw))
         .routes(routes!(history::list::list))
+        .routes(routes!(history::differences::list))
+        .routes(routes!(changes::follow::follow))
+        .routes(routes!(settings::retention::show, settings::retention::replace))
         .routes(routes!(placements::list::list))
+        .routes(routes!(webhooks::list::list, webhooks::create::create))
+        .routes(routes!(
+            webhooks::show::show,
+            webhooks::change::change,
+            webhooks::remove::remove
+        ))
+        .routes(routes!(webhooks::keys::show))
+        .routes(routes!(webhooks::pause::pause))
+        .routes(routes!(webhooks::resume::resume))
+        .routes(routes!(webhooks::rotate::rotate))
+        .routes(routes!(webhooks::test::test))
+        .routes(routes!(webhooks::deliveries::list))
         .routes(routes!(tokens::list::list, tokens::create::create))
         .routes(routes!(tokens::revoke::revoke))
         .routes(routes!(audit::list::list))

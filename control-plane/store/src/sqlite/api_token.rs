@@ -9,7 +9,9 @@ use super::columns::{Columns, millis};
 use super::failure::{During as _, is_taken, is_unknown_tenant};
 use super::rows::hex;
 use super::{SqliteStore, audit, keyset};
-use crate::{ApiToken, ApiTokens, AuditEntry, NewApiToken, Page, PageRequest, StoreError, TokenHash};
+use crate::{
+    ApiToken, ApiTokens, AuditEntry, NewApiToken, Page, PageRequest, StoreError, TokenHash, USE_NOTED_EVERY,
+};
 
 #[async_trait]
 impl ApiTokens for SqliteStore {
@@ -74,6 +76,24 @@ impl ApiTokens for SqliteStore {
         })
     }
 
+    async fn note_api_token_use(
+        &self,
+        tenant: TenantId,
+        id: ApiTokenId,
+        now: Timestamp,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let statement = sqlx::query(
+            "UPDATE api_token SET use_noted_at = ?3
+             WHERE tenant_id = ?1 AND token_id = ?2 AND (use_noted_at IS NULL OR abs(?3 - use_noted_at) >= ?4)",
+        )
+        .bind(tenant.as_bytes().as_slice())
+        .bind(id.as_bytes().as_slice())
+        .bind(millis(now))
+        .bind(USE_NOTED_EVERY.as_secs() * 1_000);
+        audit::with_entry(self, "note the use of an API token", statement, tenant, entry).await
+    }
+
     async fn revoke_api_token(
         &self,
         tenant: TenantId,
@@ -104,5 +124,6 @@ fn read(row: &SqliteRow) -> Result<ApiToken, StoreError> {
             expires_at: row.opt_time("expires_at")?,
         },
         revoked_at: row.opt_time("revoked_at")?,
+        use_noted_at: row.opt_time("use_noted_at")?,
     })
 }

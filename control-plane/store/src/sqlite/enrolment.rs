@@ -112,6 +112,22 @@ impl Enrolment for SqliteStore {
         })
     }
 
+    async fn invitation_of(
+        &self,
+        tenant: TenantId,
+        sensor: SensorId,
+    ) -> Result<Option<InvitationId>, StoreError> {
+        let row =
+            sqlx::query("SELECT invitation_id FROM invitation WHERE tenant_id = ?1 AND bound_sensor = ?2")
+                .bind(tenant.as_bytes().as_slice())
+                .bind(sensor.as_bytes().as_slice())
+                .fetch_optional(self.reader())
+                .await
+                .during("find a sensor's invitation")?;
+        row.map(|row| Columns::of("invitation", &row).bytes("invitation_id", InvitationId::from_slice))
+            .transpose()
+    }
+
     async fn revoke_invitation(
         &self,
         tenant: TenantId,
@@ -207,6 +223,7 @@ async fn judge(
         sensor: claim.new_sensor,
         tenant,
         name: stored.invitation.sensor_name,
+        invited_by: stored.invitation.created_by,
     })
 }
 
@@ -280,6 +297,7 @@ async fn claimed_before(
         sensor: bound.sensor,
         tenant,
         name: stored.invitation.sensor_name.clone(),
+        invited_by: stored.invitation.created_by.clone(),
     })
 }
 

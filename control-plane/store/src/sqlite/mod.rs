@@ -30,18 +30,25 @@ mod audit;
 mod columns;
 mod credential;
 mod enrolment;
+mod event;
 mod failure;
+mod feed;
+mod freshness;
 mod image;
 mod inventory;
 mod keyset;
 mod media_type;
+#[cfg(test)]
+mod plan;
 mod probe;
 mod registry;
 mod rows;
 mod run;
+mod schedule;
 mod schema;
 mod sensor;
 mod store;
 mod tenant;
+mod webhook;
 
 pub use store::SqliteStore;

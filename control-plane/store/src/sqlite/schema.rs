@@ -64,6 +64,41 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "sealed credentials",
         include_str!("../../migrations/sqlite/0012_credentials.sql"),
     ),
+    (
+        13,
+        "schedules",
+        include_str!("../../migrations/sqlite/0013_schedules.sql"),
+    ),
+    (
+        14,
+        "push events",
+        include_str!("../../migrations/sqlite/0014_events.sql"),
+    ),
+    (
+        15,
+        "change feed",
+        include_str!("../../migrations/sqlite/0015_changes.sql"),
+    ),
+    (
+        16,
+        "webhooks",
+        include_str!("../../migrations/sqlite/0016_webhooks.sql"),
+    ),
+    (
+        17,
+        "freshness",
+        include_str!("../../migrations/sqlite/0017_freshness.sql"),
+    ),
+    (
+        20,
+        "audit of use",
+        include_str!("../../migrations/sqlite/0020_audit_of_use.sql"),
+    ),
+    (
+        21,
+        "credential references of every kind",
+        include_str!("../../migrations/sqlite/0021_credential_references.sql"),
+    ),
 ];
 
 /// Runs the migrations that the database lacks. [`StoreError::Refused`] if it has one that this program does not know, or if one was

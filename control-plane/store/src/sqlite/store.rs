@@ -10,8 +10,9 @@ use portolan_shared::model::limits;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
 
+use super::columns::integer;
 use super::failure::During as _;
-use super::{audit, schema};
+use super::{audit, feed, schema};
 use crate::{Store, StoreError};
 
 /// How long a call waits for a connection before it gives up with [`StoreError::Unavailable`].
@@ -32,6 +33,7 @@ pub struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
     repositories: usize,
+    runs: usize,
 }
 
 impl SqliteStore {
@@ -67,6 +69,7 @@ impl SqliteStore {
             .during("open")?;
         schema::migrate(&writer).await?;
         audit::chain_all(&writer).await?;
+        feed::number_all(&writer).await?;
         let readers = pool(READERS)
             .connect_with(
                 options
@@ -81,6 +84,7 @@ impl SqliteStore {
             writer,
             readers,
             repositories: limits::REPOSITORIES_PER_REGISTRY,
+            runs: limits::RUNS_PER_TENANT,
         })
     }
 
@@ -92,6 +96,17 @@ impl SqliteStore {
             repositories: bound,
             ..self
         }
+    }
+
+    /// The same with another bound on the leased runs of one tenant than [`RUNS_PER_TENANT`](limits::RUNS_PER_TENANT).
+    #[must_use]
+    pub fn with_runs_per_tenant(self, bound: usize) -> Self {
+        Self { runs: bound, ..self }
+    }
+
+    /// Most runs of one tenant that are leased at once.
+    pub(super) fn runs_per_tenant(&self) -> i64 {
+        integer(self.runs as u64)
     }
 
     /// Most repositories of one registry: a commit or report of a further one is refused.

@@ -93,19 +93,51 @@ impl Agent {
                 message.trim()
             );
         }
-        let mut process = Process::start(
+        let process = Process::start(
             "the agent",
             &programs.agent,
             &["run", "--data-dir", &data, "--proxy", "none"],
             &folder.join("agent.log"),
         )?;
+        let mut agent = Self { process, data_dir };
+        agent.connected(operator, name).await?;
+        Ok(agent)
+    }
+
+    /// Stops it and starts it again with these settings; waits until the control plane sees it connected.
+    pub async fn restart(
+        &mut self,
+        programs: &Programs,
+        operator: &Operator,
+        name: &str,
+        settings: &Path,
+    ) -> anyhow::Result<()> {
+        self.process.stop().await;
+        let (data, settings) = (self.data_dir.to_string_lossy(), settings.to_string_lossy());
+        self.process = Process::start(
+            "the agent",
+            &programs.agent,
+            &[
+                "run",
+                "--data-dir",
+                &data,
+                "--config",
+                &settings,
+                "--proxy",
+                "none",
+            ],
+            &self.data_dir.with_file_name("agent-restarted.log"),
+        )?;
+        self.connected(operator, name).await
+    }
+
+    async fn connected(&mut self, operator: &Operator, name: &str) -> anyhow::Result<()> {
         wait_until("the agent to be connected", async || {
-            process.check()?;
+            self.process.check()?;
             let sensor = operator.get(&format!("/sensors/{name}"), &[]).await?;
             Ok((sensor["state"] == "active" && sensor["online"] == true).then_some(()))
         })
-        .await?;
-        Ok(Self { process, data_dir })
+        .await
     }
 
     /// Its process.

@@ -37,7 +37,7 @@ impl ControlPlane {
             &folder.join("control-plane.log"),
         )?;
         let url = format!("http://{people}");
-        let client = client()?;
+        let client = loopback_client()?;
         wait_until("the control plane to be ready", async || {
             process.check()?;
             let answer = client.get(format!("{url}/readyz")).send().await;
@@ -69,7 +69,7 @@ impl ControlPlane {
     /// Its metrics, in Prometheus' text format.
     pub async fn metrics(&self) -> anyhow::Result<String> {
         let url = format!("http://{}/metrics", self.metrics);
-        let answer = client()?
+        let answer = loopback_client()?
             .get(&url)
             .send()
             .await
@@ -83,7 +83,7 @@ impl ControlPlane {
 }
 
 /// A client for loopback that no proxy of the machine's environment gets between.
-fn client() -> anyhow::Result<reqwest::Client> {
+pub fn loopback_client() -> anyhow::Result<reqwest::Client> {
     // Plain HTTP only, but the library asks for a provider when it is made.
     reqwest::Client::builder()
         .no_proxy()
@@ -99,7 +99,7 @@ fn client() -> anyhow::Result<reqwest::Client> {
 
 /// An address of loopback whose port nobody listens on now. Somebody else may take it before it is used; then the start fails and
 /// says so.
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub fn free_address() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
     listener.local_addr().context("find a free port")
 }

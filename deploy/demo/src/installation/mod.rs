@@ -12,7 +12,7 @@ mod programs;
 mod wait;
 
 pub use agent::{Agent, Allowed};
-pub use control_plane::ControlPlane;
+pub use control_plane::{ControlPlane, free_address, loopback_client};
 pub use figures::Figures;
 pub use operator::Operator;
 pub use process::Process;

@@ -70,6 +70,34 @@ codes! {
     CredentialOfJob = "credential.of_job",
     /// The name does not fit the kind.
     CredentialNameUnusual = "credential.name_unusual",
+    /// No sensor came for it.
+    RunNotTaken = "run.not_taken",
+    /// Its time was up.
+    RunTooLong = "run.too_long",
+    /// Nothing announces changes any more.
+    EventsStopped = "events.stopped",
+    /// They are announced to no purpose.
+    EventsUnused = "events.unused",
+    /// Never seen whole.
+    RegistryNeverComplete = "registry.never_complete",
+    /// Seen whole once, and not the last time.
+    RegistryIncomplete = "registry.incomplete",
+    /// Alive, and gets nowhere.
+    SensorNotProgressing = "sensor.not_progressing",
+    /// Not heard of.
+    SensorAway = "sensor.away",
+    /// Shut out by a person.
+    SensorSuspended = "sensor.suspended",
+    /// Shut out because it may exist twice.
+    SensorQuarantined = "sensor.quarantined",
+    /// Somebody else had its token.
+    SensorContested = "sensor.contested",
+    /// No sensor has come yet for what the clock has started.
+    ScheduleOverdue = "schedule.overdue",
+    /// Others do not take what they are told.
+    WebhookUndelivered = "webhook.undelivered",
+    /// Others are not told any more.
+    WebhookDisabled = "webhook.disabled",
     /// Our own fault or the machine's.
     Internal = "agent.internal",
     /// The name does not resolve.
@@ -204,6 +232,8 @@ codes! {
     RepositoryMissing = "repository.missing",
     /// More tags than fit.
     RepositoryTruncated = "repository.truncated",
+    /// Somebody else is at it, or was a moment ago.
+    RepositoryBusy = "repository.busy",
     /// A tag that resolves to nothing.
     ManifestMissing = "manifest.missing",
     /// A manifest above the bound.

@@ -38,6 +38,8 @@ pub struct DockerRegistryBuilder {
     leaf: Option<Leaf>,
     auth: Auth,
     access_log: bool,
+    listen: SocketAddr,
+    notifications: String,
 }
 
 impl DockerRegistryBuilder {
@@ -74,6 +76,21 @@ impl DockerRegistryBuilder {
         self
     }
 
+    /// Listens there in place of a port that the system chooses: for whoever has to know its address before it is started.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// Notifies as this `notifications:` section of its configuration file says. Only what is pushed and deleted through the registry itself is
+    /// notified, not what [`DockerRegistry::add`] and its like write.
+    #[must_use]
+    pub fn notifications(mut self, section: &str) -> Self {
+        section.clone_into(&mut self.notifications);
+        self
+    }
+
     /// Writes `content` into its storage, starts it and waits until it listens. The writing blocks the thread: a few seconds for ten
     /// thousand tags.
     pub async fn start(self, content: &Content, tasks: &Tasks) -> anyhow::Result<DockerRegistry> {
@@ -91,6 +108,8 @@ impl DockerRegistryBuilder {
             auth: &self.auth,
             folder: folder.path(),
             access_log: self.access_log,
+            listen: self.listen,
+            notifications: &self.notifications,
         };
         let file = settings.write().context("write the registry's configuration")?;
         let mut child = Command::new(program)
@@ -159,6 +178,8 @@ impl DockerRegistry {
             leaf: None,
             auth: Auth::None,
             access_log: false,
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            notifications: String::new(),
         }
     }
 

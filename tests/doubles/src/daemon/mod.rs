@@ -5,6 +5,8 @@ mod docker_registry;
 mod layout;
 mod settings;
 mod skopeo;
+mod small_image;
 
 pub use docker_registry::{DockerRegistry, DockerRegistryBuilder};
 pub use skopeo::Skopeo;
+pub use small_image::SmallImage;

@@ -1,6 +1,7 @@
 //! The configuration file of CNCF Distribution 2.8.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Who may come in.
@@ -26,6 +27,9 @@ pub(super) struct Settings<'a> {
     pub(super) auth: &'a Auth,
     pub(super) folder: &'a Path,
     pub(super) access_log: bool,
+    pub(super) listen: SocketAddr,
+    /// A section of the file, as it stands there; empty for none.
+    pub(super) notifications: &'a str,
 }
 
 impl Settings<'_> {
@@ -38,9 +42,10 @@ impl Settings<'_> {
              storage:\n  filesystem: {{rootdirectory: {}, maxthreads: 100}}\n  delete: {{enabled: true}}\n  \
              maintenance: {{uploadpurging: {{enabled: false}}}}\n\
              compatibility: {{schema1: {{enabled: true}}}}\n\
-             http:\n  addr: \"127.0.0.1:0\"\n  secret: not-a-secret-of-anybody\n",
+             http:\n  addr: \"{}\"\n  secret: not-a-secret-of-anybody\n",
             !self.access_log,
             quoted(self.storage),
+            self.listen,
         );
         if let Some((chain, key)) = &self.tls {
             let _ = writeln!(
@@ -76,6 +81,7 @@ impl Settings<'_> {
                 );
             }
         }
+        let _ = writeln!(yaml, "{}", self.notifications);
         let path = self.folder.join("config.yml");
         std::fs::write(&path, yaml)?;
         Ok(path)

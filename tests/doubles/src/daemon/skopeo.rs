@@ -1,4 +1,4 @@
-//! skopeo as a witness: another client, by other people, that says what a registry serves.
+//! skopeo: another client, by other people, that says what a registry serves, and pushes to it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::child::Program;
+use super::small_image::SmallImage;
 use crate::tls::PrivateCa;
 
 const PROGRAM: Program = Program {
@@ -92,20 +93,48 @@ impl Skopeo {
         ))
     }
 
+    /// Pushes an image, byte for byte, and points a tag to it.
+    pub async fn push(&self, image: &SmallImage, repository: &str, tag: &str) -> anyhow::Result<()> {
+        let folder = tempfile::tempdir_in(self.folder.path()).context("make a folder")?;
+        image.write(folder.path())?;
+        let from = format!("dir:{}", folder.path().display());
+        let to = format!("docker://{}/{repository}:{tag}", self.registry);
+        self.call(&["copy", "--preserve-digests"], "dest-", &[&from, &to])
+            .await?;
+        Ok(())
+    }
+
+    /// Deletes the manifest that a tag points to, by its digest. With it go all tags that point to it.
+    pub async fn delete(&self, repository: &str, tag: &str) -> anyhow::Result<()> {
+        self.run(
+            &["delete"],
+            &format!("docker://{}/{repository}:{tag}", self.registry),
+        )
+        .await?;
+        Ok(())
+    }
+
     async fn run(&self, verb: &[&str], image: &str) -> anyhow::Result<Vec<u8>> {
+        self.call(verb, "", &[image]).await
+    }
+
+    /// `of` is what the names of options begin with that are about the registry.
+    async fn call(&self, verb: &[&str], of: &str, images: &[&str]) -> anyhow::Result<Vec<u8>> {
         let mut command = Command::new(&self.program);
         command.arg("--insecure-policy").args(verb);
         if self.secure {
-            command.arg("--cert-dir").arg(self.folder.path());
+            command.arg(format!("--{of}cert-dir")).arg(self.folder.path());
         } else {
-            command.arg("--tls-verify=false");
+            command.arg(format!("--{of}tls-verify=false"));
         }
         match &self.login {
-            Some((login, secret)) => command.arg("--creds").arg(format!("{login}:{}", secret.expose())),
-            None => command.arg("--no-creds"),
+            Some((login, secret)) => command
+                .arg(format!("--{of}creds"))
+                .arg(format!("{login}:{}", secret.expose())),
+            None => command.arg(format!("--{of}no-creds")),
         };
         let output = command
-            .arg(image)
+            .args(images)
             // Nobody's home: no credentials, mirrors or proxies of whoever runs the tests.
             .env_clear()
             .env("HOME", self.folder.path())
@@ -119,8 +148,9 @@ impl Skopeo {
         let message = String::from_utf8_lossy(&output.stderr);
         anyhow::ensure!(
             output.status.success(),
-            "skopeo {} {image}: {}",
+            "skopeo {} {}: {}",
             verb.join(" "),
+            images.join(" "),
             message.trim()
         );
         Ok(output.stdout)

@@ -67,7 +67,7 @@ impl Account {
         self
     }
 
-    /// May also push what it may read: for tests that change a real registry from outside.
+    /// May also push and delete what it may read: for tests that change a real registry from outside.
     #[must_use]
     pub fn pushes(mut self) -> Self {
         self.pushes = true;

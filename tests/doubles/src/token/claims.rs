@@ -77,7 +77,11 @@ impl Access {
                 let name: RepositoryName = name.parse().ok().filter(|_| !name.contains('*'))?;
                 let read = public(&name) || account.is_some_and(|account| account.may_read(&name));
                 let push = read && account.is_some_and(|account| account.pushes);
-                let allowed = |action: &&String| (*action == "pull" && read) || (*action == "push" && push);
+                let allowed = |action: &&String| match action.as_str() {
+                    "pull" => read,
+                    "push" | "delete" | "*" => push,
+                    _ => false,
+                };
                 self.actions.iter().filter(allowed).cloned().collect()
             }
             "registry" if self.name == "catalog" && self.actions == ["*"] => {

@@ -17,6 +17,19 @@ async fn sensor(scene: &Scene) -> anyhow::Result<Value> {
     scene.control_plane.api()?.get("/sensors/office", &[]).await
 }
 
+/// Starts an agent that is shut out once more, and waits until the control plane has told it so in this life, too.
+async fn told_again(agent: &mut Agent) -> anyhow::Result<()> {
+    let told = |agent: &Agent| agent.log().matches("lets this sensor in no more").count();
+    agent.kill();
+    let before = told(agent);
+    agent.start()?;
+    wait_for("the agent to be told again", async || {
+        (told(agent) > before).then_some(())
+    })
+    .await;
+    Ok(())
+}
+
 fn command(scene: &Scene, arguments: &[&str]) -> anyhow::Result<String> {
     let done = scene.control_plane.cli(arguments)?;
     anyhow::ensure!(done.status.success(), "{}{}", done.output, done.errors);
@@ -53,15 +66,7 @@ async fn t12_a_copied_state_directory_shuts_out_both_until_one_is_approved() -> 
 
     // Neither of them gets in again by being started once more.
     for agent in [&mut scene.agent, &mut copy] {
-        agent.start()?;
-        wait_for("the agent to be told again", async || {
-            agent
-                .log()
-                .matches("lets this sensor in no more")
-                .nth(1)
-                .map(drop)
-        })
-        .await;
+        told_again(agent).await?;
     }
     let api = scene.control_plane.api()?;
     let waiting = api.get(&format!("/runs/{run}"), &[]).await?;
@@ -101,6 +106,9 @@ async fn a_suspended_sensor_works_again_when_it_is_resumed() -> anyhow::Result<(
     let api = scene.control_plane.api()?;
     let waiting = api.get(&format!("/runs/{run}"), &[]).await?;
     assert_eq!(waiting["state"], json!("queued"), "no suspended sensor gets work");
+    told_again(&mut scene.agent).await?;
+    assert_eq!(state(&scene.agent)?, "suspended", "also after a restart");
+    assert_eq!(sensor(&scene).await?["state"], json!("suspended"));
     assert_eq!(registry.log().total(), 0);
     command(&scene, &["sensor", "resume", "office"])?;
     scene.agent.start()?;

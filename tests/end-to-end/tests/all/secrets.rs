@@ -1,17 +1,19 @@
 //! After everything that a sensor and its control plane do, no secret is anywhere but where it belongs.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 use data_encoding::BASE64;
 use portolan_doubles::Content;
-use portolan_doubles::token::TokenAnswer;
-use portolan_harness::{LOGIN, Scene};
+use portolan_doubles::token::{Account, TokenAnswer};
+use portolan_harness::{Finished, LOGIN, Registered, Scene};
 use portolan_shared::secret::EnrolmentToken;
 use serde_json::{Value, json};
 
 use crate::scan::{Scan, Secret};
+use crate::sealing::{enter, sealable, told};
 
 /// Every file below a folder.
 fn files(folder: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
@@ -93,6 +95,86 @@ fn of_file(path: &Path) -> anyhow::Result<Vec<Secret>> {
     Ok(parts.iter().map(|part| Secret::in_file(path, part)).collect())
 }
 
+/// Logins that were sealed one after the other, and what was entered in vain between them.
+struct Sealed {
+    users: [&'static str; 2],
+    passwords: [&'static str; 3],
+    /// What the commands said, and their command lines.
+    commands: Vec<Finished>,
+}
+
+/// A login is sealed from a file and used, tried in vain, rotated through standard input, used, probed and taken away.
+async fn sealed(scene: &mut Scene, gitlab: &Registered) -> anyhow::Result<Sealed> {
+    let users = ["first-of-the-sealed", "second-of-the-sealed"];
+    let passwords = [
+        "glpat-HHHHHHHHHHHHHHHHHHHH",
+        "p@ss word/with=every:thing&more%",
+        "glpat-JJJJJJJJJJJJJJJJJJJJ",
+    ];
+    for (user, password) in users.iter().zip(&passwords) {
+        scene
+            .tokens
+            .set_account(Account::new(user, password).administrator());
+    }
+    sealable(scene, "office").await?;
+    let realm = scene.realm_host()?;
+    let accept = ["--accept-realm", &realm];
+    let file = scene.control_plane.file("sealed.json");
+    let login = json!({"username": users[0], "password": passwords[0]});
+    fs::write(&file, login.to_string())?;
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+    let path = file.display().to_string();
+    let from_file = ["registry", "set", gitlab.name, "--credential-file", &path];
+    let from_file = [&from_file[..], &accept].concat();
+    let mut commands = vec![told(scene.control_plane.cli(&from_file)?, 0)?];
+    fs::remove_file(&file)?;
+    assert_eq!(scene.sync(gitlab).await?["state"], json!("complete"));
+    commands.push(told(enter(scene, (users[1], passwords[2]), &accept)?, 13)?);
+    commands.push(told(enter(scene, (users[1], passwords[1]), &accept)?, 0)?);
+    assert_eq!(scene.sync(gitlab).await?["state"], json!("complete"));
+    // Both halves have it delivered once more.
+    scene.control_plane.restart().await?;
+    scene.agent.start()?;
+    scene.online().await?;
+    assert_eq!(scene.sync(gitlab).await?["state"], json!("complete"));
+    for command in [
+        &["registry", "test", "gitlab"][..],
+        &["credential", "show", "gitlab", "-o", "json"],
+        &["credential", "list", "-o", "json"],
+        &["audit", "list", "-o", "json"],
+    ] {
+        commands.push(told(scene.control_plane.cli(command)?, 0)?);
+    }
+    Ok(Sealed {
+        users,
+        passwords,
+        commands,
+    })
+}
+
+/// Looks at every file, column, log and process of both halves.
+async fn everywhere(scan: &mut Scan, scene: &mut Scene) -> anyhow::Result<()> {
+    for folder in [
+        scene.agent.data_dir(),
+        scene.control_plane.data_dir(),
+        scene.control_plane.operators_home(),
+    ] {
+        scan.files(&folder)?;
+    }
+    scan.database(&scene.control_plane.data_dir().join("portolan.db"))
+        .await?;
+    let logs = [
+        ("the agent's log", scene.agent.log()),
+        ("the control plane's log", scene.control_plane.log()),
+    ];
+    for (place, log) in &logs {
+        assert!(log.contains("TRACE"), "{place} tells everything");
+        scan.bytes(place, log.as_bytes());
+    }
+    scan.process(scene.agent.process().context("the agent runs")?.id())?;
+    scan.process(scene.control_plane.process()?.id())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn t09_after_a_whole_scenario_no_secret_is_in_database_files_logs_or_processes() -> anyhow::Result<()> {
     let mut scene = Scene::start().await?;
@@ -135,6 +217,7 @@ async fn t09_after_a_whole_scenario_no_secret_is_in_database_files_logs_or_proce
     scene.agent.start()?;
     scene.online().await?;
     assert_eq!(scene.sync(&gitlab).await?["state"], json!("failed"));
+    let sealed = sealed(&mut scene, &gitlab).await?;
 
     let enrolment = EnrolmentToken::parse(&token)?;
     let admin = scene.control_plane.admin_token()?;
@@ -159,6 +242,10 @@ async fn t09_after_a_whole_scenario_no_secret_is_in_database_files_logs_or_proce
             .iter()
             .map(|bearer| Secret::new("a token of the registry", bearer.as_bytes())),
     );
+    for password in sealed.passwords {
+        secrets.push(Secret::new("a sealed password", password.as_bytes()));
+    }
+    let database = scene.control_plane.data_dir().join("portolan.db");
     let folders = [scene.agent.data_dir(), scene.control_plane.data_dir()];
     for folder in &folders {
         for file in files(folder)? {
@@ -177,23 +264,35 @@ async fn t09_after_a_whole_scenario_no_secret_is_in_database_files_logs_or_proce
         assert!(secrets.iter().any(|secret| secret.name.ends_with(file)), "{file}");
     }
     let mut scan = Scan::of(secrets);
-    for folder in &folders {
-        scan.files(folder)?;
+    everywhere(&mut scan, &mut scene).await?;
+    for (number, command) in sealed.commands.iter().enumerate() {
+        scan.bytes(
+            &format!("the output of command {number}"),
+            command.output.as_bytes(),
+        );
+        scan.bytes(
+            &format!("the errors of command {number}"),
+            command.errors.as_bytes(),
+        );
+        assert!(!command.command_line.is_empty(), "command {number}");
+        scan.bytes(
+            &format!("the command line of command {number}"),
+            &command.command_line,
+        );
     }
-    scan.database(&scene.control_plane.data_dir().join("portolan.db"))
-        .await?;
-    let logs = [
-        ("the agent's log", scene.agent.log()),
-        ("the control plane's log", scene.control_plane.log()),
-    ];
-    for (place, log) in &logs {
-        assert!(log.contains("TRACE"), "{place} tells everything");
-        scan.bytes(place, log.as_bytes());
-    }
-    scan.process(scene.agent.process().context("the agent runs")?.id())?;
-    scan.process(scene.control_plane.process()?.id())?;
     assert!(scan.columns > 100, "{} columns", scan.columns);
     assert!(scan.found.is_empty(), "{:#?}", scan.found);
+
+    // Whose a login is, is a fact that operators are shown. It is nowhere else: in no log, no other column, no file of the sensor's.
+    let names = sealed.users.map(|user| Secret::new("a name", user.as_bytes()));
+    let mut named = Scan::of(names.into());
+    everywhere(&mut named, &mut scene).await?;
+    let facts = |found: &&String| {
+        let in_file = found.contains(&*database.to_string_lossy());
+        in_file || found.contains("in registry.facts") || found.contains("in probe.diagnosis")
+    };
+    let elsewhere: Vec<_> = named.found.iter().filter(|found| !facts(found)).collect();
+    assert!(elsewhere.is_empty(), "{elsewhere:#?}");
 
     // The same scan sees what is there.
     scan.files(&scene.agent.file("login"))?;

@@ -66,6 +66,21 @@ const RULES: &[Rule] = &[
         reason: "use cases know neither door",
     },
     Rule {
+        folder: "control-plane/src/outgoing",
+        never: &[
+            "crate::grpc",
+            "crate::web",
+            "crate::cli",
+            "crate::wiring",
+            "crate::ca",
+            "portolan_store",
+            "axum",
+            "tonic",
+        ],
+        except: &[],
+        reason: "the way out knows what a letter is, and nobody's data",
+    },
+    Rule {
         folder: "control-plane/src/ca",
         never: &[
             "crate::app",

@@ -68,6 +68,51 @@ fn the_unit_is_confined() {
     assert!(bare > EXPOSURE, "{bare}");
 }
 
+/// What the unit says of a setting: the last line that does, as systemd reads most of them.
+fn setting<'u>(unit: &'u str, name: &str) -> Option<&'u str> {
+    let lines = unit.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| line.split_once('='))
+        .filter(|(key, _)| key.trim() == name)
+        .map(|(_, value)| value.trim())
+        .next_back()
+}
+
+#[test]
+fn opened_credentials_are_not_written_to_swap_nor_into_cores() {
+    let text = std::fs::read_to_string(unit()).unwrap();
+    assert_eq!(setting(&text, "MemorySwapMax"), Some("0"));
+    assert_eq!(setting(&text, "LimitCORE"), Some("0"));
+}
+
+/// 78 is the agent's exit code once its sensor is revoked: then, and whenever it fails again and again, systemd leaves it alone.
+#[test]
+fn a_revoked_sensor_is_not_started_again_and_a_failing_one_not_for_ever() {
+    let text = std::fs::read_to_string(unit()).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let codes = std::fs::read_to_string(root.join("agent/src/cli/exit.rs")).unwrap();
+    let revoked = codes
+        .split("pub const REVOKED: u8 = ")
+        .nth(1)
+        .and_then(|rest| rest.split(';').next())
+        .unwrap();
+    let spared = setting(&text, "RestartPreventExitStatus").unwrap();
+    assert!(spared.split_whitespace().any(|code| code == revoked), "{spared}");
+    assert_eq!(setting(&text, "Restart"), Some("on-failure"));
+    let seconds = |name: &str| setting(&text, name).unwrap().trim_end_matches('s').parse::<u32>();
+    let minutes = setting(&text, "StartLimitIntervalSec")
+        .unwrap()
+        .trim_end_matches("min");
+    let (pause, burst) = (
+        seconds("RestartSec").unwrap(),
+        seconds("StartLimitBurst").unwrap(),
+    );
+    assert!(
+        pause * burst < minutes.parse::<u32>().unwrap() * 60,
+        "so many starts have to fit into the interval, or the limit is never met"
+    );
+}
+
 #[test]
 fn the_unit_does_not_hide_what_tells_when_the_machine_started() {
     let text = std::fs::read_to_string(unit()).unwrap();

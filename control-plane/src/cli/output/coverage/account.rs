@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use portolan_shared::model::limits::FILTERED_NAMED;
-use portolan_shared::model::printable;
+use portolan_shared::model::{FindingCode, printable};
 
 use crate::cli::output::{bytes, moment};
 use crate::web::api::FindingView;
@@ -63,24 +63,44 @@ fn verdict(run: &Run) -> String {
         "complete" => "Everything in scope was seen.".to_owned(),
         "partial" if short > 0 => format!("{short} {} could not be seen completely.", repositories(short)),
         "partial" => "It is not known whether all repositories were found.".to_owned(),
+        "failed" if has_finding(run, FindingCode::RunNotTaken) => "Nothing was done.".to_owned(),
+        "failed" if has_finding(run, FindingCode::RunTooLong) => {
+            "Its time was up; what was committed until then stays.".to_owned()
+        }
         "failed" => "Nothing could be seen.".to_owned(),
         "cancelled" => "Stopped by a person; what was committed until then stays.".to_owned(),
         _ => String::new(),
     }
 }
 
+fn has_finding(run: &Run, code: FindingCode) -> bool {
+    run.finding
+        .as_ref()
+        .is_some_and(|finding| finding.code == code.as_str())
+}
+
 fn times(text: &mut String, run: &Run) {
-    let scope = match run.repositories.len() {
-        0 => "the whole registry, within its patterns".to_owned(),
-        count => format!("{count} {}", repositories(count as u64)),
+    let scope = match (run.repositories.len(), run.references.len()) {
+        (0, 0) => "the whole registry, within its patterns".to_owned(),
+        (count, 0) => format!("{count} {}", repositories(count as u64)),
+        (0, tags) => single_tags(tags),
+        (count, tags) => format!("{count} {}, {}", repositories(count as u64), single_tags(tags)),
     };
     let _ = writeln!(text, "Scope      {scope}");
     let _ = writeln!(
         text,
         "Queued     {} by {}",
         moment(run.queued_at),
-        printable(&run.requested_by, 256)
+        asked(&run.trigger, &run.requested_by)
     );
+    // The first reason is the one that it was queued for.
+    for reason in run.reasons.iter().skip(1) {
+        let by = asked(&reason.trigger, &reason.requested_by);
+        let _ = writeln!(text, "Joined     {} by {by}", moment(reason.at));
+    }
+    if run.more_reasons > 0 {
+        let _ = writeln!(text, "           and {} times more", run.more_reasons);
+    }
     if let Some(started) = run.started_at {
         let sensor = run.sensor.as_ref().map_or("?", |sensor| sensor.name.as_str());
         let _ = writeln!(
@@ -102,6 +122,23 @@ fn times(text: &mut String, run: &Run) {
             progress.manifests,
             bytes(progress.bytes_up)
         );
+    }
+}
+
+/// Who asked for a run, and why if that does not go without saying.
+fn asked(trigger: &str, by: &str) -> String {
+    let by = printable(by, 256);
+    match trigger {
+        "reconcile" => format!("{by}, to reconcile"),
+        _ => by,
+    }
+}
+
+fn single_tags(count: usize) -> String {
+    if count == 1 {
+        "1 tag".to_owned()
+    } else {
+        format!("{count} tags")
     }
 }
 

@@ -106,6 +106,26 @@ fn queued() {
     ));
 }
 
+#[test]
+fn asked_for_again_while_it_was_open() {
+    let mut run = run("failed");
+    run.trigger = "reconcile".to_owned();
+    run.requested_by = "schedule: missed since 2027-01-14T08:00:00Z".to_owned();
+    run.references = vec!["acme/shop:1.0".to_owned(), "acme/shop:2.0".to_owned()];
+    run.reasons = serde_json::from_value(json!([
+        {"trigger": "reconcile", "requested_by": run.requested_by, "at": "2027-01-15T08:00:00Z"},
+        {"trigger": "manual", "requested_by": "admin", "at": "2027-01-15T08:00:03Z"},
+        {"trigger": "event", "requested_by": "events", "at": "2027-01-15T08:00:04Z"},
+    ]))
+    .unwrap();
+    run.more_reasons = 7;
+    run.finding = Some(FindingView::from(Finding::new(
+        FindingCode::RunTooLong,
+        "the run was still under way when its time was up; what it had committed stays",
+    )));
+    insta::assert_snapshot!(account(&run, &Lines::default(), &Lines::default(), None));
+}
+
 fn left_out(count: usize) -> Lines {
     let item = |n| CoverageLine {
         repository: format!("tools/r{n:04}"),

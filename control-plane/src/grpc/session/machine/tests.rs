@@ -42,6 +42,7 @@ fn lease(number: u32) -> Box<Lease> {
         },
         scope: Scope::default(),
         resumed: false,
+        look: false,
     })
 }
 
@@ -61,6 +62,7 @@ fn hello(protocol: (u32, u32), running: &[u32]) -> Inbound {
         fingerprint: None,
         boot_id: String::new(),
         incarnation: 1,
+        notify_url: None,
     }))
 }
 
@@ -109,6 +111,7 @@ fn ended_with(actions: &[Action]) -> Option<Reason> {
 mod continuity;
 mod honest;
 mod introduction;
+mod looks;
 mod plane;
 mod probes;
 mod schedules;
@@ -133,12 +136,12 @@ fn the_welcome_tells_what_is_kept() {
     assert!(welcome.capabilities.is_empty());
     let keeps: Vec<bool> = welcome.verdicts.iter().map(|verdict| verdict.keep).collect();
     assert_eq!(keeps, [false, true]);
-    assert_eq!(machine.free(), 0, "its token is not stored");
+    assert_eq!(machine.free(false), 0, "its token is not stored");
     machine.on(
         message(2, 40, Inbound::Stored(ContinuityHash::of(&[3; 32]))),
         at(1),
     );
-    assert_eq!(machine.free(), SLOTS - 1);
+    assert_eq!(machine.free(false), SLOTS - 1);
 }
 
 #[test]
@@ -249,7 +252,7 @@ fn leases_that_are_not_held_any_more_are_cancelled_and_missing_in_the_answer() {
     assert!(
         matches!(&actions[1], Action::Send(Body::HeartbeatAck(ack)) if ack.renewed == [attempt(2).into()])
     );
-    assert_eq!(machine.free(), SLOTS - 1);
+    assert_eq!(machine.free(false), SLOTS - 1);
 }
 
 #[test]
@@ -257,7 +260,7 @@ fn offers_that_are_not_accepted_in_time_go_back() {
     let mut machine = open(&[]);
     machine.on(Event::Offer(lease(1), None), at(0));
     machine.on(Event::Offer(lease(2), None), at(0));
-    assert_eq!(machine.free(), 0);
+    assert_eq!(machine.free(false), 0);
     let actions = machine.on(Event::Offer(lease(3), None), at(0));
     assert!(matches!(actions.as_slice(), [Action::Return(back)] if *back == attempt(3)));
     machine.on(message(2, 1, Inbound::Accept(attempt(1))), at(0));
@@ -274,7 +277,7 @@ fn a_registry_that_does_not_fit_into_a_message_fails_its_run_instead_of_the_sess
     let mut machine = open(&[]);
     let actions = machine.on(Event::Offer(large, None), at(0));
     assert!(matches!(actions.as_slice(), [Action::Fail { again: false, .. }]));
-    assert_eq!(machine.free(), SLOTS);
+    assert_eq!(machine.free(false), SLOTS);
 }
 
 #[test]
@@ -289,17 +292,17 @@ fn a_sensor_that_turns_an_offer_down_is_left_in_peace_for_a_while() {
         });
         let actions = machine.on(message(2, 1, ending), at(0));
         assert!(matches!(actions.as_slice(), [Action::Return(_)]));
-        assert_eq!(machine.free(), 0);
+        assert_eq!(machine.free(false), 0);
         machine
     };
     let mut busy = turn_down(Reason::Overloaded);
     let until = at(millis(PAUSE).into());
     assert_eq!(busy.due(), until);
     busy.on(Event::Tick, until);
-    assert_eq!(busy.free(), SLOTS);
+    assert_eq!(busy.free(false), SLOTS);
     let mut leaving = turn_down(Reason::Draining);
     leaving.on(Event::Tick, until);
-    assert_eq!(leaving.free(), 0);
+    assert_eq!(leaving.free(false), 0);
 }
 
 #[test]
@@ -323,7 +326,7 @@ fn endings_are_judged_by_their_reason() {
             other => panic!("{other:?}"),
         };
         assert_eq!(again, expected, "{reason}");
-        assert_eq!(machine.free(), SLOTS);
+        assert_eq!(machine.free(false), SLOTS);
     }
 }
 
@@ -356,7 +359,7 @@ fn progress_is_written_once_a_second_and_the_latest_wins() {
 fn nothing_is_offered_while_draining() {
     let mut machine = open(&[]);
     machine.on(Event::Drain(Duration::from_secs(1)), at(0));
-    assert_eq!(machine.free(), 0);
+    assert_eq!(machine.free(false), 0);
     let actions = machine.on(Event::Offer(lease(1), None), at(0));
     assert!(matches!(actions.as_slice(), [Action::Return(_)]));
 }
@@ -373,7 +376,7 @@ fn t58_an_attempt_is_told_to_stop_once_and_keeps_its_slot_until_it_has() {
     assert_eq!(machine.held(), [attempt(2)]);
     assert!(machine.on(cancel(1), at(20)).is_empty());
     assert!(machine.on(cancel(3), at(20)).is_empty(), "it is not here");
-    assert_eq!(machine.free(), 0);
+    assert_eq!(machine.free(false), 0);
     machine.on(message(2, 100, heartbeat(1, &[2])), at(30));
-    assert_eq!((machine.free(), machine.held()), (1, vec![attempt(2)]));
+    assert_eq!((machine.free(false), machine.held()), (1, vec![attempt(2)]));
 }

@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 use jiff::Timestamp;
-use portolan_shared::secret::sealed::{BoundHosts, IdentityPublicKey, UnixSecond};
+use portolan_shared::secret::sealed::{BoundHosts, IdentityPublicKey};
 use portolan_store::{SealingKeyRecord, SensorRecord};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -42,7 +42,7 @@ pub struct CredentialView {
     /// Name of the API token that it came with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
-    /// When it ends, if whoever entered it said so.
+    /// When it ends: as whoever entered it said, or else as a sensor saw it at the registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// Hosts of token services, beside the registry, that may have the login.
@@ -58,7 +58,7 @@ pub struct CredentialView {
     /// `ready`, `awaiting_sealing` (an assigned sensor cannot open it), `enter_again` (the registry has moved, and the credential is bound to
     /// where it was), or `awaiting_trial` (the version in use has not worked yet).
     pub state: String,
-    /// Sensors that are assigned to the registry, or that can open the credential; none with a reference.
+    /// Sensors that are assigned to the registry, or that can open the credential.
     pub recipients: Vec<RecipientView>,
 }
 
@@ -72,7 +72,8 @@ pub struct RecipientView {
     #[schema(format = "uuid")]
     pub sensor_id: String,
     /// `sealed`; `awaiting_sealing` (assigned, and cannot open it); `outdated_key` (can open it, and will put its newest key in the place of
-    /// the older one by itself); `rotate_at_registry` (could open it and should not know it any more: change the login at the registry).
+    /// the older one by itself); `rotate_at_registry` (could open it and should not know it any more: change the login at the registry);
+    /// `local` (has it on its own machine, at the place that the reference names).
     pub state: String,
     /// Since when it can open it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -154,9 +155,7 @@ impl From<CredentialShown> for CredentialView {
             next_version: shown.sealed.as_ref().map(|sealed| sealed.last_version + 1),
             created_at: shown.sealed.as_ref().map(|sealed| sealed.created_at),
             created_by: shown.sealed.as_ref().map(|sealed| sealed.created_by.clone()),
-            expires_at: binding
-                .and_then(|binding| binding.expires_at)
-                .map(UnixSecond::timestamp),
+            expires_at: shown.expires_at,
             realm_hosts: hosts(binding.map(|binding| &binding.realm_hosts)),
             storage_hosts: hosts(binding.map(|binding| &binding.storage_hosts)),
             worked_at: shown.sealed.as_ref().and_then(|sealed| sealed.worked_at),

@@ -1,7 +1,8 @@
-//! What a line of the ledger looks like.
+//! What a line of the ledger looks like, and what is different since some time.
 
 use jiff::Timestamp;
-use portolan_store::{LedgerChange, LedgerRow};
+use portolan_shared::model::{Digest, RegistryName};
+use portolan_store::{LedgerChange, LedgerRow, TagDifference};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -22,21 +23,22 @@ pub struct LedgerLine {
     pub to: Option<String>,
     /// When it was noticed.
     pub noticed_at: Timestamp,
-    /// The last time before that the repository was seen: it happened in between. Null if it had never been seen.
+    /// The last time before that the tag was known to be as it was: it happened in between. Of a tag that vanished: when it was last seen.
+    /// Null if nothing was known of it.
     pub not_before: Option<Timestamp>,
-    /// By which run it was learnt.
+    /// How it was learnt: `manual` (a person had asked for the run), `event` (push events had), `schedule`, or `reconcile` (by a look at everything,
+    /// of a registry that is read on push: no event had told); null if that is not known any more.
+    pub learnt: Option<String>,
+    /// The sensor that saw it; null if it was deleted since.
+    pub sensor: Option<String>,
+    /// By which run it was learnt; it may be forgotten by now.
     #[schema(format = "uuid")]
     pub run: String,
 }
 
 impl LedgerLine {
     pub(super) fn of(place: &RepositoryFound, row: LedgerRow) -> Self {
-        let (change, from, to) = match row.change {
-            LedgerChange::Appeared(to) => ("appeared", None, Some(to)),
-            LedgerChange::Moved { from, to } => ("moved", Some(from), Some(to)),
-            LedgerChange::Vanished(from) => ("vanished", Some(from), None),
-            LedgerChange::LeftOut(from) => ("left_out", Some(from), None),
-        };
+        let (change, from, to) = in_words(row.change);
         Self {
             reference: format!(
                 "{}/{}:{}",
@@ -44,11 +46,58 @@ impl LedgerLine {
             ),
             tag: row.tag.to_string(),
             change: change.to_owned(),
-            from: from.map(|digest| digest.to_string()),
-            to: to.map(|digest| digest.to_string()),
+            from,
+            to,
             noticed_at: row.noticed_at,
             not_before: row.not_before,
-            run: row.run.to_string(),
+            learnt: row.learnt.trigger.map(|trigger| trigger.to_string()),
+            sensor: row.learnt.sensor_name,
+            run: row.learnt.run.to_string(),
         }
+    }
+}
+
+/// What is different of a tag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = TagDifference)]
+pub struct TagDifferenceView {
+    /// The whole reference: `REGISTRY/REPOSITORY:TAG`.
+    pub reference: String,
+    /// In which repository.
+    pub repository: String,
+    /// Which tag.
+    pub tag: String,
+    /// `appeared`, `moved`, `vanished` or `left_out`, whatever happened in between.
+    pub change: String,
+    /// Where it pointed then; null if it was not there.
+    pub from: Option<String>,
+    /// Where it points now; null if it is gone or left out.
+    pub to: Option<String>,
+    /// When the last of what happened to it was noticed.
+    pub noticed_at: Timestamp,
+}
+
+impl TagDifferenceView {
+    pub(super) fn of(registry: &RegistryName, found: TagDifference) -> Self {
+        let (change, from, to) = in_words(found.change);
+        Self {
+            reference: format!("{registry}/{}:{}", found.repository, found.tag),
+            repository: found.repository.to_string(),
+            tag: found.tag.to_string(),
+            change: change.to_owned(),
+            from,
+            to,
+            noticed_at: found.noticed_at,
+        }
+    }
+}
+
+fn in_words(change: LedgerChange) -> (&'static str, Option<String>, Option<String>) {
+    let text = |digest: Digest| Some(digest.to_string());
+    match change {
+        LedgerChange::Appeared(to) => ("appeared", None, text(to)),
+        LedgerChange::Moved { from, to } => ("moved", text(from), text(to)),
+        LedgerChange::Vanished(from) => ("vanished", text(from), None),
+        LedgerChange::LeftOut(from) => ("left_out", text(from), None),
     }
 }

@@ -38,8 +38,8 @@ pub(crate) async fn change(
     let record = app
         .change_registry(&caller, &registry, patch, seen_version(&headers)?)
         .await?;
-    let names = app
-        .sensor_names(&caller, record.registry.sensors.iter().copied())
+    let known = app
+        .known_registries(&caller, std::slice::from_ref(&record))
         .await?;
-    Ok(Json(Registry::of(record, &names, app.clock.now())))
+    Ok(Json(Registry::of(record, &known, app.clock.now())))
 }

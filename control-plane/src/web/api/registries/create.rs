@@ -25,11 +25,11 @@ pub(crate) async fn create(
     Body(body): Body<CreateRegistry>,
 ) -> Result<(StatusCode, Json<Registry>), ApiError> {
     let record = app.add_registry(&caller, body.into_input()?).await?;
-    let names = app
-        .sensor_names(&caller, record.registry.sensors.iter().copied())
+    let known = app
+        .known_registries(&caller, std::slice::from_ref(&record))
         .await?;
     Ok((
         StatusCode::CREATED,
-        Json(Registry::of(record, &names, app.clock.now())),
+        Json(Registry::of(record, &known, app.clock.now())),
     ))
 }

@@ -9,6 +9,7 @@ use portolan_shared::model::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::ScheduleInput;
 use crate::app::{RegistryInput, RegistryPatch};
 use crate::web::api::ApiError;
 use crate::web::api::body::nullable;
@@ -78,6 +79,9 @@ pub struct CreateRegistry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u32>, minimum = 1)]
     pub requests_per_day: Option<NonZeroU32>,
+    /// When it is read; by hand if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleInput>,
 }
 
 impl CreateRegistry {
@@ -108,6 +112,7 @@ impl CreateRegistry {
                 per_second: self.requests_per_second,
                 per_day: self.requests_per_day,
             },
+            schedule: self.schedule.unwrap_or_default().into_schedule()?,
             sensors: self.sensors,
         })
     }
@@ -195,6 +200,9 @@ pub struct ChangeRegistry {
     )]
     #[schema(value_type = Option<u32>, minimum = 1)]
     pub requests_per_day: Option<Option<NonZeroU32>>,
+    /// New members of its schedule, which counts at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleInput>,
 }
 
 impl ChangeRegistry {
@@ -212,6 +220,7 @@ impl ChangeRegistry {
             concurrency: self.concurrency,
             requests_per_second: self.requests_per_second,
             requests_per_day: self.requests_per_day,
+            schedule: self.schedule.unwrap_or_default().into_patch()?,
             sensors: self.sensors,
         })
     }

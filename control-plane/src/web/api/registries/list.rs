@@ -32,9 +32,8 @@ pub(crate) async fn list(
     let mut request = page.request()?;
     request.limit = request.limit.min(PAGE);
     let page = app.registries(&caller, &request).await?;
-    let assigned = page.items.iter().flat_map(|record| &record.registry.sensors);
-    let names = app.sensor_names(&caller, assigned.copied()).await?;
+    let known = app.known_registries(&caller, &page.items).await?;
     let now = app.clock.now();
-    let listed = |record| Registry::listed(record, &names, now);
+    let listed = |record| Registry::listed(record, &known, now);
     Ok(Json(PageOf::of(page, listed)))
 }

@@ -27,9 +27,9 @@ pub(crate) async fn show(
     Path(registry): Path<String>,
 ) -> Result<(Extension<Version>, Json<Registry>), ApiError> {
     let record = app.registry(&caller, &registry).await?;
-    let names = app
-        .sensor_names(&caller, record.registry.sensors.iter().copied())
+    let known = app
+        .known_registries(&caller, std::slice::from_ref(&record))
         .await?;
     let version = Extension(Version(record.version));
-    Ok((version, Json(Registry::of(record, &names, app.clock.now()))))
+    Ok((version, Json(Registry::of(record, &known, app.clock.now()))))
 }

@@ -9,9 +9,10 @@ use portolan_store::RegistryRecord;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::ScheduleView;
 use super::facts::RegistryFactsView;
-use crate::app::outlook;
-use crate::web::api::FindingView;
+use crate::app::KnownRegistries;
+use crate::web::api::{FindingView, FreshnessView};
 
 /// A sensor, named.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -70,6 +71,8 @@ pub struct Registry {
     /// Requests within any 24 hours at most, of all sensors together; not bounded if null.
     #[serde(default)]
     pub requests_per_day: Option<u32>,
+    /// When it is read.
+    pub schedule: ScheduleView,
     /// Sensors that may read it, the preferred first.
     pub sensors: Vec<SensorName>,
     /// Grows with each change.
@@ -78,31 +81,36 @@ pub struct Registry {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub changed_at: Timestamp,
-    /// When a run of it last began.
+    /// When a run of it last began; one of what push events named does not count.
     pub last_attempt_at: Option<Timestamp>,
     /// When a run of it was last complete.
     pub last_success_at: Option<Timestamp>,
+    /// When a push event last named something in it.
+    pub last_event_at: Option<Timestamp>,
     /// What sensors found out about it.
     #[serde(default)]
     pub facts: RegistryFactsView,
-    /// What of it has ended or ends soon: its credential, its certificates.
+    /// How fresh what is known of it is.
+    pub freshness: FreshnessView,
+    /// What is to be said of it, the most important first: why nothing is seen of it, or not all, what has ended or ends soon.
     #[serde(default)]
     pub findings: Vec<FindingView>,
 }
 
 impl Registry {
     /// As an item of a list.
-    pub(super) fn listed(record: RegistryRecord, names: &BTreeMap<SensorId, String>, now: Timestamp) -> Self {
+    pub(super) fn listed(record: RegistryRecord, known: &KnownRegistries, now: Timestamp) -> Self {
         Self {
             ca_bundle_pem: None,
-            ..Self::of(record, names, now)
+            ..Self::of(record, known, now)
         }
     }
 
     /// As it is at `now`.
-    pub(super) fn of(record: RegistryRecord, names: &BTreeMap<SensorId, String>, now: Timestamp) -> Self {
+    pub(super) fn of(record: RegistryRecord, known: &KnownRegistries, now: Timestamp) -> Self {
+        let (freshness, concerns) = known.judge(&record, now);
+        let schedule = ScheduleView::of(&record, now);
         let registry = record.registry;
-        let findings = outlook(&record.facts, now);
         Self {
             id: registry.id.to_string(),
             name: registry.name.to_string(),
@@ -118,18 +126,24 @@ impl Registry {
             concurrency: registry.budget.concurrency,
             requests_per_second: registry.budget.per_second.map(NonZeroU16::get),
             requests_per_day: registry.budget.per_day.map(NonZeroU32::get),
+            schedule,
             sensors: registry
                 .sensors
                 .into_iter()
-                .map(|id| SensorName::of(id, names))
+                .map(|id| SensorName::of(id, known.sensor_names()))
                 .collect(),
             version: record.version,
             created_at: record.created_at,
             changed_at: record.changed_at,
             last_attempt_at: record.last_attempt_at,
             last_success_at: record.last_success_at,
+            last_event_at: record.last_event_at,
             facts: RegistryFactsView::of(record.facts, now),
-            findings: findings.into_iter().map(FindingView::from).collect(),
+            freshness: freshness.into(),
+            findings: concerns
+                .into_iter()
+                .map(|concern| concern.finding.into())
+                .collect(),
         }
     }
 }

@@ -56,5 +56,6 @@ pub(crate) async fn list(
             &page,
         )
         .await?;
-    Ok(Json(PageOf::of(page, Repository::from)))
+    let now = app.clock.now();
+    Ok(Json(PageOf::of(page, |record| Repository::of(&record, now))))
 }

@@ -5,6 +5,9 @@ use portolan_store::RepositoryRecord;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::app::judge_repository;
+use crate::web::api::FreshnessView;
+
 /// A repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Repository {
@@ -25,11 +28,14 @@ pub struct Repository {
     pub last_success_at: Option<Timestamp>,
     /// When it was found to be gone.
     pub vanished_at: Option<Timestamp>,
+    /// How fresh what is known of it is.
+    pub freshness: FreshnessView,
 }
 
-impl From<RepositoryRecord> for Repository {
-    fn from(record: RepositoryRecord) -> Self {
+impl Repository {
+    pub(super) fn of(record: &RepositoryRecord, now: Timestamp) -> Self {
         Self {
+            freshness: judge_repository(record, now).into(),
             registry: record.registry_name.to_string(),
             name: record.name.to_string(),
             tags: record.tags,

@@ -9,5 +9,5 @@ mod view;
 
 pub use view::{
     Changes, Coverage, CoverageLine, CreateRun, DiscoveryStepView, ListingStepView, Progress, QueuedRunView,
-    RegistryNamed, Run,
+    RegistryNamed, Run, RunReasonView,
 };

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use portolan_shared::model::{
     Coverage as CoverageAccount, CoverageEntry, RepositoryName, RunProgress, SensorId,
 };
-use portolan_store::RunRecord;
+use portolan_store::{RunReason, RunRecord};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -180,6 +180,28 @@ pub struct Changes {
     pub left_out: u64,
 }
 
+/// What asked for a run, when it was queued or while it was open.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RunReason)]
+pub struct RunReasonView {
+    /// `manual`, `event`, `schedule` or `reconcile`.
+    pub trigger: String,
+    /// Who: the name of an API token, or `schedule`, with since when if that start was missed.
+    pub requested_by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl From<RunReason> for RunReasonView {
+    fn from(reason: RunReason) -> Self {
+        Self {
+            trigger: reason.trigger.to_string(),
+            requested_by: reason.requested_by,
+            at: reason.at,
+        }
+    }
+}
+
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Run {
@@ -188,12 +210,21 @@ pub struct Run {
     pub id: String,
     /// Of which registry.
     pub registry: RegistryNamed,
-    /// Why: `manual`.
+    /// Why: `manual` (a person), `event` (push events), `schedule` (its time had come) or `reconcile` (to find what no push event had announced).
     pub trigger: String,
-    /// Only of these repositories; of all that the registry's patterns allow if empty.
+    /// Only of these repositories; of all that the registry's patterns allow if this and `references` are empty.
     pub repositories: Vec<String>,
-    /// Who asked: the name of an API token.
+    /// Only these tags, as `REPOSITORY:TAG`, besides those repositories.
+    #[serde(default)]
+    pub references: Vec<String>,
+    /// Who asked first: the name of an API token, or `schedule`.
     pub requested_by: String,
+    /// Everything that has asked for it, the first first: at most 16.
+    #[serde(default)]
+    pub reasons: Vec<RunReasonView>,
+    /// How often it was asked for besides.
+    #[serde(default)]
+    pub more_reasons: u64,
     /// `queued`, `leased`, `complete`, `partial`, `failed` or `cancelled`.
     pub state: String,
     /// Whether that is its end.
@@ -208,6 +239,9 @@ pub struct Run {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// When it fails if it has not ended by then; known once a sensor has taken it.
+    #[serde(default)]
+    pub deadline_at: Option<Timestamp>,
     /// How far it is.
     pub progress: Progress,
     /// Its account, final once it has ended.
@@ -235,7 +269,10 @@ impl Run {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
+            references: record.scope.references.iter().map(ToString::to_string).collect(),
             requested_by: record.requested_by,
+            reasons: record.reasons.into_iter().map(RunReasonView::from).collect(),
+            more_reasons: record.more_reasons,
             state: record.state.to_string(),
             ended: record.state.is_ended(),
             attempt: record.attempt,
@@ -243,6 +280,7 @@ impl Run {
             queued_at: record.queued_at,
             started_at: record.started_at,
             ended_at: record.ended_at,
+            deadline_at: record.deadline_at,
             progress: record.progress.into(),
             coverage: record.coverage.into(),
             finding: record.finding.map(FindingView::from),

@@ -58,5 +58,6 @@ pub(crate) async fn approve(
         fingerprint: query.fingerprint()?,
     };
     let record = app.change_standing(&caller, &sensor, wanted).await?;
-    Ok(Json(Sensor::of(&app, record)))
+    let held = app.held_runs(&caller).await?;
+    Ok(Json(Sensor::of(&app, record, &held)))
 }

@@ -27,5 +27,6 @@ pub(crate) async fn list(
     Parameters(page): Parameters<PageQuery>,
 ) -> Result<Json<PageOf<Sensor>>, ApiError> {
     let page = app.sensors(&caller, &page.request()?).await?;
-    Ok(Json(PageOf::of(page, |record| Sensor::of(&app, record))))
+    let held = app.held_runs(&caller).await?;
+    Ok(Json(PageOf::of(page, |record| Sensor::of(&app, record, &held))))
 }

@@ -27,5 +27,6 @@ pub(crate) async fn resume(
     let record = app
         .change_standing(&caller, &sensor, WantedStanding::Resumed)
         .await?;
-    Ok(Json(Sensor::of(&app, record)))
+    let held = app.held_runs(&caller).await?;
+    Ok(Json(Sensor::of(&app, record, &held)))
 }

@@ -28,5 +28,6 @@ pub(crate) async fn revoke(
     let record = app
         .change_standing(&caller, &sensor, WantedStanding::Revoked)
         .await?;
-    Ok(Json(Sensor::of(&app, record)))
+    let held = app.held_runs(&caller).await?;
+    Ok(Json(Sensor::of(&app, record, &held)))
 }

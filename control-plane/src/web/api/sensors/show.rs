@@ -23,5 +23,6 @@ pub(crate) async fn show(
     Path(sensor): Path<String>,
 ) -> Result<Json<Sensor>, ApiError> {
     let record = app.sensor(&caller, &sensor).await?;
-    Ok(Json(Sensor::of(&app, record)))
+    let held = app.held_runs(&caller).await?;
+    Ok(Json(Sensor::of(&app, record, &held)))
 }

@@ -28,5 +28,6 @@ pub(crate) async fn suspend(
     let record = app
         .change_standing(&caller, &sensor, WantedStanding::Suspended)
         .await?;
-    Ok(Json(Sensor::of(&app, record)))
+    let held = app.held_runs(&caller).await?;
+    Ok(Json(Sensor::of(&app, record, &held)))
 }

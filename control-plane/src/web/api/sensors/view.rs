@@ -3,11 +3,12 @@
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use portolan_shared::secret::sealed::IdentityPublicKey;
-use portolan_store::SensorRecord;
+use portolan_store::{HeldRun, SensorRecord};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::{App, judge_sensor};
+use crate::web::api::SensorFreshnessView;
 
 /// What a sensor's machine tells of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -66,11 +67,14 @@ pub struct Sensor {
     pub seen_from: String,
     /// Starts of its agent since enrolment.
     pub starts: u64,
+    /// How it is.
+    pub freshness: SensorFreshnessView,
 }
 
 impl Sensor {
-    pub(super) fn of(app: &App, record: SensorRecord) -> Self {
+    pub(super) fn of(app: &App, record: SensorRecord, held: &[HeldRun]) -> Self {
         Self {
+            freshness: judge_sensor(&record, held, app.clock.now()).into(),
             online: app.is_online(&record),
             id: record.id.to_string(),
             name: record.name,

@@ -1,7 +1,7 @@
 //! What a tag looks like.
 
 use jiff::Timestamp;
-use portolan_store::TagRecord;
+use portolan_store::{PastTag, TagRecord};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -22,10 +22,10 @@ pub struct Tag {
     pub size: u64,
     /// What kind of thing the manifest is, if it is held.
     pub kind: Option<String>,
-    /// When the registry says it was pushed.
+    /// When the registry says it was pushed; null if it does not, and of a tag as it was at some time.
     pub pushed_at: Option<Timestamp>,
-    /// When it was first seen.
-    pub first_seen_at: Timestamp,
+    /// When it was first seen; null of a tag as it was at some time.
+    pub first_seen_at: Option<Timestamp>,
     /// Since when it points to this digest, as far as was seen.
     pub since: Timestamp,
 }
@@ -43,7 +43,24 @@ impl Tag {
             size: record.size,
             kind: record.kind.map(|kind| kind.to_string()),
             pushed_at: record.pushed_at,
-            first_seen_at: record.first_seen_at,
+            first_seen_at: Some(record.first_seen_at),
+            since: record.since,
+        }
+    }
+
+    pub(super) fn of_past(place: &RepositoryFound, record: PastTag) -> Self {
+        Self {
+            reference: format!(
+                "{}/{}:{}",
+                place.registry.registry.name, place.repository.name, record.tag
+            ),
+            tag: record.tag.to_string(),
+            digest: record.digest.to_string(),
+            media_type: record.media_type.map(|media_type| media_type.to_string()),
+            size: record.size,
+            kind: record.kind.map(|kind| kind.to_string()),
+            pushed_at: None,
+            first_seen_at: None,
             since: record.since,
         }
     }

@@ -9,10 +9,11 @@ use super::append::{APPEND, append};
 use super::{chain, checkpoint, sensors};
 use crate::sqlite::columns::{Columns, integer};
 use crate::sqlite::failure::During as _;
+use crate::sqlite::rows::json;
 use crate::sqlite::{SqliteStore, keyset};
 use crate::{
-    Audit, AuditEntry, AuditRecord, AuditSeverity, EntryFor, Page, PageRequest, SensorHead,
-    SensorHeadOutcome, SensorLogProblem, StoreError,
+    Audit, AuditEntry, AuditRecord, AuditSeverity, EntryFor, KnownSensorLog, Page, PageRequest, SensorHead,
+    SensorHeadOutcome, SensorLogProblem, SensorLogStep, StoreError,
 };
 
 #[async_trait]
@@ -41,20 +42,22 @@ impl Audit for SqliteStore {
     async fn audit_of(
         &self,
         tenant: TenantId,
-        object: &str,
+        objects: &[String],
         page: &PageRequest,
     ) -> Result<Page<AuditRecord>, StoreError> {
         let before = keyset::after::<i64>(page)?.unwrap_or(i64::MAX);
+        let objects = json("objects of the audit log", objects)?;
         let rows = sqlx::query(
-            "SELECT * FROM audit WHERE tenant_id = ?1 AND object = ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?4",
+            "SELECT * FROM audit WHERE tenant_id = ?1 AND object IN (SELECT value FROM json_each(?2)) AND seq < ?3
+             ORDER BY seq DESC LIMIT ?4",
         )
         .bind(tenant.as_bytes().as_slice())
-        .bind(object)
+        .bind(objects)
         .bind(before)
         .bind(keyset::rows_wanted(page))
         .fetch_all(self.reader())
         .await
-        .during("read the audit log of one object")?;
+        .during("read the audit log of some objects")?;
         let records = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         keyset::page(page, records, |last| last.seq)
     }
@@ -99,6 +102,19 @@ impl Audit for SqliteStore {
         page: &PageRequest,
     ) -> Result<Page<SignedCheckpoint>, StoreError> {
         checkpoint::list(self, tenant, page).await
+    }
+
+    async fn sensor_log(
+        &self,
+        tenant: TenantId,
+        sensor: SensorId,
+    ) -> Result<Option<KnownSensorLog>, StoreError> {
+        let mut reader = self.reader().acquire().await.during("begin to read")?;
+        sensors::known(&mut reader, tenant, sensor).await
+    }
+
+    async fn extend_sensor_logs(&self, steps: &[SensorLogStep]) -> Result<(), StoreError> {
+        sensors::extend(self, steps).await
     }
 
     async fn record_sensor_head(

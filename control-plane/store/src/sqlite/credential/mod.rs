@@ -11,6 +11,6 @@ mod usable;
 mod worked;
 mod wraps;
 
-pub(super) use put::drop_all;
+pub(super) use put::{current, drop_all, in_use, put_within, recipients};
 pub(super) use usable::can_open;
 pub(super) use worked::{run_worked, was_let_in};

@@ -24,10 +24,23 @@ pub(super) async fn put(
     credential: &NewCredential,
     note: EntryFor<'_, Option<u64>>,
 ) -> Result<PutOutcome, StoreError> {
+    let mut tx = store.write().await?;
+    let outcome = put_within(&mut tx, credential, note).await?;
+    if outcome == PutOutcome::Put {
+        tx.commit().await.during(PUT)?;
+    }
+    Ok(outcome)
+}
+
+/// The same as part of more. Whatever the outcome is but [`PutOutcome::Put`], the transaction must not be committed.
+pub(in super::super) async fn put_within(
+    tx: &mut Tx,
+    credential: &NewCredential,
+    note: EntryFor<'_, Option<u64>>,
+) -> Result<PutOutcome, StoreError> {
     let binding = &credential.version.binding;
     let place = (binding.tenant, binding.registry);
-    let mut tx = store.write().await?;
-    let Some(record) = registry::find(&mut tx, place.0, place.1).await? else {
+    let Some(record) = registry::find(tx, place.0, place.1).await? else {
         return Ok(PutOutcome::UnknownRegistry);
     };
     if binding
@@ -36,32 +49,34 @@ pub(super) async fn put(
     {
         return Ok(PutOutcome::Elsewhere);
     }
-    let current = current(&mut tx, place).await?;
+    let current = current(tx, place).await?;
     let (id, next) = match current {
         None => (None, 1),
-        Some((id, _)) => (Some(id), last_version(&mut tx, place.0, id).await? + 1),
+        Some((id, _)) => (Some(id), last_version(tx, place.0, id).await? + 1),
     };
     if binding.version != next || id.is_some_and(|id| id != binding.credential) {
         return Ok(PutOutcome::OutOfDate(id, next));
     }
-    if id.is_none() && last_version(&mut tx, place.0, binding.credential).await? > 0 {
+    if id.is_none() && last_version(tx, place.0, binding.credential).await? > 0 {
         return Ok(PutOutcome::IdTaken);
     }
     if let Some((id, version)) = current {
-        make_room(&mut tx, place, (id, version)).await?;
+        make_room(tx, place, (id, version)).await?;
     }
-    insert(&mut tx, credential).await?;
-    forget_past(&mut tx, place).await?;
-    touch_registry(&mut tx, record, credential.now).await?;
+    insert(tx, credential).await?;
+    forget_past(tx, place).await?;
+    touch_registry(tx, record, credential.now).await?;
     if let Some(entry) = note(&current.map(|(_, version)| version)) {
-        audit::append(&mut tx, place.0, &entry).await?;
+        audit::append(tx, place.0, &entry).await?;
     }
-    tx.commit().await.during(PUT)?;
     Ok(PutOutcome::Put)
 }
 
 /// Id and version of the credential in use.
-pub(super) async fn current(tx: &mut Tx, place: Place) -> Result<Option<(CredentialId, u64)>, StoreError> {
+pub(in super::super) async fn current(
+    tx: &mut Tx,
+    place: Place,
+) -> Result<Option<(CredentialId, u64)>, StoreError> {
     let row = sqlx::query(
         "SELECT credential_id, version FROM credential WHERE tenant_id = ?1 AND registry_id = ?2 AND state = 'current'",
     )
@@ -305,7 +320,7 @@ pub(super) async fn remove(
 }
 
 /// Sensors that versions with content are sealed to.
-pub(super) async fn recipients(tx: &mut Tx, place: Place) -> Result<Vec<SensorId>, StoreError> {
+pub(in super::super) async fn recipients(tx: &mut Tx, place: Place) -> Result<Vec<SensorId>, StoreError> {
     let rows = sqlx::query(
         "SELECT DISTINCT sensor_id FROM credential_wrap WHERE tenant_id = ?1 AND credential_id IN
              (SELECT credential_id FROM credential WHERE tenant_id = ?1 AND registry_id = ?2)",
@@ -319,6 +334,17 @@ pub(super) async fn recipients(tx: &mut Tx, place: Place) -> Result<Vec<SensorId
         .iter()
         .map(|row| Columns::of("credential_wrap", row).bytes("sensor_id", SensorId::from_slice));
     ids.collect()
+}
+
+/// The sealed credential that is in use, and who could open that or an earlier version of it.
+pub(in super::super) async fn in_use(tx: &mut Tx, place: Place) -> Result<Option<Withdrawn>, StoreError> {
+    let Some((id, _)) = current(tx, place).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Withdrawn {
+        credential: Some(id),
+        recipients: recipients(tx, place).await?,
+    }))
 }
 
 /// Takes a registry every version of its sealed credential.

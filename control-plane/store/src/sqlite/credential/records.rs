@@ -61,7 +61,11 @@ async fn record(
     if sealed.is_none() && record.registry.credential.is_none() {
         return Ok(None);
     }
+    let observed = record.facts.credential.as_ref();
+    // What was seen before this version was stored is of another one.
+    let observed = observed.filter(|seen| sealed.as_ref().is_none_or(|sealed| sealed.created_at <= seen.at));
     Ok(Some(CredentialRecord {
+        observed_end: observed.and_then(|seen| seen.fact.expires_at),
         registry: record.registry,
         last_attempt_at: record.last_attempt_at,
         sealed,

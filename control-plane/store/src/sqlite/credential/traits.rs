@@ -13,6 +13,7 @@ use super::{deliver, keys, put, records, worked, wraps};
 use crate::sqlite::SqliteStore;
 use crate::sqlite::columns::Columns;
 use crate::sqlite::failure::During as _;
+use crate::sqlite::probe::deliver_trial;
 use crate::{
     AuditEntry, CredentialRecord, Credentials, DeliveredFor, Delivery, EntryFor, HeldAttempt, NewCredential,
     Page, PageRequest, PublishOutcome, PutOutcome, RevertOutcome, SealingKeyRecord, StoreError, Withdrawn,
@@ -71,13 +72,7 @@ impl Credentials for SqliteStore {
         registry: RegistryId,
     ) -> Result<Option<Withdrawn>, StoreError> {
         let mut tx = self.read().await?;
-        let Some((id, _)) = put::current(&mut tx, (tenant, registry)).await? else {
-            return Ok(None);
-        };
-        Ok(Some(Withdrawn {
-            credential: Some(id),
-            recipients: put::recipients(&mut tx, (tenant, registry)).await?,
-        }))
+        put::in_use(&mut tx, (tenant, registry)).await
     }
 
     async fn deliver_credential(
@@ -89,6 +84,16 @@ impl Credentials for SqliteStore {
         note: EntryFor<'_, CredentialBinding>,
     ) -> Result<Delivery, StoreError> {
         deliver::deliver(self, registry, sensor, what_for, now, note).await
+    }
+
+    async fn deliver_trial(
+        &self,
+        probe: (TenantId, ProbeId),
+        sensor: SensorId,
+        now: Timestamp,
+        note: EntryFor<'_, CredentialBinding>,
+    ) -> Result<Delivery, StoreError> {
+        deliver_trial(self, probe, sensor, now, note).await
     }
 
     async fn probe_worked(&self, tenant: TenantId, probe: ProbeId, now: Timestamp) -> Result<(), StoreError> {

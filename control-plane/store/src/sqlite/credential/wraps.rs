@@ -48,7 +48,7 @@ pub(super) async fn rewrap(
     let mut tx = store.write().await?;
     let done = sqlx::query(
         "UPDATE credential_wrap SET key_id = ?5, wrap = ?6
-         WHERE tenant_id = ?1 AND credential_id = ?2 AND version = ?3 AND sensor_id = ?4 AND key_id = ?7
+         WHERE tenant_id = ?1 AND credential_id = ?2 AND version = ?3 AND sensor_id = ?4 AND key_id = ?7 AND ?5 <> ?7
            AND EXISTS (SELECT 1 FROM credential JOIN registry_sensor USING (tenant_id, registry_id)
                        WHERE credential.tenant_id = ?1 AND credential.credential_id = ?2 AND credential.version = ?3
                          AND registry_sensor.sensor_id = ?4)

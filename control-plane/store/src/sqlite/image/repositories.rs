@@ -1,5 +1,6 @@
 //! Repositories, and how much there is.
 
+use jiff::Timestamp;
 use portolan_shared::model::{RegistryId, RegistryName, RepositoryName, TenantId};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
@@ -15,6 +16,8 @@ const LIST: &str = "list repositories";
 pub(super) struct Named {
     pub(super) registry: RegistryId,
     pub(super) name: RegistryName,
+    /// When the clock starts its next run.
+    pub(super) next_start_at: Option<Timestamp>,
 }
 
 /// The registries of a tenant by name, from `first` on.
@@ -24,7 +27,7 @@ pub(super) async fn registries_from(
     first: &str,
 ) -> Result<Vec<Named>, StoreError> {
     let rows = sqlx::query(
-        "SELECT registry_id, name FROM registry WHERE tenant_id = ?1 AND name >= ?2 ORDER BY name",
+        "SELECT registry_id, name, iif(paused, NULL, next_start_at) AS next_start_at FROM registry WHERE tenant_id = ?1 AND name >= ?2 ORDER BY name",
     )
     .bind(tenant.as_bytes().as_slice())
     .bind(first)
@@ -37,6 +40,7 @@ pub(super) async fn registries_from(
             Ok(Named {
                 registry: row.bytes("registry_id", RegistryId::from_slice)?,
                 name: row.text("name")?,
+                next_start_at: row.opt_time("next_start_at")?,
             })
         })
         .collect()
@@ -81,7 +85,7 @@ pub(super) async fn list(
         .await
         .during(LIST)?;
         for row in &rows {
-            found.push(read(row, named.name.clone())?);
+            found.push(read(row, named.name.clone(), named.next_start_at)?);
         }
     }
     keyset::page(page, found, |last| {
@@ -99,7 +103,8 @@ pub(super) async fn one(
     name: &RepositoryName,
 ) -> Result<Option<RepositoryRecord>, StoreError> {
     let row = sqlx::query(
-        "SELECT repository.*, registry.name AS registry_name FROM repository JOIN registry USING (tenant_id, registry_id)
+        "SELECT repository.*, registry.name AS registry_name,
+                iif(registry.paused, NULL, registry.next_start_at) AS next_start_at FROM repository JOIN registry USING (tenant_id, registry_id)
          WHERE repository.tenant_id = ?1 AND repository.registry_id = ?2 AND repository.name = ?3",
     )
     .bind(tenant.as_bytes().as_slice())
@@ -108,8 +113,15 @@ pub(super) async fn one(
     .fetch_optional(store.reader())
     .await
     .during("find a repository")?;
-    row.map(|row| read(&row, Columns::of("registry", &row).text("registry_name")?))
-        .transpose()
+    row.map(|row| {
+        let registry = Columns::of("registry", &row);
+        read(
+            &row,
+            registry.text("registry_name")?,
+            registry.opt_time("next_start_at")?,
+        )
+    })
+    .transpose()
 }
 
 pub(super) async fn totals(store: &SqliteStore, tenant: TenantId) -> Result<InventoryTotals, StoreError> {
@@ -132,7 +144,11 @@ pub(super) async fn totals(store: &SqliteStore, tenant: TenantId) -> Result<Inve
     })
 }
 
-fn read(row: &SqliteRow, registry_name: RegistryName) -> Result<RepositoryRecord, StoreError> {
+fn read(
+    row: &SqliteRow,
+    registry_name: RegistryName,
+    next_start_at: Option<Timestamp>,
+) -> Result<RepositoryRecord, StoreError> {
     let row = Columns::of("repository", row);
     Ok(RepositoryRecord {
         registry: row.bytes("registry_id", RegistryId::from_slice)?,
@@ -143,6 +159,8 @@ fn read(row: &SqliteRow, registry_name: RegistryName) -> Result<RepositoryRecord
         first_seen_at: row.time("first_seen_at")?,
         last_attempt_at: row.time("last_attempt_at")?,
         last_success_at: row.opt_time("last_success_at")?,
+        last_event_at: row.opt_time("last_event_at")?,
+        next_start_at,
         vanished_at: row.opt_time("vanished_at")?,
     })
 }

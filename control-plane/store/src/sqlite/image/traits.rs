@@ -1,13 +1,14 @@
 //! The trait's methods.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use portolan_shared::model::{Digest, RegistryId, RepositoryName, TagName, TenantId};
 
 use super::super::SqliteStore;
-use super::{history, manifests, placements, repositories, tag_sets, tags};
+use super::{differences, history, manifests, past, placements, repositories, tag_sets, tags};
 use crate::{
-    Images, InventoryTotals, LedgerRow, ManifestSummary, Page, PageRequest, Placements, Referrers,
-    RepositoryFilter, RepositoryRecord, StoreError, TagObservation, TagRecord,
+    Images, InventoryTotals, LedgerRow, ManifestSummary, Page, PageRequest, Past, PastTag, Placements,
+    Referrers, RepositoryFilter, RepositoryRecord, StoreError, TagDifference, TagObservation, TagRecord,
 };
 
 #[async_trait]
@@ -84,6 +85,27 @@ impl Images for SqliteStore {
         page: &PageRequest,
     ) -> Result<Page<LedgerRow>, StoreError> {
         history::list(self, tenant, registry, repository, tag, page).await
+    }
+
+    async fn tags_at(
+        &self,
+        tenant: TenantId,
+        registry: RegistryId,
+        repository: &RepositoryName,
+        at: Timestamp,
+        page: &PageRequest,
+    ) -> Result<Past<Page<PastTag>>, StoreError> {
+        past::tags(self, (tenant, registry), repository, at, page).await
+    }
+
+    async fn differences(
+        &self,
+        tenant: TenantId,
+        registry: RegistryId,
+        since: Timestamp,
+        page: &PageRequest,
+    ) -> Result<Past<Page<TagDifference>>, StoreError> {
+        differences::list(self, (tenant, registry), since, page).await
     }
 
     async fn placements(

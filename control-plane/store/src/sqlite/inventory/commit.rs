@@ -1,7 +1,7 @@
 //! A repository's new tag set: the tags, the ledger, the account of the run, in one transaction.
 
 use jiff::Timestamp;
-use portolan_shared::model::{RegistryId, RepositoryOutcome, TenantId, limits};
+use portolan_shared::model::{RegistryId, RepositoryOutcome, TagName, TenantId, limits};
 use sqlx::{Sqlite, Transaction};
 
 use super::super::SqliteStore;
@@ -10,6 +10,7 @@ use super::super::failure::During as _;
 use super::super::rows;
 use super::super::run::{bind_fence, fenced, stale};
 use super::account;
+use super::beside::{self, silent};
 use super::difference::{Difference, is_sorted};
 use super::offer::within;
 use super::tag_rows::TagRows;
@@ -26,8 +27,13 @@ struct Before {
     tags: u64,
     settled: bool,
     entry: i64,
+    /// When it was last seen as a whole, if it ever was.
     seen_at: Option<i64>,
     repeated: bool,
+    /// The commit is of a run that goes beside another.
+    beside: bool,
+    /// Events are to announce every change since it was last seen, and none has named it since.
+    silent: bool,
 }
 
 pub(super) async fn commit(
@@ -42,6 +48,12 @@ pub(super) async fn commit(
     if before.repeated {
         return Ok(RepositoryCommitted::default());
     }
+    if !before.known && commit.only.is_some() && commit.tags.is_empty() {
+        // There is nothing in it that was asked for, and there was not before.
+        account::count(&mut tx, fence, commit, RepositoryCommitted::default()).await?;
+        tx.commit().await.during(COMMIT)?;
+        return Ok(RepositoryCommitted::default());
+    }
     if !before.known {
         let bound = store.repositories_per_registry();
         count_new(&mut tx, (fence.tenant, before.registry), bound).await?;
@@ -51,10 +63,10 @@ pub(super) async fn commit(
         repository: before.number,
         entry: before.entry + 1,
     };
-    let old = if before.tags > 0 {
-        tag_rows.stored(&mut tx).await?
-    } else {
-        Vec::new()
+    let old = match &commit.only {
+        _ if before.tags == 0 => Vec::new(),
+        Some(only) => tag_rows.stored_of(&mut tx, only).await?,
+        None => tag_rows.stored(&mut tx).await?,
     };
     let difference = Difference::between(&old, commit, whole);
     let written = rows::json("tags", &difference.written)?;
@@ -70,7 +82,17 @@ pub(super) async fn commit(
     }
     let settled = commit.outcome == RepositoryOutcome::Listed
         && is_settled(&mut tx, fence, &before, &difference, &written).await?;
-    write_repository(&mut tx, fence, commit, &before, &difference, settled, now).await?;
+    if before.known && commit.only.is_some() {
+        touch_repository(&mut tx, fence, &before, &difference, settled, now).await?;
+    } else {
+        write_repository(&mut tx, fence, commit, &before, &difference, settled, now).await?;
+    }
+    if before.beside {
+        beside::saw(&mut tx, fence, &[&commit.repository], now).await?;
+    }
+    if before.silent && difference.is_a_change_there() {
+        beside::note_silent(&mut tx, fence.tenant, before.number, now).await?;
+    }
     account::count(&mut tx, fence, commit, difference.counts).await?;
     tx.commit().await.during(COMMIT)?;
     Ok(difference.counts)
@@ -91,6 +113,9 @@ fn check(commit: &RepositoryCommit) -> Result<bool, StoreError> {
             why: format!("the tags of {} are not sorted, each once", commit.repository),
         });
     }
+    if let Some(only) = &commit.only {
+        check_only(commit, only)?;
+    }
     match commit.outcome {
         RepositoryOutcome::Listed | RepositoryOutcome::Incomplete => Ok(true),
         RepositoryOutcome::Truncated => Ok(false),
@@ -106,6 +131,23 @@ fn check(commit: &RepositoryCommit) -> Result<bool, StoreError> {
     }
 }
 
+/// That a commit in part keeps to the tags that it is about.
+fn check_only(commit: &RepositoryCommit, only: &[TagName]) -> Result<(), StoreError> {
+    within(WHAT, only.len(), limits::RUN_SCOPE_REFERENCES)?;
+    let about = |tag: &TagName| only.binary_search(tag).is_ok();
+    let sorted = !only.is_empty() && only.is_sorted_by(|left, right| left < right);
+    if sorted && commit.tags.iter().all(|seen| about(&seen.tag)) && commit.left_out.iter().all(about) {
+        return Ok(());
+    }
+    Err(StoreError::Refused {
+        what: WHAT,
+        why: format!(
+            "{} is committed in part, with tags that it is not about",
+            commit.repository
+        ),
+    })
+}
+
 /// Checks the fence and finds everything that the commit depends on, in one statement.
 async fn look(
     tx: &mut Transaction<'static, Sqlite>,
@@ -114,9 +156,11 @@ async fn look(
 ) -> Result<Before, StoreError> {
     let query = sqlx::query(concat!(
         "SELECT run.registry_id, repository.repository_no, repository.tags, repository.settled, repository.entry_no,
-                repository.tags_seen_at, done.state_hash IS ?7 AND done.outcome IS ?8 AS repeated,
+                iif(repository.met_in_part, NULL, repository.tags_seen_at) AS seen_at, done.state_hash IS ?7 AND done.outcome IS ?8 AS repeated, run.beside,
+                ", silent!("?6"), " AS silent,
                 (SELECT coalesce(max(repository_no), 0) + 1 FROM repository WHERE tenant_id = ?1) AS next_no
          FROM run
+         JOIN registry ON registry.tenant_id = ?1 AND registry.registry_id = run.registry_id
          LEFT JOIN repository ON repository.tenant_id = ?1 AND repository.registry_id = run.registry_id
                              AND repository.name = ?6
          LEFT JOIN run_repository AS done ON done.tenant_id = ?1 AND done.run_id = ?2 AND done.repository = ?6
@@ -136,6 +180,7 @@ async fn look(
     let row = Columns::of("repository", &row);
     let registry = row.bytes("registry_id", RegistryId::from_slice)?;
     let repeated = row.get("repeated")?;
+    let (beside, silent) = (row.get("beside")?, row.get("silent")?);
     Ok(match row.get::<Option<i64>>("repository_no")? {
         Some(number) => Before {
             registry,
@@ -144,8 +189,10 @@ async fn look(
             tags: row.number("tags")?,
             settled: row.get("settled")?,
             entry: row.get("entry_no")?,
-            seen_at: row.get("tags_seen_at")?,
+            seen_at: row.get("seen_at")?,
             repeated,
+            beside,
+            silent,
         },
         None => Before {
             registry,
@@ -156,6 +203,8 @@ async fn look(
             entry: 0,
             seen_at: None,
             repeated,
+            beside,
+            silent,
         },
     })
 }
@@ -183,25 +232,32 @@ async fn count_new(
     Ok(())
 }
 
+/// Writes the entry that the ledger's lines belong to, with the next number of the change feed.
 async fn write_entry(
     tx: &mut Transaction<'static, Sqlite>,
     fence: &Fence,
     before: &Before,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO ledger_entry (tenant_id, repository_no, entry_no, run_id, noticed_at, not_before)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )
-    .bind(fence.tenant.as_bytes().as_slice())
-    .bind(before.number)
-    .bind(before.entry + 1)
-    .bind(fence.attempt.run.as_bytes().as_slice())
-    .bind(millis(now))
-    .bind(before.seen_at)
-    .execute(&mut **tx)
-    .await
-    .during(COMMIT)?;
+    const STATEMENTS: [&str; 2] = [
+        "UPDATE tenant SET feed_no = feed_no + 1 WHERE tenant_id = ?1",
+        "INSERT INTO ledger_entry (tenant_id, repository_no, entry_no, run_id, noticed_at, not_before, feed_no, learnt, sensor_id)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, tenant.feed_no, run.\"trigger\", ?7 FROM tenant CROSS JOIN run
+         WHERE tenant.tenant_id = ?1 AND run.tenant_id = ?1 AND run.run_id = ?4",
+    ];
+    for statement in STATEMENTS {
+        sqlx::query(statement)
+            .bind(fence.tenant.as_bytes().as_slice())
+            .bind(before.number)
+            .bind(before.entry + 1)
+            .bind(fence.attempt.run.as_bytes().as_slice())
+            .bind(millis(now))
+            .bind(before.seen_at)
+            .bind(fence.sensor.as_bytes().as_slice())
+            .execute(&mut **tx)
+            .await
+            .during(COMMIT)?;
+    }
     Ok(())
 }
 
@@ -248,20 +304,24 @@ async fn write_repository(
     let tags =
         before.tags + u64::from(counts.appeared) - u64::from(counts.vanished) - u64::from(counts.left_out);
     let now = millis(now);
+    // In part: what the rest hashes to is not known.
+    let state_hash = commit.only.is_none().then_some(commit.state_hash.0.as_slice());
     let seen_at = match before.seen_at {
         // The listing did not reach every tag: of those it did not, the older time is true.
         Some(before) if commit.outcome == RepositoryOutcome::Truncated => before,
         Some(_) | None => now,
     };
-    let success = (commit.outcome == RepositoryOutcome::Listed).then_some(now);
+    let listed = commit.outcome == RepositoryOutcome::Listed && commit.only.is_none();
+    let success = listed.then_some(now);
     let sql = if before.known {
         "UPDATE repository SET tags = ?5, state_hash = ?6, settled = ?7, entry_no = ?8, outcome = ?9, tags_seen_at = ?10,
-                last_attempt_at = ?11, last_success_at = coalesce(?12, last_success_at), vanished_at = NULL
+                last_attempt_at = ?11, last_success_at = coalesce(?12, last_success_at), vanished_at = NULL,
+                met_in_part = ?13
          WHERE tenant_id = ?1 AND repository_no = ?2 AND registry_id = ?3 AND name = ?4"
     } else {
         "INSERT INTO repository (tenant_id, repository_no, registry_id, name, tags, state_hash, settled, entry_no, outcome,
-                                 tags_seen_at, last_attempt_at, last_success_at, first_seen_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?11)"
+                                 tags_seen_at, last_attempt_at, last_success_at, first_seen_at, met_in_part)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?11, ?13)"
     };
     sqlx::query(sql)
         .bind(fence.tenant.as_bytes().as_slice())
@@ -269,15 +329,46 @@ async fn write_repository(
         .bind(before.registry.as_bytes().as_slice())
         .bind(commit.repository.as_str())
         .bind(integer(tags))
-        .bind(commit.state_hash.0.as_slice())
+        .bind(state_hash)
         .bind(settled)
         .bind(before.entry + i64::from(difference.is_news()))
         .bind(commit.outcome.as_str())
         .bind(seen_at)
         .bind(now)
         .bind(success)
+        .bind(commit.only.is_some())
         .execute(&mut **tx)
         .await
         .during(COMMIT)?;
+    Ok(())
+}
+
+/// A repository of which some tags were looked at. What the whole of it hashes to is not known any more once one of them has changed.
+async fn touch_repository(
+    tx: &mut Transaction<'static, Sqlite>,
+    fence: &Fence,
+    before: &Before,
+    difference: &Difference<'_>,
+    settled: bool,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let counts = difference.counts;
+    let tags =
+        before.tags + u64::from(counts.appeared) - u64::from(counts.vanished) - u64::from(counts.left_out);
+    sqlx::query(
+        "UPDATE repository SET tags = ?3, state_hash = iif(?4, NULL, state_hash), settled = ?5, entry_no = ?6, last_attempt_at = ?7,
+                vanished_at = iif(?3 > 0, NULL, vanished_at)
+         WHERE tenant_id = ?1 AND repository_no = ?2",
+    )
+    .bind(fence.tenant.as_bytes().as_slice())
+    .bind(before.number)
+    .bind(integer(tags))
+    .bind(difference.is_news())
+    .bind(settled)
+    .bind(before.entry + i64::from(difference.is_news()))
+    .bind(millis(now))
+    .execute(&mut **tx)
+    .await
+    .during(COMMIT)?;
     Ok(())
 }

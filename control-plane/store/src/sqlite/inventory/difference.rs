@@ -48,7 +48,7 @@ impl<'a> Difference<'a> {
                 difference.remove(gone, new, whole);
             }
             let before = old.next_if(|stored| stored.tag == seen.tag.as_str());
-            difference.see(before, seen);
+            difference.see(before, seen, new.only.is_some());
         }
         for gone in old {
             difference.remove(gone, new, whole);
@@ -59,6 +59,17 @@ impl<'a> Difference<'a> {
     /// Whether any tag appeared, moved, vanished or was left out.
     pub(super) fn is_news(&self) -> bool {
         self.counts != RepositoryCommitted::default()
+    }
+
+    /// Whether something was done in the registry. What its filter leaves out may be older now, and nothing else.
+    pub(super) fn is_a_change_there(&self) -> bool {
+        let RepositoryCommitted {
+            appeared,
+            moved,
+            vanished,
+            left_out: _,
+        } = self.counts;
+        appeared + moved + vanished > 0
     }
 
     fn remove(&mut self, gone: &'a StoredTag, new: &RepositoryCommit, whole: bool) {
@@ -72,7 +83,8 @@ impl<'a> Difference<'a> {
         }
     }
 
-    fn see(&mut self, before: Option<&StoredTag>, seen: &'a TagObservation) {
+    /// A look at one tag tells less of it than a list: of one that points where it did, what is known stays.
+    fn see(&mut self, before: Option<&StoredTag>, seen: &'a TagObservation, looked_at_alone: bool) {
         let digest = seen.digest.to_bytes();
         let media_type = seen.media_type.as_ref().map(media_type::stored);
         let pushed_at = seen.pushed_at.map(jiff::Timestamp::as_millisecond);
@@ -86,6 +98,7 @@ impl<'a> Difference<'a> {
             {
                 return;
             }
+            Some(_) if looked_at_alone => return,
             // The same digest, but more or other things are known of it.
             Some(_) => {}
         }
@@ -132,6 +145,7 @@ mod tests {
 
     fn commit(tags: Vec<TagObservation>, left_out: &[&str]) -> RepositoryCommit {
         RepositoryCommit {
+            only: None,
             repository: "acme/app".parse().unwrap(),
             tags,
             left_out: left_out.iter().map(|tag| tag.parse().unwrap()).collect(),
@@ -180,5 +194,18 @@ mod tests {
         new.tags[0].size = 7;
         let difference = Difference::between(&old, &new, true);
         assert!(difference.written.len() == 1 && !difference.is_news());
+    }
+
+    #[test]
+    fn a_look_at_a_tag_that_points_where_it_did_changes_nothing() {
+        let mut known = stored("a", "1");
+        known.pushed_at = Some(7);
+        known.size = 5;
+        let old = [known, stored("b", "1")];
+        let mut new = commit(vec![seen("a", "1"), seen("b", "2")], &[]);
+        new.only = Some(vec!["a".parse().unwrap(), "b".parse().unwrap()]);
+        let difference = Difference::between(&old, &new, true);
+        assert_eq!(difference.written.len(), 1, "b alone");
+        assert_eq!(difference.counts.moved, 1);
     }
 }

@@ -1,8 +1,9 @@
 //! The way up. `offer` answers what is wanted, `content` keeps manifests and image facts, `commit` replaces tag sets (`difference` says what
-//! that changes, `tag_rows` writes it, `account` counts it), `coverage` notes what could not be committed; `traits` hands the trait's methods to
-//! them.
+//! that changes, `tag_rows` writes it, `account` counts it), `coverage` notes what could not be committed; `beside` keeps a run that events asked
+//! for and one of the whole registry from misreading each other; `traits` hands the trait's methods to them.
 
 mod account;
+mod beside;
 mod commit;
 mod content;
 mod coverage;
@@ -10,3 +11,5 @@ mod difference;
 mod offer;
 mod tag_rows;
 mod traits;
+
+pub(super) use beside::{note_silent, silent};

@@ -9,6 +9,7 @@ use super::super::columns::{Columns, millis};
 use super::super::failure::During as _;
 use super::super::rows::{self, hex};
 use super::super::run::{bind_fence, fenced, leased, stale};
+use super::beside;
 use crate::{ContentKind, Fence, OfferedRepository, StoreError};
 
 pub(super) async fn check_fence(store: &SqliteStore, fence: &Fence) -> Result<(), StoreError> {
@@ -109,6 +110,12 @@ pub(super) async fn repositories(
             return Err(stale(&mut tx, fence).await?);
         }
     }
+    let seen: Vec<&RepositoryName> = offered
+        .iter()
+        .map(|offer| &offer.repository)
+        .filter(|repository| same.contains(repository.as_str()))
+        .collect();
+    beside::saw(&mut tx, fence, &seen, now).await?;
     let changed = offered
         .iter()
         .map(|offer| !same.contains(offer.repository.as_str()))

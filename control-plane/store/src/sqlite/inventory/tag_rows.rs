@@ -1,12 +1,13 @@
 //! The rows of a repository's tags, and what the ledger says of them.
 
 use jiff::Timestamp;
-use portolan_shared::model::TenantId;
+use portolan_shared::model::{TagName, TenantId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::super::columns::millis;
 use super::super::failure::During as _;
+use super::super::rows;
 use super::difference::StoredTag;
 use crate::StoreError;
 
@@ -21,6 +22,16 @@ pub(super) struct TagRows {
     pub(super) entry: i64,
 }
 
+fn stored(row: &SqliteRow) -> Result<StoredTag, sqlx::Error> {
+    Ok(StoredTag {
+        tag: row.try_get(0)?,
+        digest: row.try_get(1)?,
+        media_type: row.try_get(2)?,
+        size: row.try_get(3)?,
+        pushed_at: row.try_get(4)?,
+    })
+}
+
 impl TagRows {
     /// All of them as they are, by name.
     pub(super) async fn stored(
@@ -33,15 +44,27 @@ impl TagRows {
         .bind(self.tenant.as_bytes().as_slice())
         .bind(self.repository)
         // Read as they come: a hundred thousand rows are not held twice.
-        .try_map(|row: SqliteRow| {
-            Ok(StoredTag {
-                tag: row.try_get(0)?,
-                digest: row.try_get(1)?,
-                media_type: row.try_get(2)?,
-                size: row.try_get(3)?,
-                pushed_at: row.try_get(4)?,
-            })
-        })
+        .try_map(|row: SqliteRow| stored(&row))
+        .fetch_all(&mut **tx)
+        .await
+        .during(COMMIT)
+    }
+
+    /// Those of them with these names, by name.
+    pub(super) async fn stored_of(
+        &self,
+        tx: &mut Transaction<'static, Sqlite>,
+        names: &[TagName],
+    ) -> Result<Vec<StoredTag>, StoreError> {
+        let names = rows::array(names.iter().map(TagName::as_str))?;
+        sqlx::query(
+            "SELECT tag, digest, media_type, size, pushed_at FROM tag
+             WHERE tenant_id = ?1 AND repository_no = ?2 AND tag IN (SELECT value FROM json_each(?3)) ORDER BY tag",
+        )
+        .bind(self.tenant.as_bytes().as_slice())
+        .bind(self.repository)
+        .bind(names)
+        .try_map(|row: SqliteRow| stored(&row))
         .fetch_all(&mut **tx)
         .await
         .during(COMMIT)

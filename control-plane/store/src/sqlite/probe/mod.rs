@@ -4,3 +4,5 @@
 mod target;
 mod traits;
 mod trial;
+
+pub(super) use trial::deliver as deliver_trial;

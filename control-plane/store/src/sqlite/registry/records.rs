@@ -11,7 +11,7 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 use super::super::columns::Columns;
 use super::super::failure::During as _;
 use super::super::rows::{self, hex};
-use crate::{NewRegistry, RegistryRecord, StoreError};
+use crate::{NewRegistry, RegistryRecord, Schedule, StoreError};
 
 /// One registry with its sensors.
 pub(in super::super) async fn find(
@@ -40,7 +40,8 @@ pub(in super::super) fn repository_patterns(columns: &Columns<'_>) -> Result<Rep
     RepositoryPatterns::new(columns.json("globs")?).map_err(|_| columns.corrupt("globs"))
 }
 
-fn tag_filter(row: &Columns<'_>) -> Result<TagFilter, StoreError> {
+/// Which tags of a registry are wanted.
+pub(in super::super) fn tag_filter(row: &Columns<'_>) -> Result<TagFilter, StoreError> {
     Ok(TagFilter {
         names: NamePatterns::new(row.json("tag_patterns")?).map_err(|_| row.corrupt("tag_patterns"))?,
         newest: opt_bound(row, "newest_tags")?,
@@ -58,6 +59,25 @@ fn budget(row: &Columns<'_>) -> Result<Budget, StoreError> {
         concurrency: small("concurrency", row.get("concurrency")?)?,
         per_second: per_second.and_then(NonZeroU16::new),
         per_day: opt_bound(row, "requests_per_day")?,
+    })
+}
+
+/// When a registry is read.
+pub(in super::super) fn schedule(row: &Columns<'_>) -> Result<Schedule, StoreError> {
+    let jitter: Option<i64> = row.get("jitter_seconds")?;
+    let jitter = jitter.map(u32::try_from).transpose();
+    let blackouts: Vec<String> = row.json("blackouts")?;
+    let blackouts = blackouts.iter().map(|text| text.parse());
+    Ok(Schedule {
+        when: row.text("schedule")?,
+        zone: row.text("zone")?,
+        jitter_seconds: jitter.map_err(|_| row.corrupt("jitter_seconds"))?,
+        blackouts: blackouts
+            .collect::<Result<_, _>>()
+            .map_err(|_| row.corrupt("blackouts"))?,
+        max_run_seconds: opt_bound(row, "max_run_seconds")?,
+        missed: row.text("missed")?,
+        paused: row.get("paused")?,
     })
 }
 
@@ -88,6 +108,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<RegistryRecord, StoreError> {
             tags: tag_filter(&row)?,
             credential: row.opt_text("credential")?,
             budget: budget(&row)?,
+            schedule: schedule(&row)?,
             sensors: Vec::new(),
         },
         version: row.number("version")?,
@@ -95,6 +116,9 @@ pub(super) fn read(row: &SqliteRow) -> Result<RegistryRecord, StoreError> {
         changed_at: row.time("changed_at")?,
         last_attempt_at: row.opt_time("last_attempt_at")?,
         last_success_at: row.opt_time("last_success_at")?,
+        next_start_at: row.opt_time("next_start_at")?,
+        last_event_at: row.opt_time("last_event_at")?,
+        unannounced_at: row.opt_time("unannounced_at")?,
         facts: row.json("facts")?,
     })
 }

@@ -2,23 +2,24 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use portolan_shared::model::{RegistryId, RegistryName, TenantId};
-use sqlx::Sqlite;
+use portolan_shared::model::{CredentialId, RegistryId, RegistryName, TenantId};
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
+use sqlx::{Sqlite, Transaction};
 
 use super::super::columns::millis;
 use super::super::failure::{During as _, is_taken, is_unknown_tenant};
 use super::super::run::budget;
 use super::super::{SqliteStore, audit, credential, keyset, rows};
-use super::{records, remove};
+use super::{records, remove, schedule};
 use crate::{
-    AuditEntry, EntryFor, KnownFacts, NewRegistry, Page, PageRequest, Registries, RegistryChange,
-    RegistryChangeOutcome, RegistryRecord, StoreError,
+    AuditEntry, EntryFor, KnownFacts, NewCredential, NewRegistry, Page, PageRequest, PutOutcome, Registries,
+    RegistryChange, RegistryChangeOutcome, RegistryNews, RegistryRecord, StoreError, Withdrawn,
 };
 
 const FIND: &str = "find a registry";
 const LIST: &str = "list registries";
+const ADD: &str = "add a registry";
 const CHANGE: &str = "change a registry";
 
 #[async_trait]
@@ -30,27 +31,24 @@ impl Registries for SqliteStore {
         entry: &AuditEntry,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        let insert = sqlx::query(
-            "INSERT INTO registry (tenant_id, registry_id, name, url, ca_bundle_pem, ca_only_bundle, globs, credential,
-                                   concurrency, changed_at, tag_patterns, newest_tags, max_tag_age_days,
-                                   requests_per_second, requests_per_day, facts, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?10)",
-        );
-        let facts = KnownFacts::default();
-        let inserted = bind(insert, registry, &facts, now)?.execute(&mut *tx).await;
-        match inserted {
-            Err(error) if is_taken(&error) => return Err(taken(&registry.name)),
-            Err(error) if is_unknown_tenant(&error) => {
-                return Err(StoreError::Unknown {
-                    what: "tenant",
-                    name: registry.tenant.to_string(),
-                });
-            }
-            other => other.during("add a registry")?,
-        };
-        records::put_sensors(&mut tx, registry).await?;
-        audit::append(&mut tx, registry.tenant, entry).await?;
-        tx.commit().await.during("add a registry")
+        insert(&mut tx, registry, now, entry).await?;
+        tx.commit().await.during(ADD)
+    }
+
+    async fn add_registry_with_credential(
+        &self,
+        registry: &NewRegistry,
+        entry: &AuditEntry,
+        credential: &NewCredential,
+        note: &AuditEntry,
+    ) -> Result<PutOutcome, StoreError> {
+        let mut tx = self.write().await?;
+        insert(&mut tx, registry, credential.now, entry).await?;
+        let outcome = credential::put_within(&mut tx, credential, &|_| Some(note.clone())).await?;
+        if outcome == PutOutcome::Put {
+            tx.commit().await.during(ADD)?;
+        }
+        Ok(outcome)
     }
 
     async fn registry(&self, tenant: TenantId, id: RegistryId) -> Result<Option<RegistryRecord>, StoreError> {
@@ -105,7 +103,7 @@ impl Registries for SqliteStore {
         change: &RegistryChange,
         seen_version: Option<u64>,
         now: Timestamp,
-        note: EntryFor<'_, RegistryRecord>,
+        note: EntryFor<'_, RegistryNews>,
     ) -> Result<RegistryChangeOutcome, StoreError> {
         let mut tx = self.write().await?;
         let Some(mut record) = records::find(&mut tx, tenant, id).await? else {
@@ -114,13 +112,16 @@ impl Registries for SqliteStore {
         if seen_version.is_some_and(|seen| seen != record.version) {
             return Ok(RegistryChangeOutcome::OutOfDate);
         }
+        let before = record.registry.clone();
+        let sealed = credential::in_use(&mut tx, (tenant, id)).await?;
         apply(&mut record, change);
         let registry = &record.registry;
         let update = sqlx::query(
             "UPDATE registry SET name = ?3, url = ?4, ca_bundle_pem = ?5, ca_only_bundle = ?6, globs = ?7, credential = ?8,
                                  concurrency = ?9, changed_at = ?10, tag_patterns = ?11, newest_tags = ?12,
                                  max_tag_age_days = ?13, requests_per_second = ?14, requests_per_day = ?15, facts = ?16,
-                                 version = version + 1
+                                 schedule = ?17, zone = ?18, jitter_seconds = ?19, blackouts = ?20, max_run_seconds = ?21,
+                                 missed = ?22, paused = ?23, version = version + 1
              WHERE tenant_id = ?1 AND registry_id = ?2",
         );
         let updated = bind(update, registry, &record.facts, now)?
@@ -134,16 +135,23 @@ impl Registries for SqliteStore {
             // A registry has one credential, and this is it now.
             credential::drop_all(&mut tx, (tenant, id)).await?;
         }
+        let lost = sealed.and_then(|sealed| lost(sealed, &before, change));
         if change.budget.is_some() {
             budget::wait_no_longer(&mut tx, tenant, id, now).await?;
         }
         if change.sensors.is_some() {
             records::put_sensors(&mut tx, registry).await?;
         }
+        schedule::changed(&mut tx, &before, registry, change, now).await?;
         let Some(changed) = records::find(&mut tx, tenant, id).await? else {
             return Ok(RegistryChangeOutcome::Unknown);
         };
-        if let Some(entry) = note(&changed) {
+        let mut news = vec![RegistryNews::Changed {
+            before: Box::new(before),
+            after: Box::new(changed.clone()),
+        }];
+        news.extend(lost);
+        for entry in news.iter().filter_map(note) {
             audit::append(&mut tx, tenant, &entry).await?;
         }
         tx.commit().await.during(CHANGE)?;
@@ -155,9 +163,41 @@ impl Registries for SqliteStore {
         tenant: TenantId,
         id: RegistryId,
         entry: &AuditEntry,
-    ) -> Result<bool, StoreError> {
-        remove::remove(self, tenant, id, entry).await
+        note: EntryFor<'_, CredentialId>,
+    ) -> Result<Option<Withdrawn>, StoreError> {
+        remove::remove(self, tenant, id, entry, note).await
     }
+}
+
+async fn insert(
+    tx: &mut Transaction<'static, Sqlite>,
+    registry: &NewRegistry,
+    now: Timestamp,
+    entry: &AuditEntry,
+) -> Result<(), StoreError> {
+    let insert = sqlx::query(
+        "INSERT INTO registry (tenant_id, registry_id, name, url, ca_bundle_pem, ca_only_bundle, globs, credential,
+                               concurrency, changed_at, tag_patterns, newest_tags, max_tag_age_days,
+                               requests_per_second, requests_per_day, facts, schedule, zone, jitter_seconds, blackouts,
+                               max_run_seconds, missed, paused, created_at, events_since)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?10,
+                 iif(?17 = 'on-push', ?10, NULL))",
+    );
+    let facts = KnownFacts::default();
+    let inserted = bind(insert, registry, &facts, now)?.execute(&mut **tx).await;
+    match inserted {
+        Err(error) if is_taken(&error) => return Err(taken(&registry.name)),
+        Err(error) if is_unknown_tenant(&error) => {
+            return Err(StoreError::Unknown {
+                what: "tenant",
+                name: registry.tenant.to_string(),
+            });
+        }
+        other => other.during(ADD)?,
+    };
+    records::put_sensors(tx, registry).await?;
+    audit::append(tx, registry.tenant, entry).await?;
+    Ok(())
 }
 
 fn taken(name: &RegistryName) -> StoreError {
@@ -174,7 +214,7 @@ fn bind<'q>(
     facts: &KnownFacts,
     now: Timestamp,
 ) -> Result<Query<'q, Sqlite, SqliteArguments>, StoreError> {
-    let (tags, budget) = (&registry.tags, &registry.budget);
+    let (tags, budget, schedule) = (&registry.tags, &registry.budget, &registry.schedule);
     Ok(query
         .bind(registry.tenant.as_bytes().to_vec())
         .bind(registry.id.as_bytes().to_vec())
@@ -194,7 +234,14 @@ fn bind<'q>(
         .bind(tags.max_age_days.map(|bound| i64::from(bound.get())))
         .bind(budget.per_second.map(|bound| i64::from(bound.get())))
         .bind(budget.per_day.map(|bound| i64::from(bound.get())))
-        .bind(rows::json("facts of a registry", facts)?))
+        .bind(rows::json("facts of a registry", facts)?)
+        .bind(schedule.when.to_string())
+        .bind(schedule.zone.as_str().to_owned())
+        .bind(schedule.jitter_seconds)
+        .bind(rows::array(schedule.blackouts.iter().map(ToString::to_string))?)
+        .bind(schedule.max_run_seconds.map(|bound| i64::from(bound.get())))
+        .bind(schedule.missed.as_str())
+        .bind(schedule.paused))
 }
 
 fn apply(record: &mut RegistryRecord, change: &RegistryChange) {
@@ -206,6 +253,7 @@ fn apply(record: &mut RegistryRecord, change: &RegistryChange) {
         tags,
         credential,
         budget,
+        schedule,
         sensors,
     } = change.clone();
     let registry = &mut record.registry;
@@ -225,5 +273,18 @@ fn apply(record: &mut RegistryRecord, change: &RegistryChange) {
     registry.tags = tags.unwrap_or_else(|| registry.tags.clone());
     registry.credential = credential.unwrap_or_else(|| registry.credential.clone());
     registry.budget = budget.unwrap_or(registry.budget);
+    registry.schedule = schedule.unwrap_or_else(|| registry.schedule.clone());
     registry.sensors = sensors.unwrap_or_else(|| registry.sensors.clone());
+}
+
+/// Who loses a sealed credential by a change, if anybody does.
+fn lost(mut sealed: Withdrawn, before: &NewRegistry, change: &RegistryChange) -> Option<RegistryNews> {
+    if change.credential.is_some() {
+        return Some(RegistryNews::Dropped(sealed));
+    }
+    let after = change.sensors.as_ref()?;
+    sealed
+        .recipients
+        .retain(|sensor| before.sensors.contains(sensor) && !after.contains(sensor));
+    (!sealed.recipients.is_empty()).then_some(RegistryNews::Withdrawn(sealed))
 }

@@ -6,6 +6,7 @@ use portolan_shared::model::{Coverage, Finding, FindingCode, RunId, RunState, Te
 use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::super::columns::{Columns, millis};
+use super::super::event;
 use super::super::failure::During as _;
 use super::super::rows::json;
 use crate::StoreError;
@@ -69,7 +70,7 @@ pub(super) async fn end(
     Ok(RunState::Queued)
 }
 
-/// Ends a run. Of its repositories only those that were not complete are kept, and those that are named as left out.
+/// Ends a run. What events named and it did not come to is looked at again, unless it was cancelled. Of its repositories only those that were not complete are kept, and those that are named as left out.
 pub(super) async fn finish(
     tx: &mut Transaction<'static, Sqlite>,
     tenant: TenantId,
@@ -93,6 +94,19 @@ pub(super) async fn finish(
     .execute(&mut **tx)
     .await
     .during(ACTION)?;
+    if state != RunState::Cancelled {
+        match event::looked(tx, (tenant, run), state, now).await {
+            Ok(()) => {}
+            // A row that cannot be read must not keep the run from ending. Nothing was written.
+            Err(error @ StoreError::Corrupt { .. }) => tracing::error!(
+                %tenant,
+                %run,
+                error = &error as &dyn std::error::Error,
+                "events that a run did not come to are not looked at again"
+            ),
+            Err(error) => return Err(error),
+        }
+    }
     sqlx::query(
         "DELETE FROM run_repository WHERE tenant_id = ?1 AND run_id = ?2 AND outcome IN ('listed', 'unchanged')",
     )

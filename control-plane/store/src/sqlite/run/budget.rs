@@ -183,8 +183,9 @@ pub(in super::super) async fn wait_no_longer(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE run SET not_before = min(not_before, ?3), finding = NULL
-         WHERE tenant_id = ?1 AND registry_id = ?2 AND state = 'queued' AND finding ->> 'code' = ?4",
+        "UPDATE run INDEXED BY run_unended SET not_before = min(not_before, ?3), finding = NULL
+         WHERE tenant_id = ?1 AND registry_id = ?2 AND state IN ('queued', 'leased') AND state = 'queued'
+           AND finding ->> 'code' = ?4",
     )
     .bind(tenant.as_bytes().as_slice())
     .bind(registry.as_bytes().as_slice())

@@ -101,6 +101,7 @@ pub(super) async fn close(
         credential::run_worked(&mut tx, fence.tenant, run, now).await?;
     }
     if state == RunState::Complete && whole {
+        announced(&mut tx, fence).await?;
         sqlx::query("UPDATE registry SET last_success_at = ?3 WHERE tenant_id = ?1 AND registry_id = ?2")
             .bind(fence.tenant.as_bytes().as_slice())
             .bind(registry.as_bytes().as_slice())
@@ -115,6 +116,28 @@ pub(super) async fn close(
         repositories_vanished: vanished.repositories,
         again: false,
     })
+}
+
+/// A complete run of the whole registry that found nothing that no event had announced takes back what one before it found: events come. One
+/// that events asked for says nothing of that.
+async fn announced(tx: &mut Transaction<'static, Sqlite>, fence: &Fence) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE registry SET unannounced_at = NULL
+         FROM run
+         WHERE run.tenant_id = ?1 AND run.run_id = ?2 AND registry.tenant_id = ?1 AND registry.registry_id = run.registry_id
+           AND registry.unannounced_at < run.started_at AND run.\"trigger\" <> 'event'
+           AND NOT EXISTS (SELECT 1 FROM json_each(run.reasons) WHERE value ->> 'trigger' = 'event')
+           AND NOT EXISTS (SELECT 1 FROM repository INDEXED BY repository_silent_in
+                            WHERE repository.tenant_id = ?1 AND repository.registry_id = run.registry_id AND silent_since IS NOT NULL)
+           AND NOT EXISTS (SELECT 1 FROM event_pending AS lost WHERE lost.tenant_id = ?1 AND lost.registry_id = run.registry_id
+                              AND lost.repository = '' AND lost.due_at IS NOT NULL)",
+    )
+    .bind(fence.tenant.as_bytes().as_slice())
+    .bind(fence.attempt.run.as_bytes().as_slice())
+    .execute(&mut **tx)
+    .await
+    .during(CLOSE)?;
+    Ok(())
 }
 
 /// The stored outcome, if the same attempt closed the run before: the answer was lost.

@@ -1,12 +1,11 @@
-//! Leases: given, prolonged, carried over, handed back, taken away.
+//! Leases: given, prolonged, carried over, handed back.
 
 use jiff::{SignedDuration, Timestamp};
-use portolan_shared::model::limits::{LEASE_GRACE_SECONDS, LEASE_SECONDS};
+use portolan_shared::model::limits::LEASE_SECONDS;
 use portolan_shared::model::{
     AttemptRef, Finding, FindingCode, Reason, RegistryId, RegistryTarget, RunId, RunProgress, RunState,
-    Scope, SensorId, TenantId,
+    SensorId, TenantId,
 };
-use sqlx::{Sqlite, Transaction};
 
 use super::super::SqliteStore;
 use super::super::columns::{Columns, integer, millis};
@@ -16,11 +15,10 @@ use super::super::registry;
 use super::super::rows::{self, hex, json};
 use super::attempt::{self, Ending};
 use super::budget::{self, Allowance};
+use super::deadline::{UNLESS_SAID, longest};
 use super::fence::{bind_fence, fenced, leased, stale};
-use crate::{Fence, HeldAttempt, Lease, LostLease, StaleFence, StoreError, WithdrawnLease};
-
-/// Leases that are taken away in one transaction; the rest waits for the next call.
-const TAKEN_AT_ONCE: i64 = 1_000;
+use super::records;
+use crate::{Fence, HeldAttempt, Lease, StaleFence, StoreError, WithdrawnLease};
 
 pub(super) async fn lease(
     store: &SqliteStore,
@@ -41,8 +39,9 @@ pub(super) async fn lease(
     };
     let row = sqlx::query(concat!(
         "UPDATE run SET state = 'leased', credential_id = NULL, credential_version = NULL, attempt = attempt + 1, sensor_id = ?3, session_epoch = ?4, lease_until = ?6,
-                        started_at = coalesce(started_at, ?5), attempt_fruitful = 0, refused_batches = 0, progress = ?7,
+                        started_at = coalesce(started_at, ?5), attempt_fruitful = 0, refused_batches = 0, progress = ?7, progress_at = ?5,
                         finding = iif(finding ->> 'code' = ?8, NULL, finding),
+                        deadline_at = coalesce(deadline_at, ?5 + ", longest!("?9", "?10"), "),
                         registry_version = (SELECT version FROM registry WHERE registry.tenant_id = ?1
                                                AND registry.registry_id = run.registry_id)
          WHERE tenant_id = ?1 AND run_id = ?2 AND state = 'queued' AND not_before <= ?5
@@ -51,9 +50,13 @@ pub(super) async fn lease(
            AND EXISTS (SELECT 1 FROM registry_sensor WHERE registry_sensor.tenant_id = ?1
                           AND registry_sensor.registry_id = run.registry_id AND registry_sensor.sensor_id = ?3
                           AND ", can_open!(), ")
-           AND NOT EXISTS (SELECT 1 FROM run AS other WHERE other.tenant_id = ?1
-                              AND other.registry_id = run.registry_id AND other.state = 'leased')
-         RETURNING registry_id, attempt, scope, commits",
+           AND NOT EXISTS (SELECT 1 FROM run AS other INDEXED BY run_busy WHERE other.tenant_id = ?1
+                              AND other.registry_id = run.registry_id AND other.state = 'leased'
+                              AND (other.beside = run.beside OR other.sensor_id <> ?3 OR other.session_epoch <> ?4
+                                   OR NOT (SELECT looks_beside FROM sensor WHERE sensor.tenant_id = ?1 AND sensor.sensor_id = ?3)))
+           AND (run.beside = 1 OR (SELECT count(*) FROM run AS busy INDEXED BY run_holder
+                                    WHERE busy.tenant_id = ?1 AND busy.state = 'leased' AND busy.beside = 0) < ?11)
+         RETURNING registry_id, attempt, scope, commits, beside",
     ))
     .bind(tenant.as_bytes().as_slice())
     .bind(run.as_bytes().as_slice())
@@ -63,6 +66,9 @@ pub(super) async fn lease(
     .bind(lease_end(now))
     .bind(json("progress", &RunProgress::default())?)
     .bind(FindingCode::BudgetSpent.as_str())
+    .bind(UNLESS_SAID[0])
+    .bind(UNLESS_SAID[1])
+    .bind(store.runs_per_tenant())
     .fetch_optional(&mut *tx)
     .await
     .during(ACTION)?;
@@ -71,13 +77,17 @@ pub(super) async fn lease(
     };
     let row = Columns::of("run", &row);
     let id = row.bytes("registry_id", RegistryId::from_slice)?;
-    sqlx::query("UPDATE registry SET last_attempt_at = ?3 WHERE tenant_id = ?1 AND registry_id = ?2")
-        .bind(tenant.as_bytes().as_slice())
-        .bind(id.as_bytes().as_slice())
-        .bind(millis(now))
-        .execute(&mut *tx)
-        .await
-        .during(ACTION)?;
+    sqlx::query(
+        "UPDATE registry SET last_attempt_at = ?3 WHERE tenant_id = ?1 AND registry_id = ?2
+            AND NOT (SELECT beside FROM run WHERE tenant_id = ?1 AND run_id = ?4)",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(id.as_bytes().as_slice())
+    .bind(millis(now))
+    .bind(run.as_bytes().as_slice())
+    .execute(&mut *tx)
+    .await
+    .during(ACTION)?;
     let record = registry::find(&mut tx, tenant, id)
         .await?
         .ok_or_else(|| row.corrupt("registry_id"))?;
@@ -96,10 +106,9 @@ pub(super) async fn lease(
             budget: record.registry.budget,
             requests_left,
         },
-        scope: Scope {
-            repositories: row.json("scope")?,
-        },
+        scope: records::scope(&row)?,
         resumed: row.number("commits")? > 0,
+        look: row.get("beside")?,
     };
     tx.commit().await.during(ACTION)?;
     Ok(Some(lease))
@@ -197,7 +206,7 @@ pub(super) async fn adopt(
         return Err(StoreError::Stale(StaleFence::Session));
     }
     let rows = sqlx::query(
-        "SELECT run_id, attempt, session_epoch FROM run WHERE tenant_id = ?1 AND sensor_id = ?2 AND state = 'leased'
+        "SELECT run_id, attempt, session_epoch FROM run INDEXED BY run_holder WHERE tenant_id = ?1 AND sensor_id = ?2 AND state = 'leased'
          ORDER BY run_id",
     )
     .bind(tenant.as_bytes().as_slice())
@@ -278,104 +287,6 @@ pub(super) async fn withdrawn(
         }
     }
     Ok(withdrawn)
-}
-
-pub(super) async fn expired(store: &SqliteStore, now: Timestamp) -> Result<Vec<HeldAttempt>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT tenant_id, run_id, attempt, sensor_id FROM run WHERE state = 'leased' AND lease_until <= ?1
-         ORDER BY lease_until LIMIT ?2",
-    )
-    .bind(millis(now) - integer(LEASE_GRACE_SECONDS) * 1_000)
-    .bind(TAKEN_AT_ONCE)
-    .fetch_all(store.reader())
-    .await
-    .during("find leases that ran out")?;
-    let held = |row| {
-        let row = Columns::of("run", row);
-        Ok(HeldAttempt {
-            tenant: row.bytes("tenant_id", TenantId::from_slice)?,
-            sensor: row.bytes("sensor_id", SensorId::from_slice)?,
-            attempt: AttemptRef {
-                run: row.bytes("run_id", RunId::from_slice)?,
-                attempt: row.small("attempt")?,
-            },
-        })
-    };
-    rows.iter().map(held).collect()
-}
-
-pub(super) async fn take_expired(
-    store: &SqliteStore,
-    now: Timestamp,
-    leases: &[HeldAttempt],
-) -> Result<Vec<LostLease>, StoreError> {
-    const ACTION: &str = "take leases away";
-    if leases.is_empty() {
-        return Ok(Vec::new());
-    }
-    let named = rows::array(leases.iter().map(|held| {
-        (
-            hex(held.tenant.as_bytes()),
-            hex(held.attempt.run.as_bytes()),
-            held.attempt.attempt,
-        )
-    }))?;
-    let mut tx = store.write().await?;
-    let rows = sqlx::query(
-        "SELECT tenant_id, run_id, attempt, sensor_id FROM run WHERE state = 'leased' AND lease_until <= ?1
-            AND (tenant_id, run_id, attempt) IN
-                (SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2 FROM json_each(?2))
-         ORDER BY lease_until",
-    )
-    .bind(millis(now) - integer(LEASE_GRACE_SECONDS) * 1_000)
-    .bind(named)
-    .fetch_all(&mut *tx)
-    .await
-    .during(ACTION)?;
-    let mut lost = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let row = Columns::of("run", row);
-        let tenant = row.bytes("tenant_id", TenantId::from_slice)?;
-        let attempt = AttemptRef {
-            run: row.bytes("run_id", RunId::from_slice)?,
-            attempt: row.small("attempt")?,
-        };
-        let sensor = row.bytes("sensor_id", SensorId::from_slice)?;
-        savepoint(&mut tx, "SAVEPOINT lease").await?;
-        match attempt::end(&mut tx, tenant, attempt.run, &Ending::Lost, now).await {
-            Ok(state) => {
-                savepoint(&mut tx, "RELEASE lease").await?;
-                lost.push(LostLease {
-                    tenant,
-                    attempt,
-                    sensor,
-                    state,
-                });
-            }
-            // One run that cannot be read must not keep those of others leased for ever.
-            Err(error @ (StoreError::Corrupt { .. } | StoreError::Rejected { .. })) => {
-                savepoint(&mut tx, "ROLLBACK TO lease").await?;
-                savepoint(&mut tx, "RELEASE lease").await?;
-                tracing::error!(
-                    %tenant,
-                    %attempt,
-                    error = &error as &dyn std::error::Error,
-                    "a lease was not taken away"
-                );
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    tx.commit().await.during(ACTION)?;
-    Ok(lost)
-}
-
-async fn savepoint(tx: &mut Transaction<'static, Sqlite>, statement: &'static str) -> Result<(), StoreError> {
-    sqlx::query(statement)
-        .execute(&mut **tx)
-        .await
-        .during("take leases away")?;
-    Ok(())
 }
 
 pub(super) async fn fail(

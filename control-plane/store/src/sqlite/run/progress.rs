@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use portolan_shared::model::{RegistryId, RunProgress};
 
 use super::super::SqliteStore;
-use super::super::columns::Columns;
+use super::super::columns::{Columns, millis};
 use super::super::failure::During as _;
 use super::super::rows::json;
 use super::budget;
@@ -34,9 +34,13 @@ pub(super) async fn record(
     let registry = row.bytes("registry_id", RegistryId::from_slice)?;
     // A later message of the same attempt counts on from this one.
     let new = progress.requests.saturating_sub(row.number("requests")?);
-    let query = sqlx::query(concat!("UPDATE run SET progress = ?6 WHERE ", fenced!()));
+    let query = sqlx::query(concat!(
+        "UPDATE run SET progress = ?6, progress_at = iif(progress = ?6, progress_at, ?7) WHERE ",
+        fenced!()
+    ));
     bind_fence(query, fence)
         .bind(json("progress", progress)?)
+        .bind(millis(now))
         .execute(&mut *tx)
         .await
         .during(ACTION)?;

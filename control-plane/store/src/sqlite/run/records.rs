@@ -11,7 +11,7 @@ use super::super::columns::{Columns, millis};
 use super::super::failure::During as _;
 use super::super::rows::hex;
 use super::super::{SqliteStore, keyset};
-use super::attempt;
+use super::{attempt, reasons};
 use crate::{Page, PageRequest, RunChanges, RunFilter, RunRecord, StoreError};
 
 pub(super) async fn run(
@@ -123,6 +123,12 @@ pub(super) async fn coverage(
     keyset::page(page, entries, |last| last.repository.as_str().to_owned())
 }
 
+/// What of its registry a run reads.
+pub(in super::super) fn scope(row: &Columns<'_>) -> Result<Scope, StoreError> {
+    let lines: Vec<String> = row.json("scope")?;
+    Scope::of_lines(&lines).map_err(|_| row.corrupt("scope"))
+}
+
 async fn read(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<RunRecord, StoreError> {
     let row = Columns::of("run", row);
     let tenant = row.bytes("tenant_id", TenantId::from_slice)?;
@@ -137,9 +143,7 @@ async fn read(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<RunR
         registry: row.bytes("registry_id", RegistryId::from_slice)?,
         registry_name: row.text("registry_name")?,
         trigger: row.text("trigger")?,
-        scope: Scope {
-            repositories: row.json("scope")?,
-        },
+        scope: scope(&row)?,
         requested_by: row.get("requested_by")?,
         state: row.text("state")?,
         attempt: row.small("attempt")?,
@@ -147,6 +151,9 @@ async fn read(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<RunR
         queued_at: row.time("queued_at")?,
         started_at: row.opt_time("started_at")?,
         ended_at: row.opt_time("ended_at")?,
+        deadline_at: row.opt_time("deadline_at")?,
+        reasons: reasons::of(&row)?,
+        more_reasons: row.number("more_reasons")?,
         progress: row.json("progress")?,
         coverage,
         finding: row.opt_json("finding")?,

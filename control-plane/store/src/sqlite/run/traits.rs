@@ -7,7 +7,7 @@ use portolan_shared::model::{
 };
 
 use super::super::SqliteStore;
-use super::{close, lease, progress, queue, records};
+use super::{close, expiry, lease, progress, queue, records};
 use crate::{
     AuditEntry, CancelOutcome, ClosedRun, Fence, HeldAttempt, Leasable, Lease, LostLease, NewRun, Page,
     PageRequest, QueueOutcome, RunClosing, RunFilter, RunRecord, Runs, StoreError, WithdrawnLease,
@@ -48,7 +48,16 @@ impl Runs for SqliteStore {
         sensors: &[SensorId],
         limit: u32,
     ) -> Result<Vec<Leasable>, StoreError> {
-        queue::leasable(self, now, sensors, limit).await
+        queue::leasable(self, now, sensors, false, limit).await
+    }
+
+    async fn leasable_looks(
+        &self,
+        now: Timestamp,
+        sensors: &[SensorId],
+        limit: u32,
+    ) -> Result<Vec<Leasable>, StoreError> {
+        queue::leasable(self, now, sensors, true, limit).await
     }
 
     async fn withdrawn_leases(&self, held: &[HeldAttempt]) -> Result<Vec<WithdrawnLease>, StoreError> {
@@ -86,7 +95,7 @@ impl Runs for SqliteStore {
     }
 
     async fn expired_leases(&self, now: Timestamp) -> Result<Vec<HeldAttempt>, StoreError> {
-        lease::expired(self, now).await
+        expiry::expired(self, now).await
     }
 
     async fn requeue_expired(
@@ -94,7 +103,7 @@ impl Runs for SqliteStore {
         now: Timestamp,
         leases: &[HeldAttempt],
     ) -> Result<Vec<LostLease>, StoreError> {
-        lease::take_expired(self, now, leases).await
+        expiry::take_expired(self, now, leases).await
     }
 
     async fn record_progress(

@@ -45,7 +45,7 @@ pub(super) async fn open(
              approved_fingerprint = iif(?6, NULL, approved_fingerprint),
              hostname = ?7, os = ?8, architecture = ?9, agent_version = ?10,
              policy_hash = ?11, policy_summary = ?12, clock_skew_ms = ?13, continuity = ?14, outstanding = ?15,
-             fingerprint = ?16, boot_id = ?17, incarnation = ?18, seen_from = ?19
+             fingerprint = ?16, boot_id = ?17, incarnation = ?18, seen_from = ?19, notify_url = ?20, looks_beside = ?21
          WHERE tenant_id = ?1 AND sensor_id = ?2 AND state IN ('provisional', 'active')
          RETURNING session_epoch",
     )
@@ -68,6 +68,8 @@ pub(super) async fn open(
     .bind(&opening.machine.boot_id)
     .bind(integer(opening.machine.incarnation))
     .bind(&opening.machine.seen_from)
+    .bind(&opening.notify_url)
+    .bind(opening.looks_beside)
     .fetch_one(&mut *tx)
     .await
     .during(OPEN)?;

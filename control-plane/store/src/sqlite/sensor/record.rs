@@ -54,6 +54,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<SensorRecord, StoreError> {
         },
         policy_hash: row.opt_array("policy_hash")?,
         policy_summary: row.get("policy_summary")?,
+        notify_url: row.get("notify_url")?,
         clock_skew_ms: row.get("clock_skew_ms")?,
         enrolled_at: row.time("enrolled_at")?,
         enrolled_from: row.get("enrolled_from")?,

@@ -17,6 +17,8 @@ use crate::{
 
 /// How long a reason is not noted again.
 const NOTED_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+/// How long another one is not noted either: whoever can cause two of them could alternate.
+const NOTED_ANEW: SignedDuration = SignedDuration::from_mins(1);
 
 const RECOVER: &str = "recover a sensor";
 
@@ -125,12 +127,16 @@ async fn count_refusal(
 ) -> Result<Option<u64>, StoreError> {
     let columns = Columns::of("sensor", row);
     let last: Option<String> = columns.get("last_refusal")?;
-    let lately = columns
+    let quiet = if last.as_deref() == Some(reason.as_str()) {
+        NOTED_AGAIN
+    } else {
+        NOTED_ANEW
+    };
+    let noted = columns
         .opt_time("refused_at")?
-        .is_some_and(|at| claim.now.duration_since(at) < NOTED_AGAIN);
-    let noted = !(lately && last.as_deref() == Some(reason.as_str()));
+        .is_none_or(|at| claim.now.duration_since(at) >= quiet);
     sqlx::query(
-        "UPDATE sensor SET last_refusal = ?3, refused_at = iif(?4, ?5, refused_at), refusals = iif(?4, 0, refusals + 1)
+        "UPDATE sensor SET last_refusal = iif(?4, ?3, last_refusal), refused_at = iif(?4, ?5, refused_at), refusals = iif(?4, 0, refusals + 1)
          WHERE tenant_id = ?1 AND sensor_id = ?2",
     )
     .bind(sensor.tenant.as_bytes().as_slice())

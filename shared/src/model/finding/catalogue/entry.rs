@@ -3,7 +3,7 @@
 use crate::model::facts::Flavour;
 use crate::model::finding::code::{FindingCode, Severity};
 
-use super::{connection, content, login, registry, sensor, tls, visibility};
+use super::{connection, content, login, registry, schedule, sensor, tls, visibility, webhook};
 
 /// What a code means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,14 @@ impl CatalogueSubject {
         Self {
             title: "The sensor itself",
             entries: sensor::ENTRIES,
+        },
+        Self {
+            title: "Runs and schedules",
+            entries: schedule::ENTRIES,
+        },
+        Self {
+            title: "Telling others",
+            entries: webhook::ENTRIES,
         },
         Self {
             title: "Getting there",

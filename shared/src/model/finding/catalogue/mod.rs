@@ -7,9 +7,11 @@ mod content;
 mod entry;
 mod login;
 mod registry;
+mod schedule;
 mod sensor;
 mod tls;
 mod visibility;
+mod webhook;
 
 pub use entry::{CatalogueSubject, Entry};
 

@@ -157,4 +157,12 @@ pub(super) const ENTRIES: &[Entry] = &[
         cause: "The repository has more tags than are kept.",
         cure: "Clean the repository up, or split it.",
     },
+    Entry {
+        code: FindingCode::RepositoryBusy,
+        severity: Severity::Info,
+        product: None,
+        symptom: "A repository was not looked at this time.",
+        cause: "Another job of this sensor is reading it, or has listed it a moment ago and a list of it is long.",
+        cure: "Nothing: what was announced is looked at again later, and by the next whole sync at the latest.",
+    },
 ];

@@ -127,7 +127,7 @@ fn t13_no_offer_no_probe_and_no_credential_goes_out_before_the_token_is_acknowle
     let mut machine = Machine::new(at(0), at(u64::MAX / 2));
     machine.on(message(1, 100, hello((1, 1), &[1])), at(0));
     machine.on(opened(&[1]), at(0));
-    assert_eq!((machine.free(), machine.is_settled()), (0, false));
+    assert_eq!((machine.free(false), machine.is_settled()), (0, false));
     let returned = machine.on(offer(), at(1));
     assert!(matches!(returned.as_slice(), [Action::Return(_)]), "{returned:?}");
     for event in [

@@ -19,7 +19,7 @@ fn report(seq: u64) -> Event {
 #[test]
 fn a_probe_is_offered_while_the_session_is_open_even_if_every_slot_is_taken() {
     let mut machine = open(&[1, 2]);
-    assert_eq!(machine.free(), 0);
+    assert_eq!(machine.free(false), 0);
     let actions = machine.on(offer(), at(1));
     let [Action::Send(Body::ProbeOffer(offered))] = actions.as_slice() else {
         panic!("{actions:?}");

@@ -116,7 +116,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(closed, machine.is_over());
-            prop_assert!(machine.free() <= SLOTS);
+            prop_assert!(machine.free(false) <= SLOTS);
             if !closed {
                 let due = machine.due();
                 machine.on(Event::Tick, at(now));

@@ -11,7 +11,7 @@ use crate::settings::RateLimit;
 
 /// A token bucket.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     limit: RateLimit,
     tokens: f64,
     filled: Uptime,
@@ -19,7 +19,7 @@ pub(super) struct Bucket {
 
 impl Bucket {
     /// A full bucket.
-    pub(super) fn new(limit: RateLimit, now: Uptime) -> Self {
+    pub(crate) fn new(limit: RateLimit, now: Uptime) -> Self {
         Self {
             limit,
             tokens: limit.burst,
@@ -28,7 +28,7 @@ impl Bucket {
     }
 
     /// Takes a token, or says how long until there is one.
-    pub(super) fn take(&mut self, now: Uptime) -> Result<(), Duration> {
+    pub(crate) fn take(&mut self, now: Uptime) -> Result<(), Duration> {
         let passed = now.since(self.filled).as_secs_f64();
         self.tokens = (self.tokens + passed * self.limit.per_second).min(self.limit.burst);
         self.filled = now;
@@ -50,14 +50,14 @@ impl Bucket {
 const KEYS: usize = 10_000;
 
 /// A token bucket for every key.
-pub(super) struct Buckets<K> {
+pub(crate) struct Buckets<K> {
     limit: RateLimit,
     buckets: Mutex<HashMap<K, Bucket>>,
 }
 
 impl<K: Eq + Hash> Buckets<K> {
     /// No keys yet.
-    pub(super) fn new(limit: RateLimit) -> Self {
+    pub(crate) fn new(limit: RateLimit) -> Self {
         Self {
             limit,
             buckets: Mutex::default(),
@@ -65,7 +65,7 @@ impl<K: Eq + Hash> Buckets<K> {
     }
 
     /// Takes a token of a key, or says how long until there is one.
-    pub(super) fn take(&self, key: K, now: Uptime) -> Result<(), Duration> {
+    pub(crate) fn take(&self, key: K, now: Uptime) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= KEYS && !buckets.contains_key(&key) {
             buckets.retain(|_, bucket| !bucket.is_full(now));

@@ -1,0 +1,69 @@
+//! Push events: a listener that registries of this network notify, and the queue in which what they say waits to be told to the control plane.
+//!
+//! What comes in is a hint and never a fact: it makes the control plane ask for a look at a tag, a repository or a registry, and that job is judged by
+//! the policy as any other. So whoever knows a secret can make this sensor look at what it may look at anyway, and nothing else.
+//!
+//! - `listener`: sockets, TLS, and who may hold how many of them; `callers`: the bounds of one address; `door`: from a request to its answer;
+//!   `place`: what a path says
+//! - `registry`: who may notify, and by which secret; `secret_file`, `tls`: what lies in files, and is read again when it changes; `watch` looks
+//! - `queue`: what waits, as a machine without clock, lock or socket; `waiting`, `seen`, `counts`, `batch`: its parts
+//! - `desk`: the queue with its lock and its clock, for the listener on one side and the uplink on the other; `view`: what it shows of itself
+//!
+//! # Answers
+//!
+//! `200` with an empty body for whatever is authentic, whether it says anything of interest or not: a sender could do nothing about it. `413` for a body
+//! above [`limits::NOTIFICATION_BYTES`], `429` above the rate of one address, `408` for a body that does not come; these three whoever asks. For everything
+//! else `401`, in the same bytes and after the same work: an unknown registry, a wrong secret, an address that is not in `from`, a path or a
+//! method that is none of ours.
+//!
+//! # Bounds
+//!
+//! | of what | bound | beyond it |
+//! | --- | --- | --- |
+//! | connections, and those of one address | 64, 16 | closed at once |
+//! | connections of addresses that are in nobody's `from`, beside those | 8 | closed at once |
+//! | TLS handshake, header, body, idleness | 10 s each | closed |
+//! | a connection's life | 5 minutes | closed after the answer at hand |
+//! | header, its lines | 16 KiB, 64 | `431` |
+//! | body | 1 MiB; 4 above 64 KiB at once | `413`; `429` |
+//! | body of an address that is in nobody's `from` | 64 KiB | the rest is passed over, and nothing kept of it |
+//! | requests of one address | 1,000 a second, 5,000 at once | `429` |
+//! | addresses that are remembered | 1,024 | `429` for others until one is forgotten |
+//! | subjects that wait | 10,000 | the registry with the most is to be looked at as a whole |
+//! | tags of one repository that wait | 100 | the repository is to be looked at as a whole |
+//! | ids of events by which repetitions are known | 1,024 a registry | the oldest is forgotten |
+//!
+//! An IPv6 address is its first 64 bits: that is what one network hands to one host.
+//!
+//! # What is never lost
+//!
+//! An event that was answered with `200` is told to the control plane, alone or as part of something larger that covers it, until it is acknowledged;
+//! or this agent ends. That is why each start is told as well (`started`): the control plane then looks at the whole registry when it
+//! sees fit.
+//!
+//! [`limits::NOTIFICATION_BYTES`]: portolan_shared::model::limits::NOTIFICATION_BYTES
+
+mod batch;
+mod callers;
+mod counts;
+mod desk;
+mod door;
+mod listener;
+mod place;
+mod queue;
+mod registry;
+mod secret_file;
+mod seen;
+mod tls;
+mod view;
+mod waiting;
+mod watch;
+
+pub use desk::NotifyDesk;
+pub use listener::{Listener, ListenerParts, NotifyError};
+pub use secret_file::FileFault;
+pub use view::{NotifierView, NotifyView};
+pub use watch::{ListenerFiles, watch_files};
+
+#[cfg(test)]
+mod tests;

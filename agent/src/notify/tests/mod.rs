@@ -1,0 +1,10 @@
+//! The listener over real sockets.
+
+mod bounds;
+mod certificates;
+mod desk;
+mod scene;
+mod senders;
+mod silence;
+mod slow;
+mod strangers;

@@ -1,0 +1,14 @@
+//! Which events concern a registry at all.
+
+use portolan_shared::model::EventSubject;
+use portolan_store::NewRegistry;
+
+/// Whether the patterns of a registry let a run look at this.
+pub(super) fn is_wanted(registry: &NewRegistry, subject: &EventSubject) -> bool {
+    match subject {
+        EventSubject::Tag(repository, _)
+        | EventSubject::Digest(repository, _)
+        | EventSubject::Repository(repository) => registry.repositories.matches(repository),
+        EventSubject::Registry => true,
+    }
+}

@@ -1,0 +1,148 @@
+//! Freshness for Prometheus: read from the database when it is asked for, so that what was removed is gone at once.
+
+use jiff::Timestamp;
+use portolan_shared::model::limits::METRICS_REGISTRIES;
+use portolan_store::RegistryFigures;
+use prometheus::{GaugeVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+use super::state::age;
+use crate::app::App;
+use crate::app::meters::text_of;
+
+const LABELS: &[&str] = &["tenant", "registry"];
+
+/// What is told of registries, in Prometheus's text format. Of `left_out` further ones only how many there are.
+///
+/// # Errors
+/// Never in practice: only if two figures had the same name.
+pub fn registry_figures(
+    registries: &[RegistryFigures],
+    left_out: u64,
+    now: Timestamp,
+) -> Result<String, prometheus::Error> {
+    let all = Registry::new();
+    let ages = IntGaugeVec::new(
+        Opts::new(
+            "portolan_registry_last_success_age_seconds",
+            "Seconds since a run of the registry was last complete; since it was added if none ever was",
+        ),
+        LABELS,
+    )?;
+    let successes = GaugeVec::new(
+        Opts::new(
+            "portolan_registry_last_success_timestamp_seconds",
+            "When a run of the registry was last complete; 0 if none ever was",
+        ),
+        LABELS,
+    )?;
+    let starts = GaugeVec::new(
+        Opts::new(
+            "portolan_registry_next_start_timestamp_seconds",
+            "When the clock starts the next run of the registry; left out if it starts none",
+        ),
+        LABELS,
+    )?;
+    let more = IntGauge::new(
+        "portolan_registry_series_left_out",
+        "Registries of which nothing is told here, because there are too many",
+    )?;
+    all.register(Box::new(ages.clone()))?;
+    all.register(Box::new(successes.clone()))?;
+    all.register(Box::new(starts.clone()))?;
+    all.register(Box::new(more.clone()))?;
+    more.set(i64::try_from(left_out).unwrap_or(i64::MAX));
+    for registry in registries {
+        let labels = [registry.tenant.as_str(), registry.name.as_str()];
+        let since = registry.last_success_at.unwrap_or(registry.created_at);
+        let seconds = i64::try_from(age(since, now)).unwrap_or(i64::MAX);
+        ages.with_label_values(&labels).set(seconds);
+        successes
+            .with_label_values(&labels)
+            .set(registry.last_success_at.map_or(0.0, seconds_of));
+        if let Some(start) = registry.next_start_at {
+            starts.with_label_values(&labels).set(seconds_of(start));
+        }
+    }
+    Ok(text_of(&all))
+}
+
+fn seconds_of(time: Timestamp) -> f64 {
+    time.as_duration().as_secs_f64()
+}
+
+impl App {
+    /// What is told of all registries, in Prometheus's text format; nothing if the database does not say.
+    pub async fn registry_figures(&self) -> String {
+        let text = match self.store.registry_figures(METRICS_REGISTRIES).await {
+            Ok((figures, left_out)) => registry_figures(&figures, left_out, self.clock.now()),
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "metrics tell nothing of registries"
+                );
+                return String::new();
+            }
+        };
+        text.unwrap_or_else(|error| {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "metrics of registries cannot be made"
+            );
+            String::new()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    fn figures(name: &str, success: Option<i64>, start: Option<i64>) -> RegistryFigures {
+        RegistryFigures {
+            tenant: "ac\"me".to_owned(),
+            name: name.parse().unwrap(),
+            created_at: at(-1_000),
+            last_success_at: success.map(at),
+            next_start_at: start.map(at),
+        }
+    }
+
+    #[test]
+    fn tells_ages_and_times_by_tenant_and_registry() {
+        let all = [
+            figures("gl", Some(-60), Some(30)),
+            figures("never", None, None),
+            figures("later", Some(5), None),
+        ];
+        let text = registry_figures(&all, 7, at(0)).unwrap();
+        insta::assert_snapshot!(text, @r#"
+        # HELP portolan_registry_last_success_age_seconds Seconds since a run of the registry was last complete; since it was added if none ever was
+        # TYPE portolan_registry_last_success_age_seconds gauge
+        portolan_registry_last_success_age_seconds{registry="gl",tenant="ac\"me"} 60
+        portolan_registry_last_success_age_seconds{registry="later",tenant="ac\"me"} 0
+        portolan_registry_last_success_age_seconds{registry="never",tenant="ac\"me"} 1000
+        # HELP portolan_registry_last_success_timestamp_seconds When a run of the registry was last complete; 0 if none ever was
+        # TYPE portolan_registry_last_success_timestamp_seconds gauge
+        portolan_registry_last_success_timestamp_seconds{registry="gl",tenant="ac\"me"} 1799999940
+        portolan_registry_last_success_timestamp_seconds{registry="later",tenant="ac\"me"} 1800000005
+        portolan_registry_last_success_timestamp_seconds{registry="never",tenant="ac\"me"} 0
+        # HELP portolan_registry_next_start_timestamp_seconds When the clock starts the next run of the registry; left out if it starts none
+        # TYPE portolan_registry_next_start_timestamp_seconds gauge
+        portolan_registry_next_start_timestamp_seconds{registry="gl",tenant="ac\"me"} 1800000030
+        # HELP portolan_registry_series_left_out Registries of which nothing is told here, because there are too many
+        # TYPE portolan_registry_series_left_out gauge
+        portolan_registry_series_left_out 7
+        "#);
+    }
+
+    #[test]
+    fn that_there_are_none_is_told_too() {
+        let text = registry_figures(&[], 0, at(0)).unwrap();
+        assert!(text.contains("\nportolan_registry_series_left_out 0\n"), "{text}");
+        assert!(!text.contains('{'), "{text}");
+    }
+}

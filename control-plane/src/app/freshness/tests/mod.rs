@@ -1,0 +1,9 @@
+//! Each state and each boundary of what is judged.
+
+mod attention;
+mod events;
+mod registry;
+mod repository;
+mod scene;
+mod sensor;
+mod webhook;

@@ -1,0 +1,5 @@
+//! `/settings`: what a tenant wants.
+
+pub(super) mod retention;
+
+pub use retention::RetentionView;

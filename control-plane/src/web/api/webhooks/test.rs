@@ -1,0 +1,28 @@
+//! `POST /webhooks/{webhook}/test`
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+
+use super::TestedView;
+use crate::app::App;
+use crate::web::api::ApiError;
+use crate::web::api::authenticated::Authenticated;
+
+/// Try a webhook out
+///
+/// Sends one event of the type `io.portolan.webhook.test` at once, in whatever state the webhook is, and answers what came of it; within 20 seconds.
+#[utoipa::path(
+    post, path = "/webhooks/{webhook}/test", operation_id = "test_webhook", tag = "webhooks",
+    params(("webhook" = String, Path, description = "Name or id")),
+    responses((status = 200, description = "What came of it", body = TestedView)),
+    extensions(("x-required-role" = json!("operator"))),
+)]
+pub(crate) async fn test(
+    Authenticated(caller): Authenticated,
+    State(app): State<Arc<App>>,
+    Path(webhook): Path<String>,
+) -> Result<Json<TestedView>, ApiError> {
+    Ok(Json(app.test_webhook(&caller, &webhook).await?.into()))
+}

@@ -1,0 +1,126 @@
+//! Runs that have lapsed: that nobody has taken for too long, or that have worked for too long.
+
+use jiff::Timestamp;
+use portolan_shared::model::{AttemptRef, Finding, RegistryId, RunId, RunState, SensorId, TenantId};
+use sqlx::sqlite::SqliteRow;
+
+use super::super::SqliteStore;
+use super::super::columns::{Columns, millis};
+use super::super::failure::During as _;
+use super::attempt;
+use crate::{Lapse, LapsedRun, StoreError};
+
+const LAPSED: &str =
+    "SELECT * FROM (
+         SELECT tenant_id, run_id, registry_id, state, attempt, sensor_id, 1 AS too_long FROM run INDEXED BY run_deadline
+         WHERE state IN ('queued', 'leased') AND deadline_at <= ?1
+         ORDER BY deadline_at LIMIT ?3)
+     UNION ALL
+     SELECT * FROM (
+         SELECT tenant_id, run_id, registry_id, state, attempt, sensor_id, 0 AS too_long FROM run INDEXED BY run_queued
+         WHERE state = 'queued' AND queued_at < ?2 AND not_before < ?2 AND coalesce(deadline_at > ?1, 1)
+         ORDER BY queued_at LIMIT ?3)
+     LIMIT ?3";
+
+pub(in super::super) async fn lapsed(
+    store: &SqliteStore,
+    now: Timestamp,
+    queued_before: Timestamp,
+    limit: u32,
+) -> Result<Vec<LapsedRun>, StoreError> {
+    let rows = sqlx::query(LAPSED)
+        .bind(millis(now))
+        .bind(millis(queued_before))
+        .bind(limit)
+        .fetch_all(store.reader())
+        .await
+        .during("find runs that have lapsed")?;
+    let mut lapsed = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match read(row) {
+            Ok(run) => lapsed.push(run),
+            // One row that cannot be read must not keep all others from ending.
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a run that has lapsed was passed over"
+            ),
+        }
+    }
+    Ok(lapsed)
+}
+
+fn read(row: &SqliteRow) -> Result<LapsedRun, StoreError> {
+    let row = Columns::of("run", row);
+    let run = row.bytes("run_id", RunId::from_slice)?;
+    let held = if row.text::<RunState>("state")? == RunState::Leased {
+        let attempt = row.small("attempt")?;
+        Some((
+            row.bytes("sensor_id", SensorId::from_slice)?,
+            AttemptRef { run, attempt },
+        ))
+    } else {
+        None
+    };
+    Ok(LapsedRun {
+        tenant: row.bytes("tenant_id", TenantId::from_slice)?,
+        run,
+        registry: row.bytes("registry_id", RegistryId::from_slice)?,
+        lapse: if row.get("too_long")? {
+            Lapse::TooLong
+        } else {
+            Lapse::NotTaken
+        },
+        held,
+    })
+}
+
+pub(in super::super) async fn end(
+    store: &SqliteStore,
+    lapsed: &LapsedRun,
+    finding: &Finding,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    const ACTION: &str = "end a run that has lapsed";
+    let mut tx = store.write().await?;
+    let as_it_was: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM run WHERE tenant_id = ?1 AND run_id = ?2
+                           AND iif(?3 IS NULL, state = 'queued', state = 'leased' AND sensor_id = ?3 AND attempt = ?4)
+                           AND (?5 = 0 OR deadline_at <= ?6))",
+    )
+    .bind(lapsed.tenant.as_bytes().as_slice())
+    .bind(lapsed.run.as_bytes().as_slice())
+    .bind(lapsed.held.map(|(sensor, _)| sensor.as_bytes().to_vec()))
+    .bind(lapsed.held.map(|(_, held)| i64::from(held.attempt)))
+    .bind(lapsed.lapse == Lapse::TooLong)
+    .bind(millis(now))
+    .fetch_one(&mut *tx)
+    .await
+    .during(ACTION)?;
+    if !as_it_was {
+        return Ok(false);
+    }
+    let coverage = attempt::counted(&mut tx, lapsed.tenant, lapsed.run).await?;
+    let (tenant, run) = (lapsed.tenant, lapsed.run);
+    attempt::finish(
+        &mut tx,
+        tenant,
+        run,
+        RunState::Failed,
+        &coverage,
+        Some(finding),
+        now,
+    )
+    .await?;
+    tx.commit().await.during(ACTION)?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::plan;
+
+    #[tokio::test]
+    async fn runs_that_have_ended_are_not_read() {
+        plan::goes_by(&["run_deadline", "run_queued"], super::LAPSED).await;
+    }
+}

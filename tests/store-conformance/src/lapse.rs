@@ -1,0 +1,183 @@
+//! Runs that nobody takes, and runs that take too long.
+
+use std::num::NonZeroU32;
+
+use portolan_shared::model::limits::{RUN_SECONDS, RUN_SECONDS_BUDGETED};
+use portolan_shared::model::{Budget, Finding, FindingCode, Reason, RunId, RunState};
+use portolan_store::{
+    HeldAttempt, Lapse, LapsedRun, RegistryChange, Schedule, StaleFence, Store, StoreError,
+};
+
+use crate::site::{Site, at, name, whole};
+
+/// What has lapsed of a site, of what was queued before this second.
+async fn lapsed(store: &dyn Store, site: &Site, now: i64, queued_before: i64) -> Vec<LapsedRun> {
+    let found = store
+        .lapsed_runs(at(now), at(queued_before), 1_000)
+        .await
+        .unwrap();
+    found
+        .into_iter()
+        .filter(|run| run.tenant == site.tenant)
+        .collect()
+}
+
+async fn deadline(store: &dyn Store, site: &Site, run: RunId) -> Option<i64> {
+    let run = store.run(site.tenant, run).await.unwrap().unwrap();
+    run.deadline_at
+        .map(|deadline| deadline.as_second() - at(0).as_second())
+}
+
+fn at_most(seconds: u32) -> Schedule {
+    Schedule {
+        max_run_seconds: NonZeroU32::new(seconds),
+        ..Schedule::default()
+    }
+}
+
+fn finding() -> Finding {
+    Finding::new(FindingCode::Internal, "it has lapsed")
+}
+
+/// Counted from when it may be taken; whoever is first ends it.
+pub async fn a_run_that_nobody_takes_ends(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let run = site.queue(store, 10).await;
+    let taken = site.beside(store, "taken").await.start(store, 10).await;
+    let beside = site.beside(store, "later").await;
+    let later = beside.start(store, 10).await;
+    store
+        .fail_attempt(&later, &finding(), Some(at(50)), at(11))
+        .await
+        .unwrap();
+    assert!(lapsed(store, &site, 100, 10).await.is_empty());
+    let found = lapsed(store, &site, 100, 11).await;
+    let expected = LapsedRun {
+        tenant: site.tenant,
+        run,
+        registry: site.registry,
+        lapse: Lapse::NotTaken,
+        held: None,
+    };
+    assert_eq!(found, std::slice::from_ref(&expected));
+    assert_eq!(
+        lapsed(store, &site, 100, 51).await.len(),
+        2,
+        "the other may be taken since 50"
+    );
+    assert_eq!(
+        lapsed(store, &site, 100, 100).await.len(),
+        2,
+        "what is leased is taken"
+    );
+
+    let finding = finding();
+    let ends = (0..4).map(|_| store.end_lapsed(&expected, &finding, at(100)));
+    let ended = futures::future::join_all(ends).await;
+    assert_eq!(
+        ended.into_iter().filter(|ended| *ended.as_ref().unwrap()).count(),
+        1
+    );
+    let stored = store.run(site.tenant, run).await.unwrap().unwrap();
+    assert_eq!(
+        (stored.state, stored.ended_at, stored.finding),
+        (RunState::Failed, Some(at(100)), Some(finding.clone()))
+    );
+    // Somebody took it after it was looked at.
+    let run = site.queue(store, 110).await;
+    let seen = lapsed(store, &site, 120, 111)
+        .await
+        .into_iter()
+        .find(|lapsed| lapsed.run == run)
+        .unwrap();
+    let fence = site.lease(store, run, 121).await;
+    assert!(!store.end_lapsed(&seen, &finding, at(122)).await.unwrap());
+    store.check_fence(&fence).await.unwrap();
+    store.check_fence(&taken).await.unwrap();
+}
+
+/// From its first lease on; everything of it is fenced off from then, and what it has committed stays.
+pub async fn a_run_that_takes_too_long_ends(store: &dyn Store) {
+    let site = Site::new(store).await;
+    site.read(store, at_most(60), 5).await;
+    let first = site.start(store, 10).await;
+    let run = first.attempt.run;
+    assert_eq!(deadline(store, &site, run).await, Some(70));
+    store.return_lease(&first, at(20)).await.unwrap();
+    assert_eq!(
+        lapsed(store, &site, 70, 0).await[0].held,
+        None,
+        "even if nobody has it just now"
+    );
+    let fence = site.lease(store, run, 30).await;
+    assert_eq!(
+        deadline(store, &site, run).await,
+        Some(70),
+        "the attempts together"
+    );
+    crate::site::commit_listed(store, &fence, "a", 31).await;
+    assert!(lapsed(store, &site, 69, 0).await.is_empty());
+    let [found] = &lapsed(store, &site, 70, 0).await[..] else {
+        panic!("one has lapsed")
+    };
+    let held = Some((site.sensor, fence.attempt));
+    assert_eq!((found.run, found.lapse, found.held), (run, Lapse::TooLong, held));
+    let earlier = LapsedRun {
+        held: Some((site.sensor, first.attempt)),
+        ..found.clone()
+    };
+    assert!(
+        !store.end_lapsed(&earlier, &finding(), at(70)).await.unwrap(),
+        "that one has ended"
+    );
+    assert!(
+        !store.end_lapsed(found, &finding(), at(69)).await.unwrap(),
+        "it may go on"
+    );
+    assert!(store.end_lapsed(found, &finding(), at(71)).await.unwrap());
+    let stale = store.close_run(&fence, &whole(1), at(72)).await.unwrap_err();
+    assert!(matches!(stale, StoreError::Stale(StaleFence::Attempt)), "{stale}");
+    let held = HeldAttempt {
+        tenant: site.tenant,
+        sensor: site.sensor,
+        attempt: fence.attempt,
+    };
+    let withdrawn = store.withdrawn_leases(&[held]).await.unwrap();
+    assert_eq!(withdrawn[0].reason, Reason::StaleAttempt);
+    let stored = store.run(site.tenant, run).await.unwrap().unwrap();
+    assert_eq!((stored.state, stored.coverage.listed), (RunState::Failed, 1));
+    let kept = store
+        .repository(site.tenant, site.registry, &name("a"))
+        .await
+        .unwrap();
+    assert_eq!(kept.unwrap().tags, 1);
+    assert!(lapsed(store, &site, 1_000, 0).await.is_empty());
+}
+
+/// A day unless somebody says otherwise, or has bounded its requests a day; what is said counts for runs that are open.
+pub async fn how_long_a_run_may_take_can_be_said_at_any_time(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let waiting = site.queue_scope(store, &["a"], 10).await;
+    let run = site.start(store, 10).await.attempt.run;
+    let day = 10 + i64::from(RUN_SECONDS);
+    assert_eq!(deadline(store, &site, run).await, Some(day));
+    let budget = |per_day| RegistryChange {
+        budget: Some(Budget {
+            per_day: NonZeroU32::new(per_day),
+            ..Budget::default()
+        }),
+        ..RegistryChange::default()
+    };
+    site.set(store, budget(1_000)).await;
+    assert_eq!(
+        deadline(store, &site, run).await,
+        Some(10 + i64::from(RUN_SECONDS_BUDGETED))
+    );
+    site.read(store, at_most(600), 20).await;
+    assert_eq!(deadline(store, &site, run).await, Some(610));
+    assert_eq!(deadline(store, &site, waiting).await, None, "it has not begun");
+    site.set(store, budget(0)).await;
+    assert_eq!(deadline(store, &site, run).await, Some(610));
+    site.read(store, Schedule::default(), 30).await;
+    assert_eq!(deadline(store, &site, run).await, Some(day));
+}
