@@ -2,7 +2,7 @@
 
 use portolan_shared::model::limits;
 
-/// A text that is not what it should be, with an example of what is. Holds at most [`SHOWN`] characters of it.
+/// A text that is not what it should be, with an example of what is. Holds the beginning of it at most.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TimetableError {
     /// No form of a schedule.
