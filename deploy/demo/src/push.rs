@@ -40,6 +40,11 @@ pub(crate) async fn tell(
     );
     write_atomically(&settings, written.as_bytes())?;
     agent.restart(programs, operator, SENSOR, &settings).await?;
+    // The control plane takes the sensor for connected a while longer: that it is says nothing of the new process.
+    wait_until("the agent to listen", async || {
+        Ok(tokio::net::TcpStream::connect(listen).await.ok())
+    })
+    .await?;
     screen.good(&format!(
         "the agent listens on {listen}, the registry has the secret"
     ));
