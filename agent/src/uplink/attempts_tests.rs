@@ -3,16 +3,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portolan_shared::model::{Diagnosis, RegistryId, RegistryTarget, RunId, RunState, limits};
 use portolan_shared::process::{ManualClock, Rng, SeededRng, Shutdown, SystemRng};
-use portolan_shared::secret::SecretBytes;
 
 use super::super::channel::Connector;
 use super::super::upload_link::UploadLink;
 use super::*;
 use crate::inventory::Upload;
 use crate::jobs::{JobRefusal, ProbeJob};
-use crate::keyring::{
-    ContinuityToken, Enrolled, Keyring, NewIdentity, StateDir, StoredCertificate, TrustBundle,
-};
 use crate::settings::ProxySettings;
 
 /// Jobs that run until cancelled, or not even then.
@@ -45,38 +41,6 @@ struct Bench {
     _folder: tempfile::TempDir,
 }
 
-fn keyring(path: &std::path::Path) -> Keyring {
-    let rng = SeededRng::new(1);
-    let at = jiff::Timestamp::from_second(1_000_000).unwrap();
-    let dir = StateDir::open(path).unwrap();
-    let invitation = portolan_shared::model::InvitationId::random(&rng);
-    let new = NewIdentity::prepare(&dir, invitation).unwrap();
-    let key = rcgen::KeyPair::generate().unwrap();
-    let root = rcgen::CertificateParams::default().self_signed(&key).unwrap();
-    let enrolled = Enrolled {
-        invitation,
-        sensor: portolan_shared::model::SensorId::random(&rng),
-        tenant: portolan_shared::model::TenantId::random(&rng),
-        name: String::new(),
-        deployment: String::new(),
-        endpoints: Vec::new(),
-        identity: data_encoding::HEXLOWER.encode(new.identity.public_key()),
-        at,
-    };
-    let certificate = StoredCertificate {
-        chain: vec![root.der().clone()],
-        key: SecretBytes::new(vec![1]),
-        issued_at: at,
-        received_at: at,
-        not_after: at,
-    };
-    let trust = TrustBundle::new(1, vec![root.der().clone()]).unwrap();
-    let token = ContinuityToken::new(&[7; 32]).unwrap();
-    new.complete(&dir, &enrolled, &certificate, &trust, &token)
-        .unwrap();
-    Keyring::open(dir).unwrap()
-}
-
 fn bench(deaf: bool, slots: usize) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at_unix_seconds(1_000_000));
@@ -85,7 +49,7 @@ fn bench(deaf: bool, slots: usize) -> Bench {
     let connector = Connector::new(ProxySettings::default(), Arc::clone(&clock) as _, tasks.clone());
     let link = UploadLink::new(
         connector,
-        Arc::new(keyring(folder.path())),
+        Arc::new(crate::credentials::bench::enrol(folder.path())),
         watch::channel(None).1,
     );
     let attempts = Attempts::new(

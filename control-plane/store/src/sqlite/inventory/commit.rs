@@ -36,6 +36,19 @@ struct Before {
     silent: bool,
 }
 
+impl Before {
+    /// Tags that it has after these changes.
+    fn tags_after(&self, difference: &Difference<'_>) -> u64 {
+        let counts = difference.counts;
+        self.tags + u64::from(counts.appeared) - u64::from(counts.vanished) - u64::from(counts.left_out)
+    }
+
+    /// Number of its latest ledger entry after these changes.
+    fn entry_after(&self, difference: &Difference<'_>) -> i64 {
+        self.entry + i64::from(difference.is_news())
+    }
+}
+
 pub(super) async fn commit(
     store: &SqliteStore,
     fence: &Fence,
@@ -300,9 +313,6 @@ async fn write_repository(
     settled: bool,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let counts = difference.counts;
-    let tags =
-        before.tags + u64::from(counts.appeared) - u64::from(counts.vanished) - u64::from(counts.left_out);
     let now = millis(now);
     // In part: what the rest hashes to is not known.
     let state_hash = commit.only.is_none().then_some(commit.state_hash.0.as_slice());
@@ -328,10 +338,10 @@ async fn write_repository(
         .bind(before.number)
         .bind(before.registry.as_bytes().as_slice())
         .bind(commit.repository.as_str())
-        .bind(integer(tags))
+        .bind(integer(before.tags_after(difference)))
         .bind(state_hash)
         .bind(settled)
-        .bind(before.entry + i64::from(difference.is_news()))
+        .bind(before.entry_after(difference))
         .bind(commit.outcome.as_str())
         .bind(seen_at)
         .bind(now)
@@ -352,9 +362,6 @@ async fn touch_repository(
     settled: bool,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let counts = difference.counts;
-    let tags =
-        before.tags + u64::from(counts.appeared) - u64::from(counts.vanished) - u64::from(counts.left_out);
     sqlx::query(
         "UPDATE repository SET tags = ?3, state_hash = iif(?4, NULL, state_hash), settled = ?5, entry_no = ?6, last_attempt_at = ?7,
                 vanished_at = iif(?3 > 0, NULL, vanished_at)
@@ -362,10 +369,10 @@ async fn touch_repository(
     )
     .bind(fence.tenant.as_bytes().as_slice())
     .bind(before.number)
-    .bind(integer(tags))
+    .bind(integer(before.tags_after(difference)))
     .bind(difference.is_news())
     .bind(settled)
-    .bind(before.entry + i64::from(difference.is_news()))
+    .bind(before.entry_after(difference))
     .bind(millis(now))
     .execute(&mut **tx)
     .await
