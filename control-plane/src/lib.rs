@@ -7,5 +7,6 @@ mod fair;
 pub mod grpc;
 pub mod outgoing;
 pub mod settings;
+pub mod upkeep;
 pub mod web;
 pub mod wiring;

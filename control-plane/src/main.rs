@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::FromArgMatches as _;
 use portolan::cli::{Cli, Command, Environment, Exit, Terminal, command_line, operate};
 use portolan::settings::SettingsError;
-use portolan::wiring;
+use portolan::{upkeep, wiring};
 use portolan_shared::process::SystemClock;
 
 fn main() -> ExitCode {
@@ -16,23 +16,37 @@ fn main() -> ExitCode {
     };
     let mut runtime = match &command {
         Command::Server(_) => tokio::runtime::Builder::new_multi_thread(),
-        Command::Operator(_) => tokio::runtime::Builder::new_current_thread(),
+        Command::Backup(_) | Command::Restore(_) | Command::Operator(_) => {
+            tokio::runtime::Builder::new_current_thread()
+        }
     };
     let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return told(&anyhow::Error::new(error).context("the runtime did not start")),
     };
     match command {
-        Command::Server(args) => match runtime.block_on(wiring::run(args)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => told(&error),
-        },
+        Command::Server(args) => ended(runtime.block_on(wiring::run(args))),
+        Command::Backup(args) => ended(runtime.block_on(async {
+            let backup = upkeep::back_up(&args, &SystemClock).await?;
+            Ok(backup.tell(&args, &mut std::io::stdout())?)
+        })),
+        Command::Restore(args) => ended(runtime.block_on(async {
+            let restored = upkeep::restore(&args, &SystemClock).await?;
+            Ok(restored.tell(&mut std::io::stdout())?)
+        })),
         Command::Operator(command) => {
             let environment = Environment::read();
             let mut terminal = Terminal::standard(&environment);
             let exit = runtime.block_on(operate(command, &environment, &mut terminal, &SystemClock));
             ExitCode::from(exit.code())
         }
+    }
+}
+
+fn ended(end: anyhow::Result<()>) -> ExitCode {
+    match end {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => told(&error),
     }
 }
 

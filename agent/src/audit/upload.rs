@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use portolan_shared::model::{
-    ContentKind, CoverageEntry, Digest, Finding, OfferedRepository, RepositoryName, RunState,
-};
+use portolan_shared::model::{ContentKind, CoverageEntry, Digest, Finding, RepositoryName, RunState};
 
 use super::kind::DataKind;
 use super::outgoing::Sent;
-use crate::inventory::{Closing, ContentItem, RepositoryTags, Upload, UploadError};
+use crate::inventory::{Closing, ContentItem, ListedRepository, RepositoryTags, Upload, UploadError};
 
 /// The way up of one attempt, with what was sent counted by kind.
 pub(super) struct AuditedUpload {
@@ -46,9 +44,9 @@ impl Upload for AuditedUpload {
         self.inner.pending_repositories(repositories).await
     }
 
-    async fn offer_repositories(&self, offered: &[OfferedRepository]) -> Result<Vec<bool>, UploadError> {
-        self.names(offered.iter().map(|offer| &offer.repository));
-        self.inner.offer_repositories(offered).await
+    async fn offer_repositories(&self, listed: &[ListedRepository]) -> Result<Vec<bool>, UploadError> {
+        self.names(listed.iter().map(|listed| &listed.repository));
+        self.inner.offer_repositories(listed).await
     }
 
     async fn offer_digests(&self, kind: ContentKind, digests: &[Digest]) -> Result<Vec<bool>, UploadError> {

@@ -73,5 +73,5 @@ pub use source::{
 };
 pub use terms::Terms;
 pub use turns::{RepositoryTurns, Turns};
-pub use upload::{Closing, ContentItem, RepositoryTags, Upload, UploadError};
+pub use upload::{Closing, ContentItem, ListedRepository, RepositoryTags, Upload, UploadError};
 pub use walk::{Steering, Walk, Walked};

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use portolan_shared::model::{
-    Finding, FindingCode, OfferedRepository, RepositoryName, RepositoryOutcome, TagName,
-};
+use portolan_shared::model::{Finding, FindingCode, RepositoryName, RepositoryOutcome, TagName};
+use portolan_shared::process::Uptime;
 use tokio::sync::OnceCell;
 
 use super::listing::{Listing, state_hash};
 use super::place::Place;
 use super::source::{Failure, Origin, SourceError};
 use super::turns::Turn;
-use super::upload::{RepositoryTags, UploadError};
+use super::upload::{ListedRepository, RepositoryTags, UploadError};
 use super::walk::Run;
 
 /// A repository that was found.
@@ -66,6 +65,7 @@ impl Run<'_> {
 
     async fn read_whole(&self, number: u64, found: Found) -> Result<(), UploadError> {
         let Found { name, origin, .. } = found;
+        let began = self.reader.now();
         // Kept until this repository's tags have been given up.
         let turn = OnceCell::new();
         let seen = self.list(&name, &turn).await;
@@ -87,33 +87,42 @@ impl Run<'_> {
         };
         // A part that happens to equal what was committed before is no sign that nothing has changed.
         if listing.cut.is_none() {
-            let offered = OfferedRepository {
+            let listed = ListedRepository {
                 repository: name.clone(),
                 state_hash: state_hash(&listing.tags),
                 tags: u32::try_from(listing.tags.len()).unwrap_or(u32::MAX),
+                began,
             };
-            if self.repository_questions.ask(vec![offered]).await == [false] {
+            if self.repository_questions.ask(vec![listed]).await == [false] {
                 self.tally.committed();
                 return Ok(());
             }
         }
-        self.commit(Place::new(number, name), Vec::new(), listing).await
+        self.commit(Place::new(number, name), began, Vec::new(), listing)
+            .await
     }
 
     async fn read_tags(&self, number: u64, found: Found) -> Result<(), UploadError> {
         let Found { name, only, .. } = found;
+        let began = self.reader.now();
         let seen = self.look_up(&name, only).await;
         if self.reader.halted().is_some() {
             return self.not_read(name).await;
         }
         match seen {
-            Ok((only, listing)) => self.commit(Place::new(number, name), only, listing).await,
+            Ok((only, listing)) => self.commit(Place::new(number, name), began, only, listing).await,
             Err(error) => self.tally.not_read(name, outcome(&error), error.finding).await,
         }
     }
 
     /// Fetches what these tags point to and commits them: as the whole tag set, or as `only` some of it.
-    async fn commit(&self, place: Place, only: Vec<TagName>, listing: Listing) -> Result<(), UploadError> {
+    async fn commit(
+        &self,
+        place: Place,
+        began: Uptime,
+        only: Vec<TagName>,
+        listing: Listing,
+    ) -> Result<(), UploadError> {
         self.fetch_content(&place, &listing.tags).await;
         let (name, shortfall) = place.into_parts();
         if self.reader.halted().is_some() {
@@ -133,6 +142,7 @@ impl Run<'_> {
             left_out: listing.left_out,
             outcome,
             finding,
+            began,
         };
         self.upload.commit_repository(&Arc::new(tags)).await?;
         self.tally.committed();

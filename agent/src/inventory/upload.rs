@@ -9,6 +9,7 @@ use portolan_shared::model::{
     OfferedRepository, Reason, RegistryFacts, RepositoryName, RepositoryOutcome, RunProgress, RunState,
     StateHash, TagName, TagObservation,
 };
+use portolan_shared::process::Uptime;
 
 /// Why an upload did not happen. Failures of transport are not here: the uplink tries again until the lease is lost.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +65,32 @@ pub enum ContentItem {
     },
 }
 
+/// A repository whose tags were listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedRepository {
+    /// Which.
+    pub repository: RepositoryName,
+    /// Hash of its tag set.
+    pub state_hash: StateHash,
+    /// Tags in it.
+    pub tags: u32,
+    /// When the listing began: nothing that was seen is older, and some of it may be that old.
+    pub began: Uptime,
+}
+
+impl ListedRepository {
+    /// As it is offered at this time.
+    #[must_use]
+    pub fn offered(&self, now: Uptime) -> OfferedRepository {
+        OfferedRepository {
+            repository: self.repository.clone(),
+            state_hash: self.state_hash,
+            tags: self.tags,
+            age: now.since(self.began),
+        }
+    }
+}
+
 /// A repository's tag set.
 #[derive(Debug, Clone)]
 pub struct RepositoryTags {
@@ -82,6 +109,8 @@ pub struct RepositoryTags {
     pub outcome: RepositoryOutcome,
     /// Why it is not simply listed.
     pub finding: Option<Finding>,
+    /// When the listing, or the look at these tags, began.
+    pub began: Uptime,
 }
 
 /// The account at the end of a run.
@@ -116,7 +145,7 @@ pub trait Upload: Send + Sync {
     async fn pending_repositories(&self, repositories: &[RepositoryName]) -> Result<Vec<bool>, UploadError>;
 
     /// For each repository (at most 1,000), whether its tag set has changed; those that have not are committed by this.
-    async fn offer_repositories(&self, offered: &[OfferedRepository]) -> Result<Vec<bool>, UploadError>;
+    async fn offer_repositories(&self, listed: &[ListedRepository]) -> Result<Vec<bool>, UploadError>;
 
     /// For each digest (at most 2,000), whether it is wanted.
     async fn offer_digests(&self, kind: ContentKind, digests: &[Digest]) -> Result<Vec<bool>, UploadError>;

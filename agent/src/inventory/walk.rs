@@ -7,8 +7,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 use portolan_registry::Wanted;
 use portolan_shared::model::{
-    ContentKind, Digest, Finding, OfferedRepository, RepositoryPatterns, RunProgress, RunState, Scope,
-    TagFilter, limits,
+    ContentKind, Digest, Finding, RepositoryPatterns, RunProgress, RunState, Scope, TagFilter, limits,
 };
 use tokio::sync::{OnceCell, Semaphore, watch};
 
@@ -25,7 +24,7 @@ use super::source::Source;
 use super::tally::Tally;
 use super::terms::Terms;
 use super::turns::Turns;
-use super::upload::{Closing, Upload, UploadError};
+use super::upload::{Closing, ListedRepository, Upload, UploadError};
 
 /// What is to be read, and how fast.
 #[derive(Debug, Clone)]
@@ -75,7 +74,7 @@ pub(super) struct Run<'r> {
     pub(super) pool: Arc<Pool>,
     pub(super) manifests: Known,
     pub(super) configs: Known,
-    pub(super) repository_questions: Questions<OfferedRepository>,
+    pub(super) repository_questions: Questions<ListedRepository>,
     pub(super) manifest_questions: Questions<Digest>,
     pub(super) facts_questions: Questions<Digest>,
     pub(super) puts: Puts,
@@ -109,7 +108,7 @@ impl Walk {
         let pace = self.pace;
         let pool = Pool::new(pace.held_bytes);
         let (repository_questions, repositories) = questions(
-            |upload, offered| upload.offer_repositories(offered),
+            |upload, listed| upload.offer_repositories(listed),
             limits::REPOSITORIES_PER_OFFER,
             pace.repository_linger,
             &pace,

@@ -27,7 +27,9 @@ pub(super) fn bytes(event: &RelayedEvent) -> usize {
     let subject = match &event.subject {
         EventSubject::Tag(repository, tag) => repository.as_str().len() + tag.as_str().len(),
         EventSubject::Digest(repository, _) => repository.as_str().len() + DIGEST_BYTES,
-        EventSubject::Repository(repository) => repository.as_str().len(),
+        EventSubject::Repository(repository) | EventSubject::EveryTag(repository) => {
+            repository.as_str().len()
+        }
         EventSubject::Registry => 0,
     };
     event.registry.as_str().len() + subject + BESIDE_NAMES

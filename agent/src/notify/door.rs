@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request as HttpRequest, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body as _, Incoming};
-use portolan_shared::events::read;
+use portolan_shared::events::{Notification, read};
 use portolan_shared::model::limits;
 use portolan_shared::process::Clock;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -96,8 +96,28 @@ impl Door {
         if !seat.may_ask(self.clock.uptime()) {
             refuse(Refused::Rate, "too many requests from its address");
             // Whoever is still sending when its connection is closed does not get to hear why.
-            let _ = timeout(BODY_WITHIN, pass_over(body)).await;
+            let _ = timeout(BODY_WITHIN, pass_over(body, SMALL_BODY)).await;
             return empty(StatusCode::TOO_MANY_REQUESTS);
+        }
+        let headers = HeadersOf(&head.headers);
+        let shown = |body| Request {
+            method: &head.method,
+            path,
+            headers: &headers,
+            body,
+        };
+        let webhook = self
+            .notifiers
+            .webhook_of_gitlab(&shown(None), source, self.clock.now());
+        if let Some(registry) = webhook {
+            let ignored = Notification {
+                ignored: 1,
+                ..Notification::default()
+            };
+            self.desk.take(registry, ignored);
+            // A sender that is cut off would call its webhook broken.
+            let _ = timeout(BODY_WITHIN, pass_over(body, limits::PASSED_OVER_BYTES)).await;
+            return empty(StatusCode::OK);
         }
         let kept = if self.notifiers.expect(source) {
             limits::NOTIFICATION_BYTES
@@ -113,14 +133,10 @@ impl Door {
                 return empty(status);
             }
         };
-        let headers = HeadersOf(&head.headers);
-        let shown = Request {
-            method: &head.method,
-            path,
-            headers: &headers,
-            body: &body,
-        };
-        let (registry, sender) = match self.notifiers.judge(&shown, source, self.clock.now()) {
+        let judged = self
+            .notifiers
+            .judge(&shown(Some(&body)), source, self.clock.now());
+        let (registry, sender) = match judged {
             Ok(believed) => believed,
             Err(disbelief) => {
                 self.desk
@@ -184,10 +200,10 @@ impl Door {
     }
 }
 
-/// Reads a small body and keeps nothing of it.
-async fn pass_over(mut body: Incoming) {
+/// Reads a body, up to so many bytes of it, and keeps nothing.
+async fn pass_over(mut body: Incoming, most: usize) {
     let mut passed = 0;
-    while passed <= SMALL_BODY
+    while passed <= most
         && let Some(Ok(frame)) = body.frame().await
     {
         passed += frame.data_ref().map_or(0, Bytes::len);

@@ -6,7 +6,7 @@
 //! - `listener`: sockets, TLS, and who may hold how many of them; `callers`: the bounds of one address; `door`: from a request to its answer;
 //!   `place`: what a path says
 //! - `registry`: who may notify, and by which secret; `secret_file`, `tls`: what lies in files, and is read again when it changes; `watch` looks
-//! - `queue`: what waits, as a machine without clock, lock or socket; `waiting`, `seen`, `counts`, `batch`: its parts
+//! - `queue`: what waits, as a machine without clock, lock or socket; `waiting`, `counts`, `batch`: its parts
 //! - `desk`: the queue with its lock and its clock, for the listener on one side and the uplink on the other; `view`: what it shows of itself
 //!
 //! # Answers
@@ -15,6 +15,9 @@
 //! above [`limits::NOTIFICATION_BYTES`], `429` above the rate of one address, `408` for a body that does not come; these three whoever asks. For everything
 //! else `401`, in the same bytes and after the same work: an unknown registry, a wrong secret, an address that is not in `from`, a path or a
 //! method that is none of ours.
+//!
+//! A webhook of GitLab's projects and groups that shows the secret is answered 200 whatever it has for a body, which is passed over: at most
+//! [`limits::PASSED_OVER_BYTES`] and 10 s of it.
 //!
 //! # Bounds
 //!
@@ -42,6 +45,7 @@
 //! sees fit.
 //!
 //! [`limits::NOTIFICATION_BYTES`]: portolan_shared::model::limits::NOTIFICATION_BYTES
+//! [`limits::PASSED_OVER_BYTES`]: portolan_shared::model::limits::PASSED_OVER_BYTES
 
 mod batch;
 mod callers;
@@ -53,7 +57,6 @@ mod place;
 mod queue;
 mod registry;
 mod secret_file;
-mod seen;
 mod tls;
 mod view;
 mod waiting;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_shared::events::{Notification, PushAction, PushEvent};
+use portolan_shared::events::{Notification, PushAction, PushEvent, Seen};
 use portolan_shared::model::limits::{RELAYED_COUNTS, RELAYED_EVENTS};
 use portolan_shared::model::{
     Digest, EventAction, EventSubject, NotifyCount, RegistryName, RelayedEvent, RelayedEvents,
@@ -16,7 +16,6 @@ use portolan_shared::process::Uptime;
 
 use super::batch::{BYTES, InFlight, bytes as size};
 use super::counts::{Counts, Refused};
-use super::seen::Seen;
 use super::waiting::{Mark, Moment, Reference, Subject, Waiting};
 
 /// Subjects that wait, of all registries together. With one more, the registry that has the most of them overflows: all that waits of it, and what
@@ -117,7 +116,7 @@ impl Queue {
     ) {
         let line = &mut self.lines[registry];
         let names = names(event.repository);
-        if names.is_empty() || event.id.as_ref().is_some_and(|id| !line.seen.is_new(id)) {
+        if names.is_empty() || event.id.as_ref().is_some_and(|id| !line.seen.note(id)) {
             line.counts.ignore(1);
             return;
         }
@@ -225,7 +224,7 @@ impl Queue {
         {
             let told = told(
                 &self.lines[subject.registry].name,
-                subject.to_model(),
+                subject.to_model(action),
                 action,
                 mark,
             );

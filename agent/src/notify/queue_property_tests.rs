@@ -78,10 +78,11 @@ impl Ledger {
         let open = self.open.len();
         self.open.retain(|(registry, (repository, tag))| {
             let repository: RepositoryName = repository.parse().unwrap();
-            let mut covers = vec![
-                EventSubject::Registry,
-                EventSubject::Repository(repository.clone()),
-            ];
+            let mut covers = vec![EventSubject::Registry, EventSubject::EveryTag(repository.clone())];
+            // Whoever looks at what is known of a repository finds no tag that is new.
+            if tag.is_none() {
+                covers.push(EventSubject::Repository(repository.clone()));
+            }
             covers.extend(
                 tag.iter()
                     .map(|tag| EventSubject::Tag(repository.clone(), tag.parse().unwrap())),

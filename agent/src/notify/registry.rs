@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
-use portolan_shared::events::{Headers, NotAuthentic, Sender, Shown, WebhookSecret, authenticate};
+use portolan_shared::events::{
+    Headers, NotAuthentic, Sender, Shown, WebhookSecret, authenticate, is_gitlab_webhook, shows_secret,
+};
 use portolan_shared::process::Rng;
 
 use super::counts::Refused;
@@ -43,7 +45,8 @@ pub(super) struct Request<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
     pub(super) headers: &'a dyn Headers,
-    pub(super) body: &'a [u8],
+    /// None if it is judged by the secret alone.
+    pub(super) body: Option<&'a [u8]>,
 }
 
 impl Notifiers {
@@ -90,13 +93,21 @@ impl Notifiers {
         let secret = notifier.and_then(|notifier| notifier.secret.current());
         let sender = notifier.map_or(Sender::Distribution, |notifier| notifier.settings.sender);
         let path_secret = place.as_ref().and_then(|place| place.secret.as_ref());
-        let shown = Shown {
-            path_secret: path_secret.map(portolan_shared::secret::Secret::expose),
-            headers: request.headers,
-            body: request.body,
-            now,
+        let path_secret = path_secret.map(portolan_shared::secret::Secret::expose);
+        let expected = secret.as_ref().unwrap_or(&self.decoy);
+        let authentic = match request.body {
+            Some(body) => {
+                let headers = request.headers;
+                let shown = Shown {
+                    path_secret,
+                    headers,
+                    body,
+                    now,
+                };
+                authenticate(sender, expected, &shown)
+            }
+            None => shows_secret(sender, expected, path_secret, request.headers),
         };
-        let authentic = authenticate(sender, secret.as_ref().unwrap_or(&self.decoy), &shown);
         let refused = match (registry, notifier, &secret, authentic) {
             (None, ..) | (_, None, ..) => (Refused::Unknown, "no registry of that name".to_owned()),
             _ if request.method != Method::POST => {
@@ -115,6 +126,21 @@ impl Notifiers {
             refused: refused.0,
             why: refused.1,
         })
+    }
+
+    /// Which registry's secret a webhook of GitLab shows; none if it shows none, or is no such webhook. `request` is without a body.
+    pub(super) fn webhook_of_gitlab(
+        &self,
+        request: &Request<'_>,
+        source: IpAddr,
+        now: Timestamp,
+    ) -> Option<usize> {
+        let named = &self.registries[self.named(request.path)?];
+        let believed = || self.judge(request, source, now).ok();
+        is_gitlab_webhook(named.settings.sender, request.headers)
+            .then(believed)
+            .flatten()
+            .map(|(registry, _)| registry)
     }
 
     /// Reads secrets again that have changed.

@@ -29,14 +29,32 @@ pub(super) enum Reference {
 }
 
 impl Subject {
-    /// As it is told.
-    pub(super) fn to_model(&self) -> EventSubject {
+    /// As it is told, with what has happened to it.
+    pub(super) fn to_model(&self, action: EventAction) -> EventSubject {
         let repository = self.repository.clone();
         match &self.reference {
-            Reference::Whole => EventSubject::Repository(repository),
+            Reference::Whole if concerns_all(action) => EventSubject::Repository(repository),
+            Reference::Whole => EventSubject::EveryTag(repository),
             Reference::Tag(tag) => EventSubject::Tag(repository, tag.clone()),
             Reference::Digest(digest) => EventSubject::Digest(repository, digest.clone()),
         }
+    }
+}
+
+/// Whether it happened to a repository as such: what is known of it is all that there is to look at.
+fn concerns_all(action: EventAction) -> bool {
+    matches!(
+        action,
+        EventAction::RepositoryDeleted | EventAction::RepositoryRenamed
+    )
+}
+
+/// What is said of a repository for two events together: that it is gone or renamed only if both say so.
+fn together(one: EventAction, other: EventAction) -> EventAction {
+    if one == other || (concerns_all(one) && concerns_all(other)) {
+        one
+    } else {
+        EventAction::Pushed
     }
 }
 
@@ -79,7 +97,7 @@ impl Mark {
 struct Entry {
     /// Its place in the order.
     place: u64,
-    /// What the first event said.
+    /// What the first event said; of a repository, what all of them say together.
     action: EventAction,
     mark: Mark,
 }
@@ -131,6 +149,9 @@ impl Waiting {
         for waits in [&subject, &whole] {
             if let Some(entry) = self.entries.get_mut(waits) {
                 entry.mark = entry.mark.and(mark);
+                if waits.reference == Reference::Whole {
+                    entry.action = together(entry.action, action);
+                }
                 return;
             }
         }
@@ -145,9 +166,8 @@ impl Waiting {
         if subject.reference == Reference::Whole {
             let covered: Vec<Arc<Subject>> = self.below(&whole).cloned().collect();
             for former in covered.iter().filter_map(|subject| self.remove(subject)) {
-                if former.place < entry.place {
-                    (entry.place, entry.action) = (former.place, former.action);
-                }
+                entry.place = entry.place.min(former.place);
+                entry.action = together(former.action, entry.action);
                 entry.mark = entry.mark.and(former.mark);
             }
         }

@@ -55,7 +55,7 @@ fn bench(deaf: bool, slots: usize) -> Bench {
     let attempts = Attempts::new(
         Arc::new(Endless { deaf }),
         crate::credentials::bench::Bench::new().vault,
-        Uploads::new(Arc::new(link), rng),
+        Uploads::new(Arc::new(link), rng, Arc::clone(&clock) as _),
         Arc::clone(&clock) as _,
         tasks,
         slots,

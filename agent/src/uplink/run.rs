@@ -192,7 +192,11 @@ impl Uplink {
         let attempts = Attempts::new(
             Arc::clone(&parts.jobs),
             Arc::clone(&parts.vault),
-            Uploads::new(Arc::clone(&link), Arc::clone(&parts.rng)),
+            Uploads::new(
+                Arc::clone(&link),
+                Arc::clone(&parts.rng),
+                Arc::clone(&parts.clock),
+            ),
             Arc::clone(&parts.clock),
             parts.tasks.clone(),
             parts.job_slots as usize,

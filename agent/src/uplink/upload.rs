@@ -13,10 +13,9 @@ use portolan_proto::convert::{
 use portolan_proto::v1;
 use portolan_proto::v1::upload_client::UploadClient;
 use portolan_shared::model::{
-    AttemptRef, ContentKind, CoverageEntry, Digest, OfferedRepository, Reason, RepositoryName, RunState,
-    limits,
+    AttemptRef, ContentKind, CoverageEntry, Digest, Reason, RepositoryName, RunState, limits,
 };
-use portolan_shared::process::Rng;
+use portolan_shared::process::{Clock, Rng};
 use prost::Message;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -27,7 +26,7 @@ use super::failure::Failure;
 use super::reconnect::Decorrelated;
 use super::upload_link::{SessionRef, UploadLink};
 use super::upload_pack as pack;
-use crate::inventory::{Closing, ContentItem, RepositoryTags, Upload, UploadError};
+use crate::inventory::{Closing, ContentItem, ListedRepository, RepositoryTags, Upload, UploadError};
 
 /// One call, its stream of up to eight MiB included.
 const CALL_WITHIN: Duration = Duration::from_secs(120);
@@ -39,11 +38,12 @@ const INTERNAL_TRIES: u32 = 8;
 pub(super) struct Uploads {
     link: Arc<UploadLink>,
     rng: Arc<dyn Rng>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Uploads {
-    pub(super) fn new(link: Arc<UploadLink>, rng: Arc<dyn Rng>) -> Self {
-        Self { link, rng }
+    pub(super) fn new(link: Arc<UploadLink>, rng: Arc<dyn Rng>, clock: Arc<dyn Clock>) -> Self {
+        Self { link, rng, clock }
     }
 
     /// The way up for one attempt, until `ended` says why it is over.
@@ -56,6 +56,7 @@ impl Uploads {
             session: self.link.session(),
             link: Arc::clone(&self.link),
             rng: Arc::clone(&self.rng),
+            clock: Arc::clone(&self.clock),
             attempt,
             ended,
             held: Mutex::new(None),
@@ -68,6 +69,7 @@ impl Uploads {
 pub(super) struct GrpcUpload {
     link: Arc<UploadLink>,
     rng: Arc<dyn Rng>,
+    clock: Arc<dyn Clock>,
     session: watch::Receiver<Option<SessionRef>>,
     attempt: AttemptRef,
     ended: watch::Receiver<Option<Reason>>,
@@ -278,17 +280,21 @@ impl Upload for GrpcUpload {
         Self::answers(&self.call(once).await?, repositories.len())
     }
 
-    async fn offer_repositories(&self, offered: &[OfferedRepository]) -> Result<Vec<bool>, UploadError> {
-        let states: Vec<v1::RepositoryState> = offered.iter().map(repository_state_to_wire).collect();
+    async fn offer_repositories(&self, listed: &[ListedRepository]) -> Result<Vec<bool>, UploadError> {
         let once = |mut client: Client, fence| -> Answer<v1::Bitmap> {
+            // What is tried again has grown older.
+            let now = self.clock.uptime();
+            let states = listed
+                .iter()
+                .map(|listed| repository_state_to_wire(&listed.offered(now)));
             let request = v1::OfferRepositoriesRequest {
                 fence: Some(fence),
-                repositories: states.clone(),
+                repositories: states.collect(),
             };
             let request = Self::counted(&self.bytes, request);
             Box::pin(async move { client.offer_repositories(request).await })
         };
-        Self::answers(&self.call(once).await?, offered.len())
+        Self::answers(&self.call(once).await?, listed.len())
     }
 
     async fn offer_digests(&self, kind: ContentKind, digests: &[Digest]) -> Result<Vec<bool>, UploadError> {
@@ -319,7 +325,8 @@ impl Upload for GrpcUpload {
 
     async fn commit_repository(&self, repository: &Arc<RepositoryTags>) -> Result<(), UploadError> {
         let once = |mut client: Client, fence| -> Answer<v1::CommitRepositoryResponse> {
-            let messages = self.stream(pack::tags(fence, Arc::clone(repository)));
+            let messages = pack::tags(fence, Arc::clone(repository), Arc::clone(&self.clock));
+            let messages = self.stream(messages);
             Box::pin(async move { client.commit_repository(messages).await })
         };
         self.call(once).await.map(drop)

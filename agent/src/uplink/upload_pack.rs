@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use portolan_proto::convert::{content_kind_to_wire, finding_to_wire, tag_to_wire};
+use portolan_proto::convert::{age_to_wire, content_kind_to_wire, finding_to_wire, tag_to_wire};
 use portolan_proto::v1;
 use portolan_shared::model::{ContentKind, Digest, TagName, limits};
+use portolan_shared::process::Clock;
 use prost::Message as _;
 
 use crate::inventory::{ContentItem, RepositoryTags};
@@ -115,10 +116,12 @@ fn to_wire(item: &ContentItem) -> v1::ContentItem {
 }
 
 /// A tag set as messages of at most [`limits::TAGS_PER_PAGE`] tags, and as many that are left out; the last one carries the end. Each
-/// message is made when it is its turn: all of them together would take as much memory as the tags themselves.
+/// message is made when it is its turn: all of them together would take as much memory as the tags themselves. The end
+/// tells by the clock how long ago the listing began.
 pub(super) fn tags(
     fence: v1::Fence,
     repository: Arc<RepositoryTags>,
+    clock: Arc<dyn Clock>,
 ) -> impl Iterator<Item = v1::CommitRepositoryRequest> {
     let pages = |items: usize| items.div_ceil(limits::TAGS_PER_PAGE);
     let messages = pages(repository.tags.len())
@@ -144,6 +147,7 @@ pub(super) fn tags(
                 state_hash: repository.state_hash.0.to_vec().into(),
                 outcome: repository.outcome.as_str().to_owned(),
                 finding: repository.finding.as_ref().map(finding_to_wire),
+                listed_ms_ago: age_to_wire(clock.uptime().since(repository.began)),
             }),
         }
     })
@@ -162,7 +166,10 @@ fn page<T>(items: &[T], at: usize) -> &[T] {
 mod tests {
     use super::*;
     use bytes::Bytes;
+    use std::time::Duration;
+
     use portolan_shared::model::{FindingCode, MediaType, RepositoryOutcome, StateHash, TagObservation};
+    use portolan_shared::process::{ManualClock, Uptime};
     use proptest::prelude::*;
 
     fn fence() -> v1::Fence {
@@ -266,6 +273,7 @@ mod tests {
             state_hash: StateHash([1; 32]),
             outcome: RepositoryOutcome::Listed,
             finding: None,
+            began: Uptime(Duration::ZERO),
         }
     }
 
@@ -280,7 +288,15 @@ mod tests {
             (0, 2_500, 3),
             (2_500, 0, 3),
         ] {
-            let messages: Vec<_> = tags(fence(), Arc::new(repository(n, left_out))).collect();
+            let clock = ManualClock::at_unix_seconds(0);
+            let repository = RepositoryTags {
+                began: clock.uptime(),
+                ..repository(n, left_out)
+            };
+            clock.advance(Duration::from_millis(5_400_003));
+            let messages: Vec<_> = tags(fence(), Arc::new(repository), Arc::new(clock)).collect();
+            let end = messages.last().and_then(|page| page.end.as_ref()).unwrap();
+            assert_eq!(end.listed_ms_ago, 5_400_003);
             assert_eq!(messages.len(), pages, "{n} tags, {left_out} left out");
             let names = messages.iter().flat_map(|page| &page.tags).map(|tag| &tag.tag);
             assert!(names.clone().is_sorted() && names.count() == n);

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use portolan_shared::model::{AttemptRef, SensorId};
-use portolan_shared::process::{Clock, Rng};
+use portolan_shared::process::{Clock, Rng, Tasks};
 use portolan_shared::tls::SpkiPin;
 use portolan_store::{Fence, Store};
 use tokio::sync::{Notify, broadcast, watch};
 
-use super::{AuditKey, AuditPace, Courier, CredentialNotice, EventTally, FeedReaders, Pepper};
+use super::{AuditKey, AuditPace, Courier, CredentialNotice, EventTally, FeedReaders, Pepper, WebhookTests};
 
 /// The dependencies of the use cases; use cases are methods on it, in a file per subject.
 pub struct App {
@@ -34,6 +34,10 @@ pub struct App {
     pub server_pins: Vec<SpkiPin>,
     /// Brings messages to webhooks.
     pub courier: Arc<dyn Courier>,
+    /// The tests of webhooks that are under way.
+    pub webhook_tests: WebhookTests,
+    /// Where work goes on that was begun for somebody who may have gone.
+    pub tasks: Tasks,
     /// Wakes background work.
     pub signals: Signals,
 }

@@ -160,10 +160,18 @@ pub enum AppError {
     },
     /// What was asked for is older than what is kept.
     #[error(
-        "what was before {earliest} has been removed, as the settings of retention want it: ask for a later time"
+        "of what was before {earliest} not all is kept, as the settings of retention want it: ask for a later time"
     )]
     HistoryForgotten {
         /// Since when the past is known.
+        earliest: Timestamp,
+    },
+    /// What was asked for is older than anything that is known of it.
+    #[error("nothing was known of {what} before {earliest}, when it was first seen: ask for a later time")]
+    HistoryUnknown {
+        /// Of what.
+        what: String,
+        /// When it was first seen.
         earliest: Timestamp,
     },
     /// A cursor of the change feed from which nobody can go on without a gap.
@@ -172,8 +180,18 @@ pub enum AppError {
     )]
     CursorExpired,
     /// As many follow the change feed as may.
-    #[error("{most} streams of changes, or polls that wait, are open already: close one first")]
+    #[error(
+        "no more than {most} streams of changes, and polls that wait, may be open at present: close one, or try again later"
+    )]
     TooManyReaders {
+        /// How many may.
+        most: usize,
+    },
+    /// As many tests of webhooks of the tenant are under way as may.
+    #[error(
+        "{most} tests of webhooks are under way already, and nothing was sent: try again when one has ended"
+    )]
+    TooManyTests {
         /// How many may.
         most: usize,
     },
@@ -217,8 +235,10 @@ impl AppError {
             Self::RunEnded { .. } => "run_ended",
             Self::ContentUnavailable { .. } => "content_unavailable",
             Self::HistoryForgotten { .. } => "history_forgotten",
+            Self::HistoryUnknown { .. } => "history_unknown",
             Self::CursorExpired => "cursor_expired",
             Self::TooManyReaders { .. } => "too_many_streams",
+            Self::TooManyTests { .. } => "too_many_tests",
             Self::WebhookForgotten { .. } => "webhook_forgotten",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",

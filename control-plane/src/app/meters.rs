@@ -34,6 +34,8 @@ pub struct Meters {
     pub tags_committed: IntCounter,
     /// Items of content that were stored.
     pub content_stored: IntCounter,
+    /// Attempts to deliver to webhooks, by what became of the message.
+    pub webhook_deliveries: IntCounterVec,
     /// Time that the store took for calls of the upload service, in seconds, by call.
     pub ingest_seconds: HistogramVec,
 }
@@ -69,6 +71,14 @@ impl Meters {
             &["call"],
         )?;
         registry.register(Box::new(ingest_seconds.clone()))?;
+        let webhook_deliveries = IntCounterVec::new(
+            Opts::new(
+                "portolan_webhook_deliveries_total",
+                "Attempts to deliver to webhooks: the message was delivered, is tried again, or the webhook was disabled",
+            ),
+            &["outcome"],
+        )?;
+        registry.register(Box::new(webhook_deliveries.clone()))?;
         let denials_age_seconds = Gauge::new(
             "portolan_denials_age_seconds",
             "Seconds since the database last said which sensors are shut out",
@@ -107,6 +117,7 @@ impl Meters {
                 "Manifests and image facts that were stored",
             )?,
             ingest_seconds,
+            webhook_deliveries,
             registry,
         })
     }

@@ -18,6 +18,7 @@ mod foreign_ids;
 mod freshness;
 mod images;
 mod ingest;
+mod mercy;
 mod meters;
 mod pepper;
 mod probes;
@@ -48,14 +49,14 @@ pub use enrolment::{
     LateNote, RecoveryAttempt, RecoveryError, RenewalError, Standing,
 };
 pub use error::AppError;
-pub use events::{Believed, EventTally, Knock, NotTaken, RegistryWebhook, WebhookDoor};
+pub use events::{Believed, EventTally, Knock, NotTaken, Refused, RegistryWebhook, WebhookDoor};
 pub use feed::{
-    CloudEvent, FeedCursor, FeedCursorError, FeedItem, FeedPage, FeedReader, FeedReaders, FeedStart,
-    ReaderEnd,
+    CloudEvent, FeedCursor, FeedCursorError, FeedItem, FeedPage, FeedPlace, FeedReader, FeedReaders,
+    FeedScope, FeedStart, ReaderEnd,
 };
 pub use freshness::{
     Concern, Freshness, FreshnessState, KnownRegistries, Rank, SensorFreshness, SensorProgress, Status,
-    Subject, Tally, judge_repository, judge_sensor, registry_figures,
+    Subject, Tally, judge_sensor, registry_figures,
 };
 pub use images::{ImageShown, ManifestBytes, PlatformShown, RepositoryFound};
 pub use ingest::{Batch, BatchError, IngestError, Part, TagSet, TagSetError};
@@ -72,4 +73,7 @@ pub use schedule::{NEXT_STARTS, PreviewStarts, next_starts};
 pub use sensors::{SENSOR_ONLINE_SECONDS, WantedStanding};
 pub use sessions::{LiveSession, Presence, SessionCommand, Sessions};
 pub use staleness::Watch;
-pub use webhooks::{Courier, Failure, FailureWord, Letter, Reply, SigningKeys, Tested, WebhookInput};
+pub use webhooks::{
+    Courier, Failure, FailureWord, Letter, Reply, SigningKeys, Tested, WebhookInput, WebhookTests,
+    webhook_figures,
+};

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::{RunState, TenantId};
 use portolan_shared::process::Shutdown;
 use portolan_store::{AuditEntry, AuditSeverity, HeldAttempt, StoreError};
 use serde_json::{Value, json};
 
 use super::breaker::Breaker;
+use super::mercy::Mercy;
 use super::sessions::Sessions;
 use super::{App, Meters};
 
@@ -43,7 +43,7 @@ impl Reaper {
 
     /// Reaps until everything is cut.
     pub async fn reap(mut self, shutdown: Shutdown) {
-        let mut mercy = Mercy::begin(&self.app);
+        let mut mercy = Mercy::begin(&self.app, MERCY);
         loop {
             tokio::select! {
                 () = shutdown.cutting() => return,
@@ -158,36 +158,5 @@ impl App {
             self.store.append_audit(tenant, &entry).await?;
         }
         Ok(())
-    }
-}
-
-/// Holds the reaper back while expired leases are this process's fault, or the clock's, rather than the sensors'.
-struct Mercy {
-    until: Duration,
-    looked: Duration,
-    wall: Timestamp,
-}
-
-impl Mercy {
-    fn begin(app: &App) -> Self {
-        let uptime = app.clock.uptime().0;
-        Self {
-            until: uptime + MERCY,
-            looked: uptime,
-            wall: app.clock.now(),
-        }
-    }
-
-    fn holds(&mut self, app: &App) -> bool {
-        let (uptime, wall) = (app.clock.uptime().0, app.clock.now());
-        let passed = uptime.saturating_sub(self.looked);
-        let shown = wall.duration_since(self.wall);
-        let leapt = SignedDuration::try_from(passed).is_ok_and(|passed| (shown - passed).as_secs().abs() > 5);
-        // A round that comes this late was held up by this process itself.
-        if leapt || passed > MERCY {
-            self.until = uptime + MERCY;
-        }
-        (self.looked, self.wall) = (uptime, wall);
-        uptime < self.until
     }
 }

@@ -15,6 +15,7 @@ use super::{
     audit, credential, image, registry, repository, run, schedule, sensor, settings, tag, token, webhook,
 };
 use crate::settings::ServerArgs;
+use crate::upkeep::{BackupArgs, RestoreArgs};
 
 const AFTER: &str = "\
 Where the control plane is: PORTOLAN_URL and PORTOLAN_TOKEN (and PORTOLAN_CA_FILE for an authority of its own), else what `portolan login` stored.
@@ -59,6 +60,10 @@ pub struct Cli {
 pub enum Command {
     /// Run the control plane
     Server(ServerArgs),
+    /// Copy the control plane's database, which may be in use
+    Backup(BackupArgs),
+    /// Put a backup in the place of the control plane's database
+    Restore(RestoreArgs),
     /// What an operator does.
     #[command(flatten)]
     Operator(OperatorCommand),

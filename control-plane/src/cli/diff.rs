@@ -28,11 +28,13 @@ pub struct DiffArgs {
 }
 
 pub(super) async fn list(desk: Desk<'_>, args: DiffArgs) -> Result<Exit, CliError> {
-    let since = args.since.from(desk.clock.now()).to_string();
-    let query = [("since", Some(since.as_str()))];
+    let since = args.since.from(desk.clock.now());
+    let asked = since.to_string();
+    let query = [("since", Some(asked.as_str()))];
     let path = ["registries", args.registry.as_str(), "changes"];
     let listing = desk.client.list(&path, &query, args.list.limit()).await?;
     args.digests.apply(desk.terminal);
+    let known_from = listing.known_from;
     print_items(desk.terminal, args.list.show.output, listing, |items| {
         let mut table = Table::new(&["REPOSITORY", "TAG", "CHANGE", "FROM", "TO", "NOTICED"]);
         for item in items {
@@ -51,5 +53,21 @@ pub(super) async fn list(desk: Desk<'_>, args: DiffArgs) -> Result<Exit, CliErro
         }
         Ok(table)
     })?;
+    if known_from.is_none_or(|known_from| since < known_from) {
+        let registry = &args.registry;
+        let known = known_from.map_or_else(
+            || format!("no run has seen all of {registry} yet"),
+            |known_from| {
+                format!(
+                    "all of {registry} was seen for the first time at {}",
+                    moment(known_from)
+                )
+            },
+        );
+        writeln!(
+            desk.terminal.err,
+            "note: {known}: what was there before, and not known yet, is listed as appeared"
+        )?;
+    }
     Ok(Exit::Done)
 }

@@ -219,9 +219,11 @@ impl CliError {
             Self::Output(_) => Exit::Failed,
             Self::Refused(body) => match body.code.as_str() {
                 "unauthenticated" | "forbidden" => Exit::Denied,
-                "not_found" | "content_unavailable" | "history_forgotten" | "cursor_expired" => {
-                    Exit::NotFound
-                }
+                "not_found"
+                | "content_unavailable"
+                | "history_forgotten"
+                | "history_unknown"
+                | "cursor_expired" => Exit::NotFound,
                 "taken"
                 | "no_sensor"
                 | "ambiguous_reference"

@@ -93,6 +93,7 @@ const BESIDES: &[(&str, &[Exit])] = &[
     ),
     ("run cancel", &[Exit::NotFound, Exit::Conflict]),
     ("repository list", &[Exit::NotFound]),
+    ("repository show", &[Exit::NotFound, Exit::Conflict]),
     ("tag list", &[Exit::NotFound, Exit::Conflict]),
     ("image show", &[Exit::NotFound, Exit::Conflict]),
     ("history", &[Exit::NotFound, Exit::Conflict]),

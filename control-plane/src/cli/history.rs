@@ -10,7 +10,8 @@ use crate::web::api::history::LedgerLine;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A change happened between the two times: when the tag was last known to be as it was, and when it was noticed. A tag that vanished was deleted
-in between. LEARNT says what made the sensor look: a push event, a poll (by schedule), a poll that found what no event had told, or a person.
+in between. NOT BEFORE is when the look began that last saw it: a long list is as old as its beginning. It is empty if nothing was known of the tag,
+if what was before has been forgotten, or if the clock was set back in between. LEARNT says what made the sensor look: a push event, a poll (by schedule), a poll that found what no event had told, or a person.
 A tag that was left out still existed then: the registry's filter does not want it any more.
 
 Examples:

@@ -43,6 +43,7 @@ mod watch;
 mod webhook;
 mod whoami;
 
+pub(crate) use audit::export_file;
 pub use command::{Cli, Command, OperatorCommand};
 pub use environment::Environment;
 pub use failure::Exit;

@@ -12,7 +12,8 @@ use crate::web::api::tags::Tag;
 pub enum TagCommand {
     /// List tags of a repository
     #[command(after_help = "\
-With --at, tags as they were known at that time: what a look at the registry, or a push event, had told by then.
+With --at, tags as they were known at that time: what a look at the registry, or a push event, had told by then. A time before anything was known of
+the repository is refused, and so is one of which too much was forgotten; the first that can be asked for is told.
 
 Examples:
   portolan tag list gitlab/acme/shop
@@ -38,10 +39,15 @@ pub(super) async fn run(desk: Desk<'_>, command: TagCommand) -> Result<Exit, Cli
         digests,
         list,
     } = command;
-    let at = at.map(|at| at.from(desk.clock.now()).to_string());
-    let query = [("repository", Some(repository.as_str())), ("at", at.as_deref())];
+    let at = at.map(|at| at.from(desk.clock.now()));
+    let asked = at.map(|at| at.to_string());
+    let query = [
+        ("repository", Some(repository.as_str())),
+        ("at", asked.as_deref()),
+    ];
     let listing = desk.client.list(&["tags"], &query, list.limit()).await?;
     digests.apply(desk.terminal);
+    let known_from = listing.known_from;
     print_items(desk.terminal, list.show.output, listing, |items| {
         // When a tag was first seen is known of those that there are.
         let mut table = if at.is_some() {
@@ -68,5 +74,19 @@ pub(super) async fn run(desk: Desk<'_>, command: TagCommand) -> Result<Exit, Cli
         }
         Ok(table)
     })?;
+    match (at, known_from) {
+        (Some(at), Some(known_from)) if at < known_from => {
+            let known_from = moment(known_from);
+            writeln!(
+                desk.terminal.err,
+                "note: not all tags of that time are known: the whole repository was first listed at {known_from}"
+            )?;
+        }
+        (_, None) => writeln!(
+            desk.terminal.err,
+            "note: there may be more tags: the whole repository was not listed yet, only some of its tags were looked at"
+        )?,
+        (_, Some(_)) => {}
+    }
     Ok(Exit::Done)
 }

@@ -10,7 +10,6 @@ use portolan_shared::tls::{RegistryTrust, TrustError, provider};
 use reqwest::Response;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use tokio::sync::Semaphore;
 use url::Host;
 
 use super::address::{AddressBlock, Permission, permission};
@@ -26,8 +25,10 @@ const LEFTOVERS: Duration = Duration::from_secs(1);
 const ADDRESSES: usize = 16;
 /// Longest `Retry-After` that is read, in bytes: more than the longest date.
 const RETRY_AFTER_BYTES: usize = 64;
-/// Tests that are carried out at once: further ones wait.
-const TESTS: usize = 8;
+
+/// What is said of a name that leads nowhere where this server may go.
+const NO_ADDRESS: &str = "the endpoint's name leads to no address that may be contacted: it cannot be resolved from the server, or leads to addresses \
+     that are not of the Internet, and that the server's --webhook-allow does not name";
 
 /// What a courier works with.
 #[derive(Debug)]
@@ -51,24 +52,16 @@ impl HttpCourierParts {
 #[derive(Debug)]
 pub struct HttpCourier {
     parts: HttpCourierParts,
-    tests: Semaphore,
 }
 
 impl HttpCourier {
     /// From what it works with.
     #[must_use]
     pub fn new(parts: HttpCourierParts) -> Self {
-        Self {
-            parts,
-            tests: Semaphore::new(TESTS),
-        }
+        Self { parts }
     }
 
     async fn carry(&self, letter: Letter) -> Result<Response, Failure> {
-        let _turn = match letter.test {
-            true => self.tests.acquire().await.ok(),
-            false => None,
-        };
         self.judge(&letter.url)
             .map_err(|why| failure(FailureWord::Forbidden, &why))?;
         let addresses = self.resolve(&letter.url).await?;
@@ -83,17 +76,31 @@ impl HttpCourier {
         request.send().await.map_err(|error| failure::of(&error))
     }
 
-    /// The addresses of the endpoint, all of which may be contacted.
+    /// The addresses of the endpoint, all of which may be contacted. Whether a name does not exist or leads inside is not said: else whoever may add
+    /// webhooks could ask here for the names of the networks around the server.
     async fn resolve(&self, url: &WebhookUrl) -> Result<Vec<SocketAddr>, Failure> {
         if let Some(literal) = literal(url) {
             return Ok(vec![SocketAddr::new(literal, url.port())]);
         }
         let found = self.parts.names.addresses(url.host(), url.port()).await;
-        let mut addresses =
-            found.map_err(|_| failure(FailureWord::Dns, "the endpoint's name cannot be resolved"))?;
+        let host = url.host();
+        let mut addresses = found.unwrap_or_else(|error| {
+            tracing::debug!(
+                host,
+                error = &error as &dyn std::error::Error,
+                "the name of a webhook's endpoint cannot be resolved"
+            );
+            Vec::new()
+        });
         addresses.truncate(ADDRESSES);
-        if addresses.is_empty() {
-            return Err(failure(FailureWord::Dns, "the endpoint's name has no address"));
+        let inside = addresses
+            .iter()
+            .find(|address| permission(address.ip(), &self.parts.exceptions) == Permission::Refused);
+        if let Some(address) = inside {
+            tracing::debug!(host, address = %address.ip(), "the name of a webhook's endpoint leads to an address that may not be contacted");
+        }
+        if addresses.is_empty() || inside.is_some() {
+            return Err(failure(FailureWord::Dns, NO_ADDRESS));
         }
         for address in &addresses {
             self.permit(url, address.ip())

@@ -7,7 +7,7 @@
 //!   addresses: what the name resolves to a moment later does not matter.
 //! - Redirects are not followed, proxies of the environment not used: either would choose another address.
 //! - Of an answer only status and `Retry-After` are kept. Every attempt has an end, whatever the endpoint does.
-//! - What is said of a failure is what somebody who watches from outside would know; not which address a name has inside.
+//! - What is said of a failure is what somebody who watches from outside would know; not which address a name has inside, nor whether there is such a name.
 
 mod address;
 mod courier;

@@ -27,10 +27,11 @@ impl Names for Fickle {
         let turn = self.asked.fetch_add(1, Ordering::SeqCst);
         let answer = self.answers.get(turn).or(self.answers.last());
         let addresses = answer.map_or(&[][..], Vec::as_slice).iter();
+        // What is no address is a failure of the name server.
         let found = addresses
-            .map(|text| SocketAddr::new(text.parse().unwrap(), port))
-            .collect();
-        Box::pin(async move { Ok(found) })
+            .map(|text| text.parse().map(|address| SocketAddr::new(address, port)))
+            .collect::<Result<_, _>>();
+        Box::pin(async move { found.map_err(io::Error::other) })
     }
 }
 
@@ -59,7 +60,6 @@ fn letter(url: &str) -> Letter {
         timestamp: 1,
         signature: "v1,x".to_owned(),
         body: b"[]".to_vec(),
-        test: false,
     }
 }
 
@@ -258,24 +258,29 @@ async fn fails(courier: &HttpCourier, url: &str) -> (FailureWord, String) {
 
 #[tokio::test]
 async fn a_name_that_leads_inside_is_refused_even_if_it_leads_outside_too() {
+    // A name that does not exist is refused in the same words: nobody can ask here which names there are inside.
+    let (silent, _) = courier(&[], vec![Vec::new()]);
+    let unknown = fails(&silent, "https://hooks.example.com/hunter2").await;
+    assert_eq!(unknown.0, FailureWord::Dns);
     for answer in [
         vec!["10.0.0.1"],
         vec!["8.8.8.8", "10.0.0.1"],
         vec!["::1"],
         vec!["169.254.169.254"],
     ] {
-        let (courier, _) = courier(&[], vec![answer.clone()]);
-        let (word, detail) = fails(&courier, "https://hooks.example.com/hunter2").await;
-        assert_eq!(word, FailureWord::Forbidden, "{answer:?}");
-        for hidden in ["10.0.0.1", "169.254", "hunter2"] {
-            assert!(!detail.contains(hidden), "{detail}");
+        for url in [
+            "https://hooks.example.com/hunter2",
+            "http://hooks.example.com/hunter2",
+        ] {
+            let (courier, _) = courier(&["10.1.0.0/16"], vec![answer.clone()]);
+            assert_eq!(fails(&courier, url).await, unknown, "{answer:?}");
         }
     }
-    let (silent, _) = courier(&[], vec![Vec::new()]);
-    assert_eq!(
-        fails(&silent, "https://hooks.example.com/").await.0,
-        FailureWord::Dns
-    );
+    for hidden in ["10.0.0.1", "169.254", "hunter2"] {
+        assert!(!unknown.1.contains(hidden), "{}", unknown.1);
+    }
+    let (broken, _) = courier(&[], vec![vec!["no address"]]);
+    assert_eq!(fails(&broken, "https://hooks.example.com/").await, unknown);
     let (plain, _) = courier(&["10.0.0.0/8"], vec![vec!["8.8.8.8"]]);
     let (word, detail) = fails(&plain, "http://hooks.example.com/").await;
     assert!(
@@ -316,7 +321,7 @@ async fn the_connection_goes_to_the_addresses_that_were_looked_at() {
         1,
         "nobody asks again before connecting"
     );
-    assert_eq!(fails(&courier, &url).await.0, FailureWord::Forbidden);
+    assert_eq!(fails(&courier, &url).await.0, FailureWord::Dns);
 }
 
 #[test]

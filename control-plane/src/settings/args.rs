@@ -9,7 +9,7 @@ use std::path::PathBuf;
 The settings file has the same in tables:
   data-dir = \"/var/lib/portolan\"
   [sensors]  listen, url
-  [http]     listen, tls-certificate, tls-key
+  [http]     listen, per-source, tls-certificate, tls-key
   [metrics]  listen
   [webhooks] allow (a list)
   [runs]     per-tenant
@@ -39,6 +39,10 @@ pub struct ServerArgs {
     /// Where API and command line connect to [default: 127.0.0.1:7480]
     #[arg(long, env = "PORTOLAN_LISTEN_HTTP", value_name = "ADDR:PORT")]
     pub listen_http: Option<String>,
+
+    /// Connections to --listen-http that one source may have at once: a proxy in front is one source. 256 to 960 [default: 256]
+    #[arg(long, env = "PORTOLAN_HTTP_PER_SOURCE", value_name = "N")]
+    pub http_per_source: Option<String>,
 
     /// Where Prometheus reads metrics; none are served without this
     #[arg(long, env = "PORTOLAN_LISTEN_METRICS", value_name = "ADDR:PORT")]

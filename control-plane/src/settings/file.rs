@@ -37,6 +37,7 @@ pub(super) struct Http {
     pub(super) listen: Option<String>,
     pub(super) tls_certificate: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
+    pub(super) per_source: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -153,6 +154,10 @@ impl Reader<'_> {
                     file.http.tls_key = self.text_of(&name, value).map(PathBuf::from);
                     continue;
                 }
+                "http.per-source" => {
+                    file.http.per_source = self.number_of(&name, value);
+                    continue;
+                }
                 "runs.per-tenant" => {
                     file.runs.per_tenant = self.number_of(&name, value);
                     continue;
@@ -235,7 +240,7 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let (file, faults) = faults_of(
-            "data-dir = '/d'\n[sensors]\nlisten = 'a'\nurl = 'b'\n[http]\nlisten = 'c'\ntls-certificate = 'd'\ntls-key = 'e'\n\
+            "data-dir = '/d'\n[sensors]\nlisten = 'a'\nurl = 'b'\n[http]\nlisten = 'c'\ntls-certificate = 'd'\ntls-key = 'e'\nper-source = 300\n\
              [metrics]\nlisten = 'f'\n[webhooks]\nallow = ['i', 'j']\n[runs]\nper-tenant = 7\n[log]\nformat = 'g'\nfilter = 'h'\n",
         );
         assert!(faults.is_empty(), "{faults:?}");
@@ -256,6 +261,7 @@ mod tests {
         );
         assert_eq!(file.webhooks.allow, ["i", "j"]);
         assert_eq!(file.runs.per_tenant.as_deref(), Some("7"));
+        assert_eq!(file.http.per_source.as_deref(), Some("300"));
         let (_, faults) = faults_of("[runs]\nper-tenant = 'many'\n");
         assert_eq!(faults, [", line 2: expected runs.per-tenant to be a number"]);
         let (_, faults) = faults_of("[webhooks]\nallow = ['i', 7]\n");

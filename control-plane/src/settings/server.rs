@@ -49,6 +49,8 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     /// Its certificate; always there unless it listens on loopback.
     pub tls: Option<HttpTls>,
+    /// Connections at the same time from one source.
+    pub per_source: usize,
 }
 
 /// Certificate of the people's listener.
@@ -166,7 +168,11 @@ impl Settings {
         };
         let webhook_allow = address_blocks(&allow, faults);
         let runs = args.runs_per_tenant.or(file.runs.per_tenant);
-        let runs_per_tenant = runs_per_tenant(runs.as_deref(), faults);
+        let runs = ("--runs-per-tenant", runs.as_deref());
+        let runs_per_tenant = number(runs, limits::RUNS_PER_TENANT, (1, RUNS), faults);
+        let source = args.http_per_source.or(file.http.per_source);
+        let source = ("--http-per-source", source.as_deref());
+        let per_source = number(source, PER_SOURCE.0, PER_SOURCE, faults);
         Some(Self {
             data_dir: data_dir?,
             sensors: SensorSettings {
@@ -174,7 +180,11 @@ impl Settings {
                 url,
                 limits: DoorLimits::default(),
             },
-            http: HttpSettings { listen: http?, tls },
+            http: HttpSettings {
+                listen: http?,
+                tls,
+                per_source,
+            },
             metrics,
             webhook_allow,
             runs_per_tenant,
@@ -272,17 +282,25 @@ fn sensor_url(text: &str, faults: &mut Vec<String>) -> Option<String> {
     plain.map(|_| text.trim_end_matches('/').to_owned())
 }
 
-/// Most that can be set.
+/// Most runs of a tenant that can be set.
 const RUNS: usize = 10_000;
+/// Connections of one source that can be set: fewer could all be streams of changes.
+const PER_SOURCE: (usize, usize) = (
+    limits::HTTP_CONNECTIONS_PER_SOURCE,
+    limits::HTTP_CONNECTIONS_PER_SOURCE_MOST,
+);
 
-fn runs_per_tenant(text: Option<&str>, faults: &mut Vec<String>) -> usize {
-    let Some(text) = text else {
-        return limits::RUNS_PER_TENANT;
-    };
-    let runs = text.parse().ok().filter(|runs| (1..=RUNS).contains(runs));
-    runs.unwrap_or_else(|| {
-        faults.push(format!("--runs-per-tenant {text}: expected 1 to {RUNS}"));
-        limits::RUNS_PER_TENANT
+fn number(
+    (flag, text): (&str, Option<&str>),
+    default: usize,
+    (least, most): (usize, usize),
+    faults: &mut Vec<String>,
+) -> usize {
+    let Some(text) = text else { return default };
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.unwrap_or_else(|| {
+        faults.push(format!("{flag} {text}: expected {least} to {most}"));
+        default
     })
 }
 
@@ -320,6 +338,7 @@ mod tests {
             http_tls_key: Some("key".into()),
             webhook_allow: vec!["10.0.0.0/8".into(), "10.0.0.1/8".into()],
             runs_per_tenant: Some("0".into()),
+            http_per_source: Some("255".into()),
             ..ServerArgs::default()
         };
         let SettingsError(faults) = Settings::read(bad).unwrap_err();
@@ -332,6 +351,7 @@ mod tests {
             "together",
             "--webhook-allow 10.0.0.1/8",
             "--runs-per-tenant 0: expected 1 to 10000",
+            "--http-per-source 255: expected 256 to 960",
         ] {
             assert!(
                 faults.iter().any(|fault| fault.contains(word)),

@@ -12,4 +12,4 @@ mod serve;
 mod webhook;
 
 pub use router::router;
-pub use serve::serve;
+pub use serve::{serve, serve_sources};

@@ -11,6 +11,7 @@ use http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use portolan_shared::model::limits;
 use portolan_shared::process::Shutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -56,8 +57,8 @@ struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            connections: 1_024,
-            of_source: 256,
+            connections: limits::HTTP_CONNECTIONS,
+            of_source: limits::HTTP_CONNECTIONS_PER_SOURCE,
             first: Duration::from_secs(10),
             head: Duration::from_secs(60),
             ping: Duration::from_secs(30),
@@ -76,6 +77,21 @@ pub async fn serve(
     shutdown: Shutdown,
 ) {
     serve_within(Bounds::default(), listener, tls, router, shutdown).await;
+}
+
+/// The same, with so many connections at the same time from one source.
+pub async fn serve_sources(
+    of_source: usize,
+    listener: TcpListener,
+    tls: Option<rustls::ServerConfig>,
+    router: Router,
+    shutdown: Shutdown,
+) {
+    let bounds = Bounds {
+        of_source,
+        ..Bounds::default()
+    };
+    serve_within(bounds, listener, tls, router, shutdown).await;
 }
 
 async fn serve_within(

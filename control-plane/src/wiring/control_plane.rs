@@ -18,7 +18,7 @@ use super::server_certificate::{ServerCertificate, people_tls};
 use super::{Deps, StartError, metrics};
 use crate::app::{
     App, AuditPace, Courier, Denials, Dispatcher, EventTally, Meters, Reaper, SessionCommand, Sessions,
-    Signals, Watch,
+    Signals, Watch, WebhookTests,
 };
 use crate::ca::Authority;
 use crate::grpc::{Door, DoorParts};
@@ -59,6 +59,7 @@ pub struct ControlPlane {
 struct Listeners {
     sensors: TcpListener,
     http: TcpListener,
+    http_per_source: usize,
     metrics: Option<TcpListener>,
     bound: Bound,
 }
@@ -71,14 +72,18 @@ impl ControlPlane {
         let data_dir = DataDir::open(&settings.data_dir)?;
         let authority = Arc::new(data_dir.authority(deps.clock.now(), Arc::clone(&deps.rng))?);
         let pepper = data_dir.pepper(deps.rng.as_ref())?;
+        data_dir.must_not_be_gone()?;
         let store: Arc<dyn Store> = Arc::new(
             SqliteStore::open(&data_dir.database())
                 .await?
                 .with_runs_per_tenant(settings.runs_per_tenant),
         );
+        data_dir.must_be_present(&*store).await?;
+        data_dir.beat(&*store).await?;
         let audit_key = data_dir.audit_key(&*store, deps.rng.as_ref()).await?;
         let listeners = Listeners::open(&settings).await?;
         let bound = listeners.bound;
+        let tasks = Tasks::new(Shutdown::new());
         let app = Arc::new(App {
             store,
             clock: deps.clock,
@@ -91,12 +96,13 @@ impl ControlPlane {
             sensor_url: settings.sensors.url_for(bound.sensors),
             server_pins: authority.server_pins(),
             courier: courier(settings.webhook_allow)?,
+            webhook_tests: WebhookTests::default(),
+            tasks: tasks.clone(),
             signals: Signals::default(),
         });
         data_dir.first_start(&app).await?;
         let denials = Arc::new(Denials::new(Arc::clone(&app.clock)));
         denials.poll(&app).await?;
-        let tasks = Tasks::new(Shutdown::new());
         let door = Door::new(DoorParts {
             app: Arc::clone(&app),
             authority: Arc::clone(&authority),
@@ -165,7 +171,13 @@ impl ControlPlane {
         let people = web::router(Arc::clone(&self.app), ready);
         self.tasks.spawn(
             "people's listener",
-            web::serve(listeners.http, http_tls, people, shutdown()),
+            web::serve_sources(
+                listeners.http_per_source,
+                listeners.http,
+                http_tls,
+                people,
+                shutdown(),
+            ),
         );
         if let Some(listener) = listeners.metrics {
             let router = metrics::router(Arc::clone(&self.meters), Arc::clone(&self.app));
@@ -209,8 +221,14 @@ impl ControlPlane {
         );
         self.tasks.spawn("lost leases", reaper.reap(shutdown()));
         let app = || Arc::clone(&self.app);
+        let pulse = self
+            .data_dir
+            .keep_beating(Arc::clone(&self.app.store), shutdown());
+        self.tasks.spawn("pulse of the database", pulse);
         self.tasks.spawn("schedules", app().keep_schedule(shutdown()));
-        self.tasks.spawn("webhooks", app().deliver_webhooks(shutdown()));
+        let meters = Arc::clone(&self.meters);
+        self.tasks
+            .spawn("webhooks", app().deliver_webhooks(meters, shutdown()));
         self.tasks
             .spawn("audit checkpoints", app().keep_checkpoints(shutdown()));
         self.tasks.spawn("the past", app().keep_forgetting(shutdown()));
@@ -334,6 +352,7 @@ impl Listeners {
         Ok(Self {
             sensors,
             http,
+            http_per_source: settings.http.per_source,
             metrics,
             bound,
         })

@@ -3,7 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -40,8 +40,8 @@ pub enum DataDirError {
         #[source]
         source: io::Error,
     },
-    /// The database is there and something that belongs to it is not.
-    #[error("{} is missing although there is a database; restore it from a backup: without it {loss}", path.display())]
+    /// The database, or something that belongs to it, was there and is not any more.
+    #[error("{} is missing; restore it from a backup: without it {loss}", path.display())]
     Lost {
         /// What is missing.
         path: PathBuf,
@@ -56,6 +56,20 @@ pub enum DataDirError {
         /// What it should hold.
         what: &'static str,
     },
+    /// The database is not the one that this control plane last worked on, and nobody has said yet what is to become of what was lost.
+    #[error(
+        "{} {why}: nothing that was done since is known in it. Run `portolan restore --data-dir {}` first; its --help says what it does",
+        path.display(), path.parent().unwrap_or(Path::new(".")).display()
+    )]
+    Old {
+        /// The database.
+        path: PathBuf,
+        /// What it is.
+        why: &'static str,
+    },
+    /// It is not known whether the database is the present one.
+    #[error("the database does not say where it is in time")]
+    Pulse(#[source] StoreError),
     /// The CA cannot be used.
     #[error("the CA cannot be used")]
     Ca(#[from] CaError),
@@ -70,7 +84,7 @@ pub enum DataDirError {
 /// The data folder of one control plane, locked for as long as this lives.
 #[derive(Debug)]
 pub struct DataDir {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     _lock: File,
 }
 
@@ -105,7 +119,39 @@ impl DataDir {
     /// The database.
     #[must_use]
     pub fn database(&self) -> PathBuf {
-        self.path.join("portolan.db")
+        Self::database_in(&self.path)
+    }
+
+    /// The database of a data folder that is perhaps in use.
+    #[must_use]
+    pub fn database_in(path: &Path) -> PathBuf {
+        path.join("portolan.db")
+    }
+
+    /// Gives a file to whoever the folder belongs to: root may have written it for the server's user.
+    pub fn give(&self, file: &Path) -> Result<(), FileError> {
+        let owner = std::fs::metadata(&self.path).and_then(|folder| {
+            let own = std::fs::metadata(file)?.uid();
+            if own == folder.uid() {
+                return Ok(());
+            }
+            chown(file, Some(folder.uid()), Some(folder.gid()))
+        });
+        owner.map_err(|source| FileError::Io {
+            action: "change the owner of",
+            path: file.to_owned(),
+            source,
+        })
+    }
+
+    /// Everything that was renamed here stays so after a crash.
+    pub fn sync(&self) -> Result<(), FileError> {
+        let synced = File::open(&self.path).and_then(|folder| folder.sync_all());
+        synced.map_err(|source| FileError::Io {
+            action: "sync",
+            path: self.path.clone(),
+            source,
+        })
     }
 
     /// Where the first API token is written.

@@ -4,10 +4,12 @@ mod control_plane;
 mod data_dir;
 mod metrics;
 mod parts;
+mod pulse;
 mod run;
 mod server_certificate;
 
 pub use control_plane::{Bound, ControlPlane};
 pub use data_dir::{DataDir, DataDirError};
+pub use metrics::router as metrics_router;
 pub use parts::{Deps, StartError};
 pub use run::run;

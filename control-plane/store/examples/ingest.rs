@@ -92,6 +92,7 @@ fn sets(rng: &SeededRng, prefix: &str, total: usize, size: usize) -> Vec<Reposit
                 state_hash: random_hash(rng),
                 outcome: RepositoryOutcome::Listed,
                 finding: None,
+                age: Duration::ZERO,
             }
         })
         .collect()
@@ -195,6 +196,7 @@ async fn offers(store: &SqliteStore, site: &Site, fence: &Fence, sets: &[Reposit
             state_hash: StateHash([5; 32]),
             outcome: RepositoryOutcome::Listed,
             finding: None,
+            age: Duration::ZERO,
         })
         .collect();
     commit(store, fence, &empty).await;
@@ -204,6 +206,7 @@ async fn offers(store: &SqliteStore, site: &Site, fence: &Fence, sets: &[Reposit
             repository: set.repository.clone(),
             state_hash: set.state_hash,
             tags: 0,
+            age: Duration::ZERO,
         })
         .collect();
     store

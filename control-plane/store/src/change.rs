@@ -153,7 +153,8 @@ pub struct PresentTag {
 pub struct Retention {
     /// Days of tags' history. Of a tag that was there by the time that is forgotten, the change by which it came to be as it was then stays.
     pub history_days: Option<u32>,
-    /// Days of runs that have ended; but of each registry the latest of the whole, and the latest of these that was complete, stay.
+    /// Days of runs that have ended; but of each registry the latest, the latest of the whole, and the latest of these that was complete, stay.
+    /// Runs that looked at what events had named, and were complete, go after [`LOOKS_DAYS`](portolan_shared::model::limits::LOOKS_DAYS) at the latest.
     pub runs_days: Option<u32>,
 }
 
@@ -193,17 +194,24 @@ pub trait Feed {
     /// What a tenant wants to be kept.
     async fn retention(&self, tenant: TenantId) -> Result<Retention, StoreError>;
 
-    /// Changes that, and writes the entry; gives whether it was otherwise before. If not, nothing is written.
+    /// Changes that, if it is still as it was `seen`, where that is said, and writes the entry; gives whether it was otherwise before. If not, nothing
+    /// is written. None if somebody else has changed it since.
     async fn set_retention(
         &self,
         tenant: TenantId,
         retention: Retention,
+        seen: Option<Retention>,
         entry: &AuditEntry,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Option<bool>, StoreError>;
 
     /// Removes what need not be kept any more, of all tenants, going through at most about so many rows in one transaction; gives how many it
-    /// went through: none if there is nothing left to do.
+    /// went through: none if there is nothing left to do. What it removes does not come back: the caller has made sure of the time.
+    ///
+    /// What is stored of one tenant and cannot be read keeps no other from being gone through: it is told once there is nothing else to do.
     async fn forget_past(&self, now: Timestamp, rows: u32) -> Result<u64, StoreError>;
+
+    /// The latest time up to this one that the clock of any sensor, of whichever tenant, has shown when it last opened a session.
+    async fn time_told_by_sensors(&self, until: Timestamp) -> Result<Option<Timestamp>, StoreError>;
 }
 
 /// Most changes, or tags, that are asked for at once.

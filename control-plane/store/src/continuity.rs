@@ -66,11 +66,11 @@ impl Continuity {
         good
     }
 
-    /// A sensor recovers: whether it may, by the token that it shows; then another one is being sent. With a person's approval it shows
+    /// A sensor recovers: whether it may, by the token that it shows; then another one is being sent. Excused, it shows
     /// what it wants, and everything that was sent before is void, because it may be in two hands.
     #[must_use]
-    pub fn recovered(&mut self, approved: bool, shown: Option<ContinuityHash>, sent: ContinuityHash) -> bool {
-        if approved {
+    pub fn recovered(&mut self, excused: bool, shown: Option<ContinuityHash>, sent: ContinuityHash) -> bool {
+        if excused {
             *self = Self::begin(sent);
             return true;
         }

@@ -84,9 +84,12 @@ pub trait Events {
     async fn tenant_of_registry(&self, registry: RegistryId) -> Result<Option<TenantId>, StoreError>;
 
     /// Notes events in one transaction, durable when this returns. Each repository that the registry's patterns want gets one row of what is to
-    /// be looked at, due [`EVENT_WINDOW_MS`](portolan_shared::model::limits::EVENT_WINDOW_MS) after its first event and not within a second of
-    /// the look before; more than [`RUN_SCOPE_REFERENCES`](portolan_shared::model::limits::RUN_SCOPE_REFERENCES) tags become the whole
-    /// repository, more than [`EVENT_REPOSITORIES`](portolan_shared::model::limits::EVENT_REPOSITORIES) repositories the whole registry.
+    /// be looked at, due [`EVENT_WINDOW_MS`](portolan_shared::model::limits::EVENT_WINDOW_MS) after its first event and not within
+    /// [`EVENT_SPACING_MS`](portolan_shared::model::limits::EVENT_SPACING_MS) of the look before; after more than
+    /// [`EVENT_FLOOD`](portolan_shared::model::limits::EVENT_FLOOD) events, not before that window has passed without another one, or
+    /// [`EVENT_FLOOD_MS`](portolan_shared::model::limits::EVENT_FLOOD_MS) have since the first. More than [`RUN_SCOPE_REFERENCES`](portolan_shared::model::limits::RUN_SCOPE_REFERENCES) tags become the whole
+    /// repository, more than [`EVENT_REPOSITORIES`](portolan_shared::model::limits::EVENT_REPOSITORIES) repositories the whole registry, which is
+    /// looked at for events no more often than every [`EVENT_WHOLE_SPACING_MS`](portolan_shared::model::limits::EVENT_WHOLE_SPACING_MS).
     /// [`StoreError::Unknown`] if there is no such registry.
     async fn note_events(&self, intake: &EventIntake) -> Result<EventsNoted, StoreError>;
 

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::{
-    AttemptRef, Finding, RegistryId, RegistryName, RunId, RunState, RunTrigger, SensorId, SensorState,
-    TenantId,
+    AttemptRef, Finding, RegistryId, RegistryName, RepositoryPatterns, RunId, RunState, SensorId,
+    SensorState, TenantId,
 };
 
 use crate::{KnownFacts, Page, PageRequest, RegistryRecord, Schedule, StoreError};
@@ -18,6 +18,12 @@ pub struct RegistryPulse {
     pub name: RegistryName,
     /// When it is read.
     pub schedule: Schedule,
+    /// Since when that is paused; none if it is not.
+    pub paused_at: Option<Timestamp>,
+    /// Which of its repositories are wanted.
+    pub repositories: RepositoryPatterns,
+    /// Whether its address, its patterns or its tag filter were changed after the last complete run of all of it had begun.
+    pub changed: bool,
     /// When it was added.
     pub created_at: Timestamp,
     /// As in [`RegistryRecord`].
@@ -36,22 +42,27 @@ pub struct RegistryPulse {
     pub last_whole: Option<EndedRun>,
     /// The last run that was queued of those that have ended by themselves, whatever of the registry it was to look at.
     pub last_run: Option<EndedRun>,
-    /// Whether a sensor works on a run of it.
+    /// Whether a sensor works on a run of it, other than one that looks beside others at what push events have named.
     pub being_read: bool,
-    /// Of the runs that wait for a sensor, the one that was queued first.
+    /// Whether a run of it waits for a sensor, whoever asked for it.
+    pub queued: bool,
+    /// Of the runs that wait for a sensor, the one that waits for longest without regard to what people have asked for.
     pub waiting: Option<WaitingRun>,
     /// Who may read it, the preferred first.
     pub sensors: Vec<AssignedSensor>,
 }
 
 impl RegistryPulse {
-    /// What a registry tells by itself, without its runs and sensors.
+    /// What a registry tells by itself, without its runs, and without what its sensors are at: they count as ones that may come.
     #[must_use]
     pub fn of(record: &RegistryRecord) -> Self {
         Self {
             registry: record.registry.id,
             name: record.registry.name.clone(),
             schedule: record.registry.schedule.clone(),
+            paused_at: None,
+            repositories: record.registry.repositories.clone(),
+            changed: false,
             created_at: record.created_at,
             last_attempt_at: record.last_attempt_at,
             last_success_at: record.last_success_at,
@@ -62,8 +73,14 @@ impl RegistryPulse {
             last_whole: None,
             last_run: None,
             being_read: false,
+            queued: false,
             waiting: None,
-            sensors: Vec::new(),
+            sensors: record
+                .registry
+                .sensors
+                .iter()
+                .map(|id| AssignedSensor::unknown(*id))
+                .collect(),
         }
     }
 }
@@ -81,14 +98,13 @@ pub struct EndedRun {
     pub finding: Option<Finding>,
 }
 
-/// A run that waits for a sensor.
+/// A run that waits for a sensor, and that a schedule or an event has asked for, even if a person had done so before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingRun {
     /// Which.
     pub run: RunId,
-    /// Why it was started.
-    pub trigger: RunTrigger,
-    /// Since when a sensor may have it; later than now while it waits for something else, such as tomorrow's requests.
+    /// Since when it was asked for by something else than a person and a sensor may have it; later than now while it waits for something else, such
+    /// as tomorrow's requests.
     pub since: Timestamp,
 }
 
@@ -105,6 +121,19 @@ pub struct AssignedSensor {
     pub last_seen_at: Option<Timestamp>,
     /// Whether it can open what the registry is read with; true as well if that is not sealed.
     pub can_open: bool,
+}
+
+impl AssignedSensor {
+    /// One of which nothing but its id is known.
+    fn unknown(sensor: SensorId) -> Self {
+        Self {
+            sensor,
+            name: sensor.to_string(),
+            state: SensorState::Active,
+            last_seen_at: None,
+            can_open: true,
+        }
+    }
 }
 
 /// A run that a sensor works on.
@@ -127,8 +156,12 @@ pub struct HeldRun {
 pub struct RegistryFigures {
     /// The name of its tenant.
     pub tenant: String,
+    /// Which.
+    pub registry: RegistryId,
     /// Its name.
     pub name: RegistryName,
+    /// When it is read.
+    pub schedule: Schedule,
     /// When it was added.
     pub created_at: Timestamp,
     /// When a run of it was last complete.

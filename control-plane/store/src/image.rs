@@ -34,11 +34,13 @@ pub struct RepositoryRecord {
     pub tags: u64,
     /// What came of it in the last run that looked at it.
     pub outcome: RepositoryOutcome,
-    /// When it was first seen.
+    /// When it was first seen; one that had vanished and came back keeps the time.
     pub first_seen_at: Timestamp,
+    /// When all of its tags were known for the first time; none if only some of them were looked at so far.
+    pub known_from: Option<Timestamp>,
     /// When a run last looked at it.
     pub last_attempt_at: Timestamp,
-    /// When it was last seen completely.
+    /// When it was last seen completely; none if it was not since it last vanished.
     pub last_success_at: Option<Timestamp>,
     /// When a push event last named it.
     pub last_event_at: Option<Timestamp>,
@@ -63,7 +65,7 @@ pub struct TagRecord {
     pub kind: Option<ArtifactKind>,
     /// When the registry says it was pushed.
     pub pushed_at: Option<Timestamp>,
-    /// When it was first seen.
+    /// When it was first seen; of one that was gone and came back, when it was first seen again.
     pub first_seen_at: Timestamp,
     /// Since when it points to this digest, as far as was seen.
     pub since: Timestamp,
@@ -132,7 +134,8 @@ pub struct LedgerRow {
     pub change: LedgerChange,
     /// When it was noticed.
     pub noticed_at: Timestamp,
-    /// The last time before that the tag was known to be as it was: it happened in between. None if nothing was known of it.
+    /// The last time before that the tag was known to be as it was: it happened in between. When the look began that told so: what a sensor tells at
+    /// the end of a long one may be as old as that. None if nothing was known of it, and if the clock was set back in between.
     pub not_before: Option<Timestamp>,
     /// How it was learnt.
     pub learnt: Learnt,
@@ -173,8 +176,19 @@ pub struct TagDifference {
 pub enum Past<T> {
     /// As it was known.
     Known(T),
+    /// Nothing was known yet: what was asked about was first seen at this time.
+    NotYet(Timestamp),
     /// What was before this time has been removed, see [`Retention`](crate::Retention).
     Forgotten(Timestamp),
+}
+
+/// A page of what is known of the past.
+#[derive(Debug, Clone)]
+pub struct PastPage<T> {
+    /// The page.
+    pub page: Page<T>,
+    /// When all of it was known for the first time: of a time before that only parts are. None if it never was.
+    pub known_from: Option<Timestamp>,
 }
 
 /// How a digest is reached from a tag.
@@ -301,7 +315,7 @@ pub trait Images {
         page: &PageRequest,
     ) -> Result<Page<LedgerRow>, StoreError>;
 
-    /// Tags of a repository as they were known at some time, by name.
+    /// Tags of a repository as they were known at some time, by name. Of a repository that is unknown, none.
     async fn tags_at(
         &self,
         tenant: TenantId,
@@ -309,17 +323,17 @@ pub trait Images {
         repository: &RepositoryName,
         at: Timestamp,
         page: &PageRequest,
-    ) -> Result<Past<Page<PastTag>>, StoreError>;
+    ) -> Result<Past<PastPage<PastTag>>, StoreError>;
 
     /// What is different in a registry from what was known at some time, by repository and tag. A tag that is again as it was then is not
-    /// different.
+    /// different. What was there already but was not known yet counts as having appeared: see [`PastPage::known_from`].
     async fn differences(
         &self,
         tenant: TenantId,
         registry: RegistryId,
         since: Timestamp,
         page: &PageRequest,
-    ) -> Result<Past<Page<TagDifference>>, StoreError>;
+    ) -> Result<Past<PastPage<TagDifference>>, StoreError>;
 
     /// Every place where a digest is, by registry, repository and tag. The digest may be that of a manifest or of an image config.
     async fn placements(

@@ -1,5 +1,7 @@
 //! The way up: what sensors offer, put and commit.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::model::manifest::{ArtifactKind, ChildRole};
@@ -88,6 +90,8 @@ pub struct RepositoryCommit {
     pub outcome: RepositoryOutcome,
     /// Why it is not simply listed.
     pub finding: Option<Finding>,
+    /// How long ago the sensor began to look: what it saw is as old as that at most. Counts from the lease of the run at the earliest.
+    pub age: Duration,
 }
 
 /// What a commit changed.

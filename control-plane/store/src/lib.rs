@@ -20,6 +20,7 @@ mod schedule;
 mod sensor;
 pub mod sqlite;
 mod tenant;
+mod timeline;
 mod timetable;
 mod webhook;
 
@@ -48,7 +49,7 @@ pub use freshness::{
     AssignedSensor, EndedRun, Freshness, HeldRun, RegistryFigures, RegistryPulse, WaitingRun,
 };
 pub use image::{
-    Images, InventoryTotals, LedgerChange, LedgerRow, ManifestSummary, Past, PastTag, Placement,
+    Images, InventoryTotals, LedgerChange, LedgerRow, ManifestSummary, Past, PastPage, PastTag, Placement,
     PlacementVia, Placements, Referrer, Referrers, RepositoryFilter, RepositoryRecord, TagDifference,
     TagRecord,
 };
@@ -67,20 +68,24 @@ pub use run::{
     CancelOutcome, ClosedRun, Fence, HeldAttempt, Leasable, Lease, LostLease, NewRun, QueueOutcome,
     RunChanges, RunClosing, RunFilter, RunReason, RunRecord, Runs, WithdrawnLease,
 };
-pub use schedule::{DueRegistry, Lapse, LapsedRun, PlannedStart, Schedules, StartOutcome};
+pub use schedule::{DueRegistry, Lapse, LapsedRun, PlannedStart, Schedules, StartOutcome, WaitsSince};
 pub use sensor::{
     Certificate, Conflicts, Denial, JudgedRecovery, MachineFacts, OpenedSession, RECOVERIES_A_DAY,
-    RECOVERIES_A_MONTH, RECOVERY_AWAY_DAYS, RecoveryClaim, RecoveryOutcome, RenewalOutcome, Seen,
-    SensorRecord, Sensors, SessionOpening, SessionOutcome, StandingChange,
+    RECOVERIES_A_MONTH, RECOVERY_AWAY_DAYS, RecoveryClaim, RecoveryGrounds, RecoveryOutcome, RenewalOutcome,
+    Seen, SensorRecord, Sensors, SessionOpening, SessionOutcome, StandingChange,
 };
 pub use tenant::{Tenant, Tenants};
+pub use timeline::{
+    EPOCHS_PASSED_OVER, Redone, ReplayOutcome, ReplayStep, RestoreEnd, RestoredTenant, Timeline,
+    TimelineMark, Timelines,
+};
 pub use timetable::{
-    Blackout, CronExpression, Interval, MissedStart, Schedule, TimeOfDay, TimetableError, Weekday, When,
-    ZoneName, covers_the_week,
+    Blackout, BlackoutSpan, Blackouts, CronExpression, Interval, MissedStart, Schedule, TimeOfDay,
+    TimetableError, Weekday, When, ZoneName,
 };
 pub use webhook::{
-    DeliveryOutcome, DueWebhook, NewWebhook, Tries, WebhookAttempt, WebhookChange, WebhookHold,
-    WebhookMessage, WebhookRecord, WebhookState, Webhooks, WhyDisabled,
+    DeliveryOutcome, DueWebhook, NewWebhook, TendedWebhooks, Tries, WebhookAttempt, WebhookChange,
+    WebhookFigures, WebhookHold, WebhookMessage, WebhookRecord, WebhookState, Webhooks, WhyDisabled,
 };
 
 /// Everything that is stored. One value of this is shared by the whole process.
@@ -102,6 +107,7 @@ pub trait Store:
     + Webhooks
     + Freshness
     + Audit
+    + Timelines
     + Send
     + Sync
 {

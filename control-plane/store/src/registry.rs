@@ -54,12 +54,16 @@ pub struct RegistryRecord {
     pub last_attempt_at: Option<Timestamp>,
     /// When a run of it was last complete.
     pub last_success_at: Option<Timestamp>,
-    /// When the clock starts the next run; none if it never will, or nobody has thought about it since the schedule was changed.
+    /// When the clock starts the next run; none if it never will. Of the schedule as it was before, if it is not [`planned`](Self::planned).
     pub next_start_at: Option<Timestamp>,
+    /// Whether `next_start_at` follows from the schedule as it is.
+    pub planned: bool,
     /// When a push event last named something in it.
     pub last_event_at: Option<Timestamp>,
     /// When a run last found changes that no event had announced; none if the last complete one found none.
     pub unannounced_at: Option<Timestamp>,
+    /// Since when events are to announce what changes in it; none if it is not read on push.
+    pub events_since: Option<Timestamp>,
     /// What sensors found out about it.
     pub facts: KnownFacts,
 }

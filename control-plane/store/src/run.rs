@@ -55,6 +55,14 @@ pub struct RunReason {
     pub at: Timestamp,
 }
 
+impl RunReason {
+    /// Whether a person has asked, who sees that his run waits: nobody else has to tell him.
+    #[must_use]
+    pub fn is_a_persons(&self) -> bool {
+        self.trigger == RunTrigger::Manual
+    }
+}
+
 /// What came of the wish for a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QueueOutcome {
@@ -91,6 +99,8 @@ pub struct RunRecord {
     pub sensor: Option<SensorId>,
     /// When it was queued.
     pub queued_at: Timestamp,
+    /// Before which no sensor may have it: it waits to be tried again, or for tomorrow's requests.
+    pub not_before: Timestamp,
     /// When its first attempt was leased.
     pub started_at: Option<Timestamp>,
     /// When it ended.
@@ -245,7 +255,7 @@ pub enum CancelOutcome {
 #[async_trait]
 pub trait Runs {
     /// Queues a run, and writes the entry; or finds the open one of the same registry and scope, which then has one reason more and is as
-    /// urgent as the most urgent of them, and writes no entry. A run that events asked for, of less than the whole registry, is never joined:
+    /// urgent as the most urgent of them, and writes no entry; if a person joins one that waits for the end of a blackout, it may be leased from now. A run that events asked for, of less than the whole registry, is never joined:
     /// it goes [beside](Runs::lease_run) others.
     async fn queue_run(&self, run: &NewRun, entry: &AuditEntry) -> Result<QueueOutcome, StoreError>;
 
@@ -302,7 +312,8 @@ pub trait Runs {
     ///
     /// `None` as well if so many runs of the tenant are leased as may be (looks at what events named are short, and do not count), or if the registry's requests of the last 24 hours have used up its
     /// [`Budget::per_day`](portolan_shared::model::Budget::per_day): then the run has a finding that says so, and waits until a tenth of them
-    /// has become old. Of two that are leased beside each other each is told what is left: they may use up more by what the smaller needs.
+    /// has become old. And `None` if no person has asked for the run, and its registry is in a [blackout](crate::Blackouts): then it has a finding that says
+    /// so, and waits for the end of that, whether it would be its first attempt or not. Of two that are leased beside each other each is told what is left: they may use up more by what the smaller needs.
     async fn lease_run(
         &self,
         tenant: TenantId,
@@ -334,8 +345,8 @@ pub trait Runs {
     /// out first, at most 1,000.
     async fn expired_leases(&self, now: Timestamp) -> Result<Vec<HeldAttempt>, StoreError>;
 
-    /// Takes those of these leases away that ran out [`LEASE_GRACE_SECONDS`](portolan_shared::model::limits::LEASE_GRACE_SECONDS) ago: the run is queued
-    /// again, or fails after [`FRUITLESS_ATTEMPTS`](portolan_shared::model::limits::FRUITLESS_ATTEMPTS) attempts without a commit. One that
+    /// Takes those of these leases away that ran out [`LEASE_GRACE_SECONDS`](portolan_shared::model::limits::LEASE_GRACE_SECONDS) ago: the run has a finding
+    /// that says so until it is leased again, and is queued again, or fails after [`FRUITLESS_ATTEMPTS`](portolan_shared::model::limits::FRUITLESS_ATTEMPTS) attempts without a commit. One that
     /// cannot be read stays as it is, and is logged.
     async fn requeue_expired(
         &self,

@@ -70,10 +70,21 @@ pub enum StartOutcome {
 /// How a run has lapsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lapse {
-    /// No sensor has taken it for too long.
+    /// No sensor has taken it for too long since nothing else keeps it waiting.
     NotTaken,
+    /// It has waited for too long to begin, each time for something else.
+    WaitedTooLong,
     /// It has worked for longer than it may.
     TooLong,
+}
+
+/// Since when a run waits that has waited for too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitsSince {
+    /// Queued before this, and free to be taken since.
+    pub for_a_sensor: Timestamp,
+    /// Queued before this and never begun, whatever it waits for.
+    pub for_anything: Timestamp,
 }
 
 /// A run that has lapsed.
@@ -103,7 +114,7 @@ pub trait Schedules {
     async fn start_planned(&self, start: &PlannedStart, now: Timestamp) -> Result<StartOutcome, StoreError>;
 
     /// Puts right what was written by a clock that was more than a minute ahead of `now`, by this process or another: what was planned then is to be
-    /// planned anew, what was queued then may be taken, and no event waits for longer than others do.
+    /// planned anew, what was queued then may be taken, what was leased then ends as if it had been now, and no event waits for longer than others do.
     async fn clock_is(&self, now: Timestamp) -> Result<(), StoreError>;
 
     /// Notes with each registry that is read on push whether something has changed in it that no event announced: neither before a run
@@ -114,11 +125,11 @@ pub trait Schedules {
     /// for says nothing, nor does anything while events are known to be lost.
     async fn judge_silence(&self, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Runs that were queued before `queued_before` and that nobody has taken since, and leased ones whose deadline has passed.
+    /// Runs that wait for longer than they may, and those whose deadline has passed, whether or not they are leased just now.
     async fn lapsed_runs(
         &self,
         now: Timestamp,
-        queued_before: Timestamp,
+        waits: WaitsSince,
         limit: u32,
     ) -> Result<Vec<LapsedRun>, StoreError>;
 

@@ -62,6 +62,9 @@ pub struct SensorRecord {
     pub approved_until: Option<Timestamp>,
     /// The machine that this holds for; none: any.
     pub approved_fingerprint: Option<[u8; 16]>,
+    /// Until when it may recover with a continuity token that is not known, because the database was restored from a backup; until it has
+    /// opened a session.
+    pub amnesty_until: Option<Timestamp>,
     /// What its machine told of itself at its last session.
     pub machine: MachineFacts,
     /// When it was deleted: all that is left is that its id and key cannot come back.
@@ -165,9 +168,8 @@ pub enum RecoveryOutcome {
     Recovered {
         /// Of which tenant.
         tenant: TenantId,
-        /// A person has approved it. The approval ends with the first session of a certificate that was issued since: until then the
-        /// answer may have been lost, and the sensor asks again.
-        approved: bool,
+        /// Why it was let in.
+        grounds: RecoveryGrounds,
     },
     /// No: shut out, away for more than 30 days, recovered too often, or the challenge was used before.
     Refused(Reason),
@@ -176,6 +178,19 @@ pub enum RecoveryOutcome {
         /// Of which tenant.
         tenant: TenantId,
     },
+}
+
+/// Why a sensor without a good certificate got one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecoveryGrounds {
+    /// Its continuity token is good.
+    Token,
+    /// A person has approved it. The approval ends with the first session of a certificate that was issued since: until then the answer may
+    /// have been lost, and the sensor asks again.
+    Approval,
+    /// Its continuity token is not known, and the database was restored from a backup, so it may be a younger one. The amnesty ends with the
+    /// sensor's first session.
+    Amnesty,
 }
 
 /// What came of a wish for a recovery, for the audit log.
@@ -282,7 +297,8 @@ pub trait Sensors {
     async fn sensor_anywhere(&self, id: SensorId) -> Result<Option<SensorRecord>, StoreError>;
 
     /// Opens a session: checks state, certificate and continuity, makes a new certificate the current one at its first use, turns a
-    /// provisional sensor active, and gives the session a number.
+    /// provisional sensor active, and gives the session a number. A continuity token that is not good is [`Reason::CertificateNotCurrent`]
+    /// as long as the sensor has an amnesty: its recovery decides. The amnesty ends with the session.
     async fn open_session(&self, opening: &SessionOpening) -> Result<SessionOutcome, StoreError>;
 
     /// Stores a certificate that is about to be issued as the sensor's new one, replacing an unused one, and the entry with it. Refused if
@@ -314,8 +330,8 @@ pub trait Sensors {
     /// checked the proof. The entry that `note` gives for the outcome is written with it, into the log of the sensor's tenant.
     ///
     /// In this order: the challenge was not used before, the sensor is not shut out (or quarantined and approved), its continuity token is
-    /// good or a person has approved, it was heard of within [`RECOVERY_AWAY_DAYS`] and recovered fewer times than the bounds, or a person has
-    /// approved. With an approval every token but the one that will be sent is void; it ends with the first session of a certificate that was
+    /// good, or a person has approved, or it has an amnesty, it was heard of within [`RECOVERY_AWAY_DAYS`] and recovered fewer times than the bounds, or a person has
+    /// approved. With an approval or an amnesty every token but the one that will be sent is void; an approval ends with the first session of a certificate that was
     /// issued since. `note` is asked of a refusal only if the reason is another one than that of the last, or an hour has passed.
     async fn recover_sensor(
         &self,
@@ -356,7 +372,7 @@ pub trait Sensors {
         now: Timestamp,
     ) -> Result<u64, StoreError>;
 
-    /// Marks provisional sensors that were enrolled at or before a time, each once, with the entry that `note` gives for it. At most 1,000,
+    /// Marks provisional sensors without an amnesty that were enrolled at or before a time, each once, with the entry that `note` gives for it. At most 1,000,
     /// oldest first; the rest waits for the next call. Gives those that were marked now.
     async fn mark_stuck_sensors(
         &self,
@@ -365,7 +381,7 @@ pub trait Sensors {
         note: EntryFor<'_, SensorRecord>,
     ) -> Result<Vec<SensorRecord>, StoreError>;
 
-    /// Removes provisional sensors that were enrolled at or before a time and whose certificates have all ended, each with the entry that
+    /// Removes provisional sensors without an amnesty that were enrolled at or before a time and whose certificates have all ended, each with the entry that
     /// `note` gives for it: no registry names them any more and their names are free, but their invitations stay used. At most 1,000,
     /// oldest first; the rest waits for the next call. Gives those that were removed.
     async fn remove_unused_sensors(

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use portolan_shared::model::{RegistryId, RegistryName, TenantId, WebhookId, WebhookName, WebhookUrl};
+use portolan_shared::model::{
+    RegistryId, RegistryName, TenantId, WebhookId, WebhookName, WebhookUrl, limits,
+};
 
 use crate::{AuditEntry, EntryFor, FeedPosition, Page, PageRequest, StoreError};
 
@@ -122,7 +124,7 @@ pub struct WebhookRecord {
     pub secret_since: Timestamp,
     /// Where in the feed it is.
     pub position: FeedPosition,
-    /// Entries of the tenant's feed that it has not been through.
+    /// Entries of the tenant's feed up to the last that may be for it, that it has not been through.
     pub behind: u64,
     /// The present message, if it could not be delivered so far.
     pub tries: Option<Tries>,
@@ -175,6 +177,8 @@ pub struct DueWebhook {
     pub record: WebhookRecord,
     /// What is being delivered; none if the next message is still to be made.
     pub message: Option<WebhookMessage>,
+    /// Whether its endpoint did not take the last message, or took long for it ([`WebhookAttempt::is_slow`]).
+    pub slow: bool,
     /// What somebody last changed in it.
     pub version: u64,
 }
@@ -215,6 +219,38 @@ pub struct WebhookAttempt {
     pub took_ms: u64,
     /// Whether it was a test.
     pub test: bool,
+}
+
+impl WebhookAttempt {
+    /// Whether the endpoint did not take the message, or took longer for it than [`limits::QUICK_DELIVERY_MS`].
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        self.failure.is_some() || self.took_ms > limits::QUICK_DELIVERY_MS
+    }
+}
+
+/// What was done to webhooks that nobody delivers to at present.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TendedWebhooks {
+    /// Those that were moved to the end of the feed, because nothing in it is for them.
+    pub moved: u64,
+    /// Those that were disabled as [`WhyDisabled::Forgotten`].
+    pub forgotten: u64,
+}
+
+/// The webhooks of all tenants, in figures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WebhookFigures {
+    /// Those to which messages go.
+    pub active: u64,
+    /// Those that somebody holds back.
+    pub paused: u64,
+    /// Those to which none go any more.
+    pub disabled: u64,
+    /// Of the active ones, those of which a message was tried in vain.
+    pub failing: u64,
+    /// Since when the longest of these.
+    pub failing_since: Option<Timestamp>,
 }
 
 /// What becomes of a message after an attempt.
@@ -285,25 +321,40 @@ pub trait Webhooks {
         page: &PageRequest,
     ) -> Result<Page<WebhookAttempt>, StoreError>;
 
-    /// Keeps what came of a test.
+    /// Keeps what came of a test, and writes the entry. If the webhook was removed meanwhile, only the entry.
     async fn note_webhook_test(
         &self,
         tenant: TenantId,
         id: WebhookId,
         delivery: &WebhookAttempt,
+        entry: &AuditEntry,
     ) -> Result<(), StoreError>;
 
-    /// Active webhooks of all tenants behind which the feed has grown, or that are ahead of it, and that nobody holds; tenants take turns, and in each whoever waits longest is first. At most `fresh` of
-    /// which the present message was not tried yet, and at most `again` of which it was and is to be tried now.
+    /// Active webhooks of all tenants behind which the feed has grown by what they are told of, or that cannot go on from where they are, and that
+    /// nobody holds; tenants take turns, and in each the one whose last turn is longest ago is first. At most `quick` of which the endpoint is not slow
+    /// ([`WebhookAttempt::is_slow`]), and at most `slow` of which it is. A message that was tried in vain is there when it is to be tried again.
     async fn due_webhooks(
         &self,
         now: Timestamp,
-        fresh: u32,
-        again: u32,
+        quick: u32,
+        slow: u32,
     ) -> Result<Vec<DueWebhook>, StoreError>;
 
-    /// Notes that there is nothing for it up to here; unless somebody else was first.
-    async fn pass_webhook(&self, due: &DueWebhook, to: &FeedPosition) -> Result<(), StoreError>;
+    /// Notes that there is nothing for it up to here, and that this was its turn; unless somebody else was first.
+    async fn pass_webhook(
+        &self,
+        due: &DueWebhook,
+        to: &FeedPosition,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// To be done now and then. Webhooks that are told of one registry, of which nothing was written behind them, are moved to the end of the feed, so
+    /// that what is forgotten of it does not overtake them. Those that are paused and were overtaken by that are disabled, with the entry
+    /// that `entry` gives for each. Writes only if there are any.
+    async fn tend_webhooks(&self, entry: EntryFor<'_, WebhookRecord>) -> Result<TendedWebhooks, StoreError>;
+
+    /// All webhooks in figures.
+    async fn webhook_figures(&self) -> Result<WebhookFigures, StoreError>;
 
     /// Takes a webhook for delivering this message, which stays the present one until it has arrived. None if it is not as it was when it
     /// was looked at: of several processes one gets it.
@@ -327,7 +378,7 @@ pub trait Webhooks {
         entry: Option<&AuditEntry>,
     ) -> Result<bool, StoreError>;
 
-    /// Disables one that cannot go on from where it is, unless it is not as it was when it was looked at.
+    /// Disables one that cannot go on from where it is, unless it is not as it was when it was looked at, or is held at the entry's time.
     async fn disable_webhook(
         &self,
         due: &DueWebhook,

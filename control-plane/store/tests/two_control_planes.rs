@@ -4,7 +4,7 @@
 use portolan_shared::model::RunId;
 use portolan_store::Runs as _;
 use portolan_store::sqlite::SqliteStore;
-use portolan_store_conformance::{Site, at, event, schedule, webhook_delivery};
+use portolan_store_conformance::{Site, at};
 
 async fn open_two() -> (SqliteStore, SqliteStore, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
@@ -14,22 +14,10 @@ async fn open_two() -> (SqliteStore, SqliteStore, tempfile::TempDir) {
     (one, other, folder)
 }
 
-#[tokio::test]
-async fn each_start_is_one_run() {
-    let (one, other, _folder) = open_two().await;
-    schedule::two_schedulers(&one, &other).await;
-}
+mod conformance {
+    use super::*;
 
-#[tokio::test]
-async fn events_are_taken_over_once() {
-    let (one, other, _folder) = open_two().await;
-    event::two_takers(&one, &other).await;
-}
-
-#[tokio::test]
-async fn nothing_is_delivered_twice_at_once() {
-    let (one, other, _folder) = open_two().await;
-    webhook_delivery::several_holders(&one, &other).await;
+    portolan_store_conformance::suite_of_two!(open_two());
 }
 
 #[tokio::test]

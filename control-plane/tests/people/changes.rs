@@ -16,7 +16,7 @@ pub(crate) async fn push(world: &World, shop: &Shop, tags: &[(&str, &Digest)]) {
     world.app.tell_of_changes(world.tenant);
 }
 
-fn told(page: &Value) -> Vec<(String, String)> {
+pub(crate) fn told(page: &Value) -> Vec<(String, String)> {
     let items = page["items"].as_array().unwrap().iter();
     items
         .map(|event| {
@@ -31,7 +31,7 @@ fn told(page: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
-fn lines(lines: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(crate) fn lines(lines: &[(&str, &str)]) -> Vec<(String, String)> {
     lines
         .iter()
         .map(|(kind, subject)| ((*kind).to_owned(), (*subject).to_owned()))
@@ -195,20 +195,53 @@ async fn a_cursor_shows_its_holders_own_tenant_alone() {
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_registry_only_passes_over() {
+async fn a_cursor_follows_what_it_followed() {
     let world = World::new().await;
     let shop = Shop::open(&world).await;
-    world
+    let other = world
         .registry("other", "https://other.example.com", "berlin-1")
         .await;
     let page = world.get("/api/v1/changes?registry=other").await.json();
     assert_eq!(told(&page), lines(&[("baseline.complete", "")]));
     push(&world, &shop, &[("1.0", &shop.index), ("2.0", &shop.index)]).await;
     let cursor = page["next_cursor"].as_str().unwrap();
-    let (found, _) = all(&world, &format!("&registry=gl&cursor={cursor}"), 9).await;
-    assert_eq!(found, lines(&[("tag.moved", "gl/acme/shop:1.0")]));
-    let (found, _) = all(&world, &format!("&registry=other&cursor={cursor}"), 9).await;
-    assert_eq!(found, []);
+    for agrees in [
+        String::new(),
+        "&registry=other".to_owned(),
+        format!("&registry={other}"),
+    ] {
+        let (found, _) = all(&world, &format!("&cursor={cursor}{agrees}"), 9).await;
+        assert_eq!(found, [], "{agrees}");
+    }
+    let of_all = world.get("/api/v1/changes?from=now").await.json();
+    let of_all = of_all["next_cursor"].as_str().unwrap();
+    for (cursor, registry) in [
+        (cursor, "gl"),
+        (cursor, &shop.registry.to_string()),
+        (of_all, "gl"),
+    ] {
+        let path = format!("/api/v1/changes?cursor={cursor}&registry={registry}");
+        let refused = world.get(&path).await;
+        assert_eq!(refused.refusal(), (422, "invalid".to_owned()), "{registry}");
+        assert_eq!(refused.json()["details"]["field"], "registry");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_of_the_earlier_release_follows_what_the_request_says() {
+    let world = World::new().await;
+    let shop = Shop::open(&world).await;
+    world
+        .registry("other", "https://other.example.com", "berlin-1")
+        .await;
+    push(&world, &shop, &[("1.0", &shop.index), ("2.0", &shop.index)]).await;
+    // `1 changes 2`: behind what the shop was opened with.
+    let cursor = "MSBjaGFuZ2VzIDI";
+    for (query, moved) in [("", true), ("&registry=gl", true), ("&registry=other", false)] {
+        let (found, _) = all(&world, &format!("&cursor={cursor}{query}"), 9).await;
+        let expected = lines(&[("tag.moved", "gl/acme/shop:1.0")]);
+        assert_eq!(found, if moved { expected } else { Vec::new() }, "{query}");
+    }
 }
 
 #[tokio::test]
@@ -230,7 +263,7 @@ async fn a_cursor_in_the_forgotten_past_is_gone() {
     world
         .app
         .store
-        .set_retention(world.tenant, retention, &entry)
+        .set_retention(world.tenant, retention, None, &entry)
         .await
         .unwrap();
     while world.app.forget_some().await.unwrap() > 0 {}
@@ -263,6 +296,8 @@ async fn so_many_polls_of_a_token_wait_at_once_and_no_more() {
     let refused = world.get(&path).await;
     assert_eq!(refused.refusal(), (429, "too_many_streams".to_owned()));
     assert_eq!(refused.json()["details"]["most"], limits::FEED_READERS_PER_TOKEN);
+    let seconds: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((5..=30).contains(&seconds), "{seconds}");
     assert!(
         world.app.enter_feed(&admin).is_ok(),
         "another token is not in the way"

@@ -91,6 +91,17 @@ impl World {
         }
     }
 
+    /// Lets the clock go on until a run fits, ten seconds at each look: what is over does not end right after a leap.
+    pub(crate) async fn run_in_time(&self, id: RegistryId, fits: impl Fn(&RunRecord) -> bool) -> RunRecord {
+        loop {
+            if let Some(run) = self.runs_of(id).await.into_iter().find(|run| fits(run)) {
+                return run;
+            }
+            self.clock.advance(Duration::from_secs(10));
+            self.breathe().await;
+        }
+    }
+
     /// Lets the loop look. Whoever waits for what never comes fails in the end.
     pub(crate) async fn breathe(&self) {
         let breaths = self.breaths.fetch_add(1, Ordering::Relaxed);

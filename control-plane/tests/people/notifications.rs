@@ -3,8 +3,9 @@
 use axum::body::Body;
 use axum::http::{Method, Request};
 use portolan::cli::Exit;
-use portolan_shared::model::RegistryId;
-use portolan_store::EventDoor;
+use portolan_shared::events::{Sender, WebhookSecret, sign_standard};
+use portolan_shared::model::{EventSubject, RegistryId, RunId};
+use portolan_store::{EventDoor, EventIntake};
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
@@ -18,7 +19,7 @@ const PULL: &str =
 
 pub(crate) struct Scene {
     pub(crate) world: World,
-    registry: RegistryId,
+    pub(crate) registry: RegistryId,
     pub(crate) path: String,
     pub(crate) secret: String,
 }
@@ -70,7 +71,27 @@ impl Scene {
         counts.into_iter().map(of_door).collect()
     }
 
-    async fn is_due(&self) -> bool {
+    /// Takes over what is due.
+    async fn take(&self) {
+        let later = self.world.app.clock.now() + jiff::SignedDuration::from_secs(1);
+        let store = &self.world.app.store;
+        let due = store.due_events(later, 10).await.unwrap();
+        let run = RunId::random(self.world.app.rng.as_ref());
+        assert!(
+            store
+                .queue_event_run(&due[0], run, later)
+                .await
+                .unwrap()
+                .is_some()
+        );
+        let cancelled = self
+            .world
+            .post(&format!("/api/v1/runs/{run}/cancel"), json!({}))
+            .await;
+        assert!(cancelled.status.is_success(), "{}", cancelled.status);
+    }
+
+    pub(crate) async fn is_due(&self) -> bool {
         let later = self.world.app.clock.now() + jiff::SignedDuration::from_secs(1);
         !self
             .world
@@ -139,8 +160,54 @@ async fn what_is_authentic_and_of_no_use_is_counted_and_answered_like_the_rest()
     let [(accepted, ignored, refused, why)] = scene.counts().await.try_into().unwrap();
     assert_eq!(
         (accepted, ignored, refused, why.as_deref()),
-        (0, 1, 1, Some("malformed"))
+        (0, 2, 1, Some("malformed")),
+        "also what the patterns leave out is ignored"
     );
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_is_counted_and_not_looked_at_again() {
+    let scene = Scene::new().await;
+    for _ in 0..3 {
+        let answer = scene.knock(&scene.path, Some(&scene.secret), PUSH).await;
+        assert_eq!((answer.status.as_u16(), answer.bytes.len()), (200, 0));
+    }
+    assert_eq!(scene.counts().await, [(1, 2, 0, None)]);
+    scene.take().await;
+    scene.knock(&scene.path, Some(&scene.secret), PUSH).await;
+    assert!(!scene.is_due().await, "also afterwards");
+    let both = PUSH.replace(
+        "}}]}",
+        r#"}},{"id":"3","action":"push","target":{"repository":"acme/shop","tag":"2.0"}}]}"#,
+    );
+    scene.knock(&scene.path, Some(&scene.secret), &both).await;
+    assert!(scene.is_due().await, "what is new beside it is");
+    assert_eq!(scene.counts().await, [(2, 4, 0, None)]);
+}
+
+#[tokio::test]
+async fn a_signed_message_that_comes_again_is_known_by_its_own_id() {
+    let scene = Scene::new().await;
+    let secret: WebhookSecret = scene.secret.parse().unwrap();
+    let now = scene.world.app.clock.now();
+    let said = PUSH.replace("\"id\":\"1\",", "");
+    let send = async |id: &str| {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(scene.path.replace("distribution", "gitlab"))
+            .header("webhook-id", id)
+            .header("webhook-timestamp", now.as_second())
+            .header(
+                "webhook-signature",
+                sign_standard(&secret, id, now, said.as_bytes()),
+            );
+        let request = request.body(Body::from(said.clone())).unwrap();
+        scene.world.send(request).await.status.as_u16()
+    };
+    assert_eq!((send("msg_1").await, send("msg_1").await), (200, 200));
+    assert_eq!(scene.counts().await, [(1, 1, 0, None)]);
+    assert_eq!(send("msg_2").await, 200);
+    assert_eq!(scene.counts().await, [(2, 1, 0, None)]);
 }
 
 #[tokio::test]
@@ -231,13 +298,8 @@ async fn the_command_prints_what_to_write_where() {
     let shown: Value =
         serde_json::from_str(&desk.say("registry show gl --webhook -o json").await.out).unwrap();
     let mut pages = Vec::new();
-    for flags in [
-        "",
-        " --sender gitlab",
-        " --sender harbor",
-        " --sender quay",
-        " --sender ecr",
-    ] {
+    let senders = Sender::ALL.iter().map(|sender| format!(" --sender {sender}"));
+    for flags in std::iter::once(String::new()).chain(senders) {
         let said = desk.say(&format!("registry show gl --webhook{flags}")).await;
         assert_eq!(said.exit, Exit::Done, "{}", said.err);
         let page = said
@@ -249,4 +311,59 @@ async fn the_command_prints_what_to_write_where() {
         pages.push(format!("$ portolan registry show gl --webhook{flags}\n{page}"));
     }
     insta::assert_snapshot!(pages.join("\n"));
+}
+
+#[tokio::test]
+async fn what_came_in_stands_above_the_secrets_and_every_viewer_sees_it() {
+    let scene = Scene::new().await;
+    let world = &scene.world;
+    scene.knock(&scene.path, Some(&scene.secret), PUSH).await;
+    scene.knock(&scene.path, Some(&scene.secret), PULL).await;
+    scene.knock(&scene.path, Some("wrong"), PUSH).await;
+    let sensors = world.get("/api/v1/sensors").await.json();
+    let sensor = sensors["items"][0]["id"].as_str().unwrap().to_owned();
+    let relayed = EventIntake {
+        tenant: world.tenant,
+        registry: scene.registry,
+        door: EventDoor::Sensor(sensor.parse().unwrap()),
+        subjects: vec![
+            (EventSubject::Repository("acme/shop".parse().unwrap()), 7),
+            (EventSubject::Registry, 2),
+        ],
+        ignored: 30,
+        refused: 4,
+        last_refused: Some("stale".to_owned()),
+        now: world.app.clock.now(),
+    };
+    world.app.store.note_events(&relayed).await.unwrap();
+    world.app.write_event_counts().await;
+
+    let shown = world.get("/api/v1/registries/gl").await.json();
+    let counts: Vec<_> = shown["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|count| {
+            (
+                &count["accepted"],
+                &count["ignored"],
+                &count["refused"],
+                &count["given_up"],
+            )
+        })
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            (&json!(1), &json!(1), &json!(1), &json!(0)),
+            (&json!(7), &json!(30), &json!(4), &json!(2))
+        ]
+    );
+    let listed = world.get("/api/v1/registries").await.json();
+    assert!(listed["items"][0].get("events").is_none());
+
+    let desk = Desk::open(world).await;
+    let said = desk.say("registry show gl --webhook").await;
+    let above = said.out.split("Inside the private network").next().unwrap();
+    insta::assert_snapshot!(above.replace(&sensor, &format!("{:36}", "SENSOR")));
 }

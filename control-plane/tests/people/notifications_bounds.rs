@@ -1,4 +1,4 @@
-//! What whoever knows no secret can cost at the door for notifications, and what of it is logged.
+//! What whoever knows no secret can cost at the door for notifications, what is passed over there, what is counted, and what of it is logged.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -131,6 +131,109 @@ async fn what_is_too_large_is_counted_for_whom_it_came() {
         413
     );
     assert_eq!(scene.counts().await, [(0, 0, 2, Some("too large".to_owned()))]);
+}
+
+/// They have bodies of up to 25 MB, and from 19.0 a signature that GitLab makes with a key of its own.
+#[tokio::test]
+async fn a_webhook_of_gitlab_is_passed_over_whatever_its_body_and_its_signature_are() {
+    let scene = Scene::new().await;
+    let large = format!("{{\"object_kind\":\"push\"}}{}", " ".repeat(2 * 1024 * 1024));
+    let send = async |path: &str, token: &str, body: &str| {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(path)
+            .header("X-Gitlab-Event", "Push Hook")
+            .header("X-Gitlab-Token", token)
+            .header("webhook-id", "0f8fad5b-d9cb-469f-a165-70867728950e")
+            .header("webhook-timestamp", "1767323045")
+            .header(
+                "webhook-signature",
+                "v1,Z/GnKtMPhzHw7hCQ2oB9D+Olibp/2jgKDyUiTF0TUEE=",
+            );
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        scene.world.send(request).await.status.as_u16()
+    };
+    for sender in ["distribution", "gitlab"] {
+        let path = scene.path.replace("distribution", sender);
+        let in_path = format!("{path}/{}", scene.secret);
+        for body in [large.as_str(), PUSH, "no JSON"] {
+            assert_eq!(send(&path, &scene.secret, body).await, 200, "{sender}");
+            assert_eq!(send(&in_path, "another", body).await, 200, "{sender}");
+        }
+        assert_eq!(send(&path, "wrong", PUSH).await, 401, "{sender}");
+    }
+    let nowhere = scene.path.replace(
+        &scene.registry.to_string(),
+        "0198c2f1-0000-7000-8000-000000000001",
+    );
+    assert_eq!(send(&nowhere, &scene.secret, PUSH).await, 401);
+    assert!(!scene.is_due().await);
+    assert_eq!(
+        scene.counts().await,
+        [(0, 12, 2, Some("wrong signature".to_owned()))]
+    );
+}
+
+#[tokio::test]
+async fn every_answer_is_counted_whatever_it_was_and_whoever_came() {
+    let scene = Scene::new().await;
+    let tally = &scene.world.app.event_tally;
+    let counted = |outcome: &str| {
+        let line = format!("portolan_push_events_total{{door=\"webhook\",outcome=\"{outcome}\"}} ");
+        let told = tally.render();
+        let count = told
+            .lines()
+            .find_map(|told| told.strip_prefix(&line))
+            .unwrap_or("0");
+        count.parse::<u64>().unwrap()
+    };
+    let other = "/api/webhooks/harbor/0198c2f1-0000-7000-8000-000000000001";
+    let large = " ".repeat(1024 * 1024 + 1);
+    for (outcome, path, secret, body) in [
+        ("accepted", scene.path.as_str(), Some(scene.secret.as_str()), PUSH),
+        ("ignored", &scene.path, Some(&scene.secret), PUSH),
+        ("ignored", &scene.path, Some(&scene.secret), r#"{"events":[]}"#),
+        ("malformed", &scene.path, Some(&scene.secret), "rubbish"),
+        ("too_large", &scene.path, Some(&scene.secret), &large),
+        ("no_secret", &scene.path, None, PUSH),
+        ("wrong_secret", &scene.path, Some("wrong"), PUSH),
+        ("unknown_registry", other, Some("wrong"), PUSH),
+        (
+            "unreadable_path",
+            "/api/webhooks/harbor/no-id",
+            Some("wrong"),
+            PUSH,
+        ),
+        ("unreadable_path", "/api/webhooks/x/%ff", Some("wrong"), PUSH),
+    ] {
+        let before = counted(outcome);
+        scene.knock(path, secret, body).await;
+        assert_eq!(counted(outcome), before + 1, "{outcome}: {path}");
+    }
+    for (outcome, body) in [("wrong_signature", PUSH), ("too_large", &large)] {
+        let before = counted(outcome);
+        scene
+            .world
+            .send(request(&scene.path, SIGNED, Body::from(body.to_owned())))
+            .await;
+        assert_eq!(counted(outcome), before + 1, "{outcome}, signed");
+    }
+    let before = counted("too_many");
+    let mut refused = 0;
+    while refused == 0 {
+        let answer = scene.knock("/api/webhooks/harbor/no-id", None, "").await;
+        refused += u64::from(answer.status == 429);
+    }
+    assert_eq!(
+        counted("too_many"),
+        before + refused,
+        "a source that comes too often"
+    );
+    let (labels, bound) = (tally.render().matches("portolan_push_events_total{").count(), 20);
+    assert!(
+        labels <= bound,
+        "{labels} of them, none of which anybody outside has chosen"
+    );
 }
 
 /// Everything that is logged, at every level and by whomever, as text.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use jiff::SignedDuration;
-use portolan_shared::model::RunTrigger;
+use portolan_shared::model::{RunState, RunTrigger};
 use serde_json::json;
 
 use crate::clockwork::{keep, replica};
@@ -170,11 +170,17 @@ async fn missed_starts_are_one_run_or_none() {
 #[tokio::test]
 async fn a_clock_that_was_set_back_has_everything_planned_anew() {
     let world = World::new().await;
-    world.sensor("berlin-1").await;
+    let sensor = world.sensor("berlin-1").await;
+    let epoch = world.session(sensor).await;
     let _loop = keep(&world.app);
     let id = world.scheduled("gl", json!({"expression": "hourly"})).await;
+    let first = world.planned(id, None).await;
+    world.clock.jump_to(first);
+    let open = world.run_where(id, |_| true).await;
+    world.planned(id, Some(first)).await;
+    let other = world.registry("other", "https://h", "berlin-1").await;
+    let leased = world.leased_run("other", sensor, epoch).await;
     let begin = world.now();
-    world.planned(id, None).await;
     // A wrong clock: forty days ahead, then right again.
     world.clock.jump_to(begin + SignedDuration::from_hours(40 * 24));
     while world
@@ -194,11 +200,13 @@ async fn a_clock_that_was_set_back_has_everything_planned_anew() {
     {
         world.breathe().await;
     }
-    assert_eq!(
-        world.runs_of(id).await.len(),
-        1,
-        "one start was due while the clock was ahead"
-    );
+    let runs = world.runs_of(id).await;
+    let states: Vec<_> = runs.iter().map(|run| (run.id, run.state)).collect();
+    // One start was due while the clock was ahead: it joined the run that waited, and nothing has ended that.
+    assert_eq!(states, [(open.id, RunState::Queued)]);
+    assert_eq!(runs[0].reasons.len(), 2);
+    let held = world.run_where(other, |_| true).await;
+    assert_eq!((held.id, held.state), (leased.attempt.run, RunState::Leased));
 }
 
 #[tokio::test]

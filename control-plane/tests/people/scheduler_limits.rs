@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use jiff::SignedDuration;
-use portolan_shared::model::{EventSubject, RegistryId, RunState, RunTrigger};
+use portolan_shared::model::{EventSubject, RegistryId, RunId, RunState, RunTrigger, SensorId};
 use portolan_store::{EventDoor, EventIntake, RunRecord};
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ async fn a_run_that_nobody_takes_lapses() {
     world.post("/api/v1/registries/gl/runs", json!({})).await;
     let _loop = keep(&world.app);
     world.clock.advance(Duration::from_secs(48 * 3_600 + 1));
-    let run = world.run_where(id, |run| run.state == RunState::Failed).await;
+    let run = world.run_in_time(id, |run| run.state == RunState::Failed).await;
     assert_eq!(run.finding.unwrap().code.as_str(), "run.not_taken");
 }
 
@@ -71,7 +71,7 @@ async fn a_run_that_takes_too_long_is_ended_and_its_sensor_is_told() {
     let _loop = keep(&world.app);
     world.clock.advance(Duration::from_secs(3_601));
     let run = world
-        .run_where(shop.registry, |run| {
+        .run_in_time(shop.registry, |run| {
             run.id == fence.attempt.run && run.state == RunState::Failed
         })
         .await;
@@ -155,6 +155,70 @@ async fn events_become_a_run_and_wait_for_the_end_of_a_blackout() {
     assert!(!world.runs_of(shop.registry).await.iter().any(open));
     world.clock.advance(Duration::from_secs(2 * 3_600));
     world.run_where(shop.registry, open).await;
+}
+
+/// A run that was queued before a window in which nothing starts by itself, and was not leased within it; its sensor, and the session of that.
+async fn put_off(world: &World) -> (RunId, SensorId, u64) {
+    let sensor = world.sensor("berlin-1").await;
+    let epoch = world.session(sensor).await;
+    // It is eight o'clock.
+    let schedule = json!({"expression": "every 15m", "blackouts": ["09:00-12:00"]});
+    let id = world.scheduled("gl", schedule).await;
+    let first = world.planned(id, None).await;
+    world.clock.jump_to(first);
+    let run = world.run_where(id, |_| true).await.id;
+    world.clock.jump_to(first + SignedDuration::from_hours(2));
+    let lease = world
+        .app
+        .store
+        .lease_run(world.tenant, run, sensor, epoch, world.now());
+    assert!(lease.await.unwrap().is_none());
+    (run, sensor, epoch)
+}
+
+/// Why it waited says nothing of why it waits.
+#[tokio::test]
+async fn what_a_blackout_put_off_is_overdue_some_time_after_its_end() {
+    let world = World::new().await;
+    let _loop = keep(&world.app);
+    let (run, ..) = put_off(&world).await;
+    for (minutes, code) in [
+        (1, json!("schedule.blackout")),
+        (108, Value::Null),
+        (20, json!("schedule.overdue")),
+    ] {
+        world.clock.advance(Duration::from_secs(minutes * 60));
+        let shown = world.get(&format!("/api/v1/runs/{run}")).await.json();
+        assert_eq!(shown["finding"]["code"], code, "{minutes}");
+    }
+}
+
+/// Its sensor comes back within a window in which nothing starts by itself.
+#[tokio::test]
+async fn what_could_not_begin_before_a_blackout_waits_for_its_end_unless_a_person_wants_it() {
+    let world = World::new().await;
+    let _loop = keep(&world.app);
+    let (run, sensor, epoch) = put_off(&world).await;
+    let lease = async || {
+        let (store, now) = (&world.app.store, world.now());
+        store
+            .lease_run(world.tenant, run, sensor, epoch, now)
+            .await
+            .unwrap()
+    };
+    let shown = world.get(&format!("/api/v1/runs/{run}")).await.json();
+    assert_eq!(
+        (&shown["state"], &shown["finding"]["code"]),
+        (&json!("queued"), &json!("schedule.blackout")),
+        "it is not overdue, and says why"
+    );
+    world.clock.advance(Duration::from_secs(60));
+    let asked = world.post("/api/v1/registries/gl/runs", json!({})).await.json();
+    assert_eq!(
+        (&asked["joined"], &asked["run"]["id"], &asked["run"]["finding"]),
+        (&json!(true), &json!(run), &Value::Null)
+    );
+    assert!(lease().await.is_some());
 }
 
 #[tokio::test]

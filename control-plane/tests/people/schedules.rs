@@ -3,6 +3,7 @@
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::clockwork::keep;
 use crate::world::{Answer, World};
 
 async fn scheduled(world: &World, schedule: Value) -> Answer {
@@ -259,4 +260,57 @@ async fn a_schedule_is_previewed() {
         let refused = world.get(&format!("/api/v1/schedules/preview?{query}")).await;
         assert_eq!(refused.status.as_u16(), status, "{query}");
     }
+}
+
+/// What the scheduler has not come to yet is shown as it will be.
+#[tokio::test]
+async fn the_next_starts_are_those_that_the_scheduler_will_plan() {
+    let world = World::new().await;
+    world.sensor("berlin-1").await;
+    let mut shown = Vec::new();
+    for (name, schedule) in [
+        ("on-push", json!({"expression": "on-push"})),
+        (
+            "closed",
+            json!({"expression": "on-push", "blackouts": ["00:00-23:00"]}),
+        ),
+        ("hourly", json!({"expression": "hourly"})),
+        (
+            "exact",
+            json!({"expression": "*/7 * * * *", "zone": "Europe/Berlin"}),
+        ),
+    ] {
+        let id = world.scheduled(name, schedule).await;
+        let answer = world.get(&format!("/api/v1/registries/{name}")).await.json();
+        let next = answer["schedule"]["next"].as_array().unwrap().clone();
+        assert_eq!(next.len(), 5, "{name}");
+        shown.push((name, id, next));
+    }
+    // What has never been read is read at once, and then once a day.
+    assert_eq!(shown[0].2[0], json!(world.now()));
+    let scheduler = keep(&world.app);
+    for (name, id, next) in &shown[1..] {
+        assert_eq!(json!(world.planned(*id, None).await), next[0], "{name}");
+    }
+    let run = world.run_where(shown[0].1, |_| true).await;
+    assert_eq!(json!(run.queued_at), shown[0].2[0]);
+    assert_eq!(json!(world.record(shown[0].1).await.next_start_at), shown[0].2[1]);
+
+    // Nor is the start of the schedule before it shown.
+    drop(scheduler);
+    world
+        .scheduled_anew(
+            "hourly",
+            json!({"expression": "daily 03:30", "jitter_seconds": 0}),
+        )
+        .await;
+    let answer = world.get("/api/v1/registries/hourly").await.json();
+    let changed = answer["schedule"]["next"].as_array().unwrap();
+    assert_ne!(changed[0], shown[2].2[0]);
+    assert!(
+        changed
+            .iter()
+            .all(|start| start.as_str().unwrap().ends_with("T03:30:00Z")),
+        "{changed:?}"
+    );
 }

@@ -1,6 +1,8 @@
 //! An inventory to ask questions of: registry `gl` with repository `acme/shop`, tags `1.0` (an image) and `2.0` (an index), and a
 //! signature of the image.
 
+use std::time::Duration;
+
 use portolan_shared::model::manifest::{ImageFacts, Manifest};
 use portolan_shared::model::{
     Digest, DiscoveryMethod, DiscoveryStep, MediaType, RegistryId, RepositoryName, RepositoryOutcome,
@@ -78,6 +80,7 @@ pub(crate) fn commit_of(repository: &str, tags: &[(&str, &Digest)]) -> Repositor
         state_hash: hasher.finish(),
         outcome: RepositoryOutcome::Listed,
         finding: None,
+        age: Duration::ZERO,
     }
 }
 

@@ -100,7 +100,7 @@ pub(crate) async fn troubled(world: &World) {
     world.app.store.close_run(&fence, &cut, now()).await.unwrap();
     world.start(far).await;
     let held = world.leased_run("slow", shop.sensor, shop.epoch).await;
-    world.clock.advance(Duration::from_secs(901));
+    world.clock.advance(Duration::from_secs(1_201));
     world.app.store.renew_leases(&[held], now()).await.unwrap();
     world.hear(shop.sensor).await;
     world.event(shop.registry).await;
@@ -138,7 +138,7 @@ async fn what_matters_most_comes_first() {
             &status["oldest_success_age_seconds"],
             &status["more"]
         ),
-        (&json!(4), &json!(901), &json!(0))
+        (&json!(4), &json!(1_201), &json!(0))
     );
     let first = &status["attention"][0];
     assert_eq!(
@@ -183,7 +183,7 @@ async fn each_thing_says_how_fresh_it_is() {
         json!({
             "state": "well", "words": "the last run saw everything, read by hand only",
             "last_attempt_at": "2027-01-15T08:00:00Z", "last_success_at": "2027-01-15T08:00:00Z",
-            "last_event_at": "2027-01-15T08:15:01Z", "age_seconds": 901, "next_start_at": null,
+            "last_event_at": "2027-01-15T08:20:01Z", "age_seconds": 1_201, "next_start_at": null,
         })
     );
     assert_eq!(shown["findings"][0]["code"], "events.unused");
@@ -191,20 +191,25 @@ async fn each_thing_says_how_fresh_it_is() {
     let repository = &repositories["items"][0]["freshness"];
     assert_eq!(
         (&repository["state"], &repository["age_seconds"]),
-        (&json!("well"), &json!(901))
+        (&json!("well"), &json!(1_201))
     );
     let sensors = world.get("/api/v1/sensors").await.json();
+    let runs = world.get("/api/v1/runs?registry=slow").await.json();
     let states: Vec<_> = sensors["items"]
         .as_array()
         .unwrap()
         .iter()
         .map(|sensor| &sensor["freshness"])
         .collect();
+    let since = "2027-01-15T08:00:00Z";
     assert_eq!(
         states,
         [
-            &json!({"state": "not_progressing", "words": "connected, and its work does not get on", "since": "2027-01-15T08:00:00Z"}),
-            &json!({"state": "away", "words": "away", "since": "2027-01-15T08:00:00Z"}),
+            &json!({
+                "state": "not_progressing", "words": "connected, and its work does not get on", "since": since,
+                "run": runs["items"][0]["id"], "registry": "slow",
+            }),
+            &json!({"state": "away", "words": "away", "since": since, "run": null, "registry": null}),
         ]
     );
 }

@@ -1,13 +1,62 @@
-//! What metrics tell of registries, and the rules for alerts that operators are given.
+//! What metrics tell of registries.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::Method;
-use serde_json::json;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use portolan::app::Meters;
+use portolan::wiring::metrics_router;
+use tower::ServiceExt as _;
 
 use crate::shop::Shop;
 use crate::world::{World, note};
+
+async fn get(world: &World, path: &str) -> (StatusCode, String, String) {
+    let meters = Arc::new(Meters::new().unwrap());
+    let router = metrics_router(meters, Arc::clone(&world.app));
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let answer = router.oneshot(request).await.unwrap();
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let format = headers.get("content-type").map(|format| format.to_str().unwrap());
+    (
+        status,
+        format.unwrap_or_default().to_owned(),
+        String::from_utf8(body.to_vec()).unwrap(),
+    )
+}
+
+/// What Prometheus is told.
+pub(crate) async fn scrape(world: &World) -> String {
+    let (status, format, text) = get(world, "/metrics").await;
+    assert_eq!(
+        (status, format.as_str()),
+        (StatusCode::OK, "text/plain; version=0.0.4")
+    );
+    text
+}
+
+#[tokio::test]
+async fn the_age_of_the_last_success_is_told_over_http() {
+    let world = World::new().await;
+    Shop::open(&world).await;
+    let age = "portolan_registry_last_success_age_seconds{registry=\"gl\",tenant=\"acme\"}";
+    for seconds in [0, 90] {
+        world.clock.advance(Duration::from_secs(seconds));
+        let text = scrape(&world).await;
+        let line = format!("{age} {seconds}");
+        assert!(text.lines().any(|shown| shown == line), "{line} in {text}");
+    }
+    let text = scrape(&world).await;
+    assert!(
+        text.lines()
+            .any(|line| line.starts_with("portolan_denials_age_seconds ")),
+        "{text}"
+    );
+    assert_eq!(get(&world, "/").await.0, StatusCode::NOT_FOUND);
+}
 
 #[tokio::test]
 async fn metrics_tell_ages_and_never_a_secret() {
@@ -42,45 +91,4 @@ async fn metrics_tell_ages_and_never_a_secret() {
         !world.app.registry_figures().await.contains("\"gl\""),
         "what was removed is gone at once"
     );
-}
-
-/// The rules that operators are given.
-const ALERTS: &str = include_str!("../../../deploy/control-plane/alerts.yml");
-
-#[tokio::test]
-async fn alerts_name_metrics_that_exist() {
-    let world = World::new().await;
-    Shop::open(&world).await;
-    let schedule = json!({"schedule": {"expression": "every 6h"}});
-    let path = "/api/v1/registries/gl";
-    world
-        .ask(&world.operator, Method::PATCH, path, Some(schedule))
-        .await;
-    let _loop = crate::clockwork::keep(&world.app);
-    let gl = world.get(path).await.json()["id"]
-        .as_str()
-        .unwrap()
-        .parse()
-        .unwrap();
-    world.planned(gl, None).await;
-    let text = portolan::app::Meters::new().unwrap().render() + &world.app.registry_figures().await;
-    let told: BTreeSet<_> = text
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .filter_map(|line| line.split(['{', ' ']).next())
-        .collect();
-    let names = regex::Regex::new("portolan_[a-z_]+").unwrap();
-    let named: BTreeSet<_> = names.find_iter(ALERTS).map(|name| name.as_str()).collect();
-    assert!(named.is_subset(&told), "{named:?} are not all of {told:?}");
-    assert!(
-        named
-            .iter()
-            .any(|name| name.ends_with("last_success_age_seconds"))
-    );
-    let count = |text: &str| ALERTS.matches(text).count();
-    let alerts = count("- alert: ");
-    assert!(alerts > 3);
-    for part in ["expr: ", "severity: ", "summary: ", "description: "] {
-        assert_eq!(count(part), alerts, "{part}");
-    }
 }

@@ -143,6 +143,8 @@ async fn everything_that_is_done_stands_in_the_audit_log() {
     act(Method::POST, "/resume", None).await;
     act(Method::POST, "/rotate", None).await;
     act(Method::POST, "/resume?skip=true", None).await;
+    act(Method::POST, "/test", None).await;
+    act(Method::GET, "/signing-keys", None).await;
     act(Method::DELETE, "", None).await;
     let done = world.done_by_people().await;
     let of_webhooks: Vec<_> = done
@@ -152,7 +154,17 @@ async fn everything_that_is_done_stands_in_the_audit_log() {
         .collect();
     assert_eq!(
         of_webhooks,
-        ["add", "change", "pause", "resume", "rotate", "resume", "remove"]
+        [
+            "add",
+            "change",
+            "pause",
+            "resume",
+            "rotate",
+            "resume",
+            "test",
+            "show_keys",
+            "remove"
+        ]
     );
     let changed = done
         .iter()
@@ -160,5 +172,13 @@ async fn everything_that_is_done_stands_in_the_audit_log() {
         .unwrap();
     assert_eq!(changed["details"]["fields"], json!(["url", "registry"]));
     assert_eq!(changed["details"]["url"], "https://other.example.com/…");
+    let tested = done
+        .iter()
+        .find(|entry| entry["action"] == "webhook.test")
+        .unwrap();
+    assert_eq!(
+        (&tested["actor"], &tested["details"]["failure"]),
+        (&json!("token:operator"), &json!("connect"))
+    );
     assert_eq!(world.get("/api/v1/webhooks/deployer").await.status, 404);
 }

@@ -54,3 +54,27 @@ async fn people_add_try_and_watch_a_webhook() {
     }
     insta::assert_snapshot!("people_add_try_and_watch_a_webhook", constant(&told, &endpoint));
 }
+
+#[tokio::test]
+async fn a_url_that_is_a_secret_is_read_from_standard_input() {
+    let scene = Scene::new().await;
+    let desk = Desk::open(&scene.world).await;
+    let say = async |line: &str, input: &str| desk.say_with(line, input, &desk.environment).await;
+    let url = "https://hooks.example.com/services/hunter2";
+    let added = say("webhook add chat -", &format!("{url}\n")).await;
+    assert_eq!(added.exit, Exit::Done, "{}", added.err);
+    assert!(!added.err.contains("hunter2"), "{}", added.err);
+    let shown = say("webhook show chat --secret", "").await;
+    assert!(shown.out.contains(url), "{}", shown.out);
+    let moved = say("webhook set chat --url -", "https://elsewhere.example.com/x").await;
+    assert_eq!(moved.exit, Exit::Done, "{}", moved.err);
+    let shown = say("webhook show chat --secret", "").await;
+    assert!(
+        shown.out.contains("https://elsewhere.example.com/x"),
+        "{}",
+        shown.out
+    );
+    assert_eq!(say("webhook add none -", "\n").await.exit, Exit::Usage);
+    let long = format!("https://hooks.example.com/{}", "x".repeat(2_048));
+    assert_eq!(say("webhook add long -", &long).await.exit, Exit::Usage);
+}

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use portolan::app::{App, Courier};
+use portolan::app::{App, Courier, Meters};
 use portolan::outgoing::{HttpCourier, HttpCourierParts, Names};
 use portolan_shared::model::CaTrust;
 use portolan_shared::process::Shutdown;
@@ -16,6 +16,7 @@ use portolan_shared::tls::{RegistryTrust, SystemRoots};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::shop::{Shop, commit};
 use crate::world::World;
@@ -26,6 +27,8 @@ pub(crate) enum Manner {
     Answers(Vec<&'static str>),
     /// It reads, and says nothing.
     Silent,
+    /// It says 204, once somebody lets it.
+    Late(Arc<Semaphore>),
     /// It says something, one byte now and then, and never comes to an end of its head.
     Drips,
     /// It says 200, and then never stops.
@@ -127,6 +130,12 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared)
             stream.shutdown().await
         }
         Manner::Silent => stream.read_u8().await.map(|_| ()),
+        Manner::Late(answers) => {
+            answers.acquire().await.unwrap().forget();
+            let answer = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+            stream.write_all(answer).await?;
+            stream.shutdown().await
+        }
         Manner::Drips => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nx-drip: ").await?;
             loop {
@@ -277,6 +286,7 @@ impl Scene {
 
 /// The loop of one control plane.
 pub(crate) struct Deliverer {
+    pub(crate) meters: Arc<Meters>,
     shutdown: Shutdown,
     task: tokio::task::JoinHandle<()>,
 }
@@ -288,8 +298,13 @@ impl Deliverer {
     )]
     pub(crate) fn start(app: &Arc<App>) -> Self {
         let shutdown = Shutdown::new();
-        let task = tokio::spawn(Arc::clone(app).deliver_webhooks(shutdown.clone()));
-        Self { shutdown, task }
+        let meters = Arc::new(Meters::new().unwrap());
+        let task = tokio::spawn(Arc::clone(app).deliver_webhooks(Arc::clone(&meters), shutdown.clone()));
+        Self {
+            meters,
+            shutdown,
+            task,
+        }
     }
 
     /// Ends it, and cuts what is under way.

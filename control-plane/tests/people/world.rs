@@ -10,12 +10,13 @@ use futures::future::BoxFuture;
 use http_body_util::BodyExt as _;
 use portolan::app::{
     App, AuditKey, AuditPace, Courier, EventTally, Failure, FailureWord, Letter, Pepper, Reply, Signals,
+    WebhookTests,
 };
 use portolan::web;
 use portolan_shared::model::{
     ApiTokenId, HostFacts, InvitationId, RegistryId, RunId, SensorId, TenantId, WebhookUrl,
 };
-use portolan_shared::process::{ManualClock, SeededRng};
+use portolan_shared::process::{ManualClock, SeededRng, Shutdown, Tasks};
 use portolan_shared::secret::SecretBytes;
 use portolan_shared::tls::SpkiPin;
 use portolan_store::sqlite::SqliteStore;
@@ -239,6 +240,8 @@ pub(crate) fn app_over(store: Arc<dyn Store>, clock: Arc<ManualClock>, seed: u64
         pace: AuditPace::default(),
         event_tally: EventTally::default(),
         courier: Arc::new(Nobody),
+        webhook_tests: WebhookTests::default(),
+        tasks: Tasks::new(Shutdown::new()),
         deployment: "test".to_owned(),
         sensor_url: "https://portolan.example.com:7443".to_owned(),
         server_pins: vec![SpkiPin([1; 32])],
@@ -274,7 +277,7 @@ pub(crate) fn note(at: jiff::Timestamp) -> AuditEntry {
     }
 }
 
-async fn enrol(app: &App, tenant: TenantId, name: &str, identity: Option<[u8; 32]>) -> SensorId {
+pub(crate) async fn enrol(app: &App, tenant: TenantId, name: &str, identity: Option<[u8; 32]>) -> SensorId {
     let id = InvitationId::random(&*app.rng);
     let now = app.clock.now();
     let invitation = NewInvitation {

@@ -18,7 +18,7 @@ use crate::sensor::{Keys, Past, Sensor, connect, csr};
 use crate::session::{Session, hello, open};
 
 /// The same keys, certificate and state: a copied disk.
-fn copy(sensor: &Sensor) -> Sensor {
+pub(crate) fn copy(sensor: &Sensor) -> Sensor {
     let past = sensor.past.lock().unwrap().clone();
     Sensor {
         id: sensor.id,

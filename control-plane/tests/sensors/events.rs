@@ -100,6 +100,9 @@ async fn events_of_registries_that_are_not_this_sensors_are_named_and_dropped() 
     let events = vec![pushed("munich-only", "a", "1"), pushed("nowhere", "a", "1")];
     let ack = relay(&mut session, 1, events).await;
     assert_eq!(ack.unknown, ["munich-only", "nowhere"]);
+    let figures = scene.app().event_tally.render();
+    let unknown = "portolan_push_events_total{door=\"sensor\",outcome=\"unknown_registry\"} 2";
+    assert!(figures.contains(unknown), "{figures}");
     let store = &scene.app().store;
     assert!(
         store
@@ -141,7 +144,25 @@ async fn what_cannot_be_taken_of_one_registry_keeps_nothing_of_another_back() {
         let counts = scene.app().store.event_counts(sensor.tenant, registry).await;
         counts.unwrap().len()
     };
-    assert_eq!((counted(refused).await, counted(taken).await), (0, 1));
+    assert_eq!((counted(refused).await, counted(taken).await), (1, 1));
+    let counts = scene
+        .app()
+        .store
+        .event_counts(sensor.tenant, refused)
+        .await
+        .unwrap();
+    assert_eq!(
+        (counts[0].accepted, counts[0].given_up),
+        (0, 1),
+        "the whole registry is looked at in place of what was acknowledged and not taken"
+    );
+    let figures = scene.app().event_tally.render();
+    for line in [
+        "portolan_push_events_total{door=\"sensor\",outcome=\"given_up\"} 1",
+        "portolan_push_events_total{door=\"sensor\",outcome=\"accepted\"} 1",
+    ] {
+        assert!(figures.contains(line), "{line}: {figures}");
+    }
 }
 
 #[tokio::test]

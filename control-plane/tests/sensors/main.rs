@@ -21,6 +21,7 @@ mod memory;
 mod probes;
 mod reaper;
 mod renewal;
+mod restore;
 mod revocation;
 mod scene;
 mod schedule;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portolan::app::{App, Caller, RegistryInput, WantedStanding};
 use portolan::settings::{DoorLimits, RateLimit, ServerArgs, Settings};
-use portolan::wiring::{ControlPlane, Deps};
+use portolan::wiring::{ControlPlane, Deps, StartError};
 use portolan_proto::convert::Refusal;
 use portolan_shared::model::{Budget, CaTrust, Reason, RegistryId, RepositoryPatterns, RunId, TagFilter};
 use portolan_shared::process::SystemRng;
@@ -89,6 +89,17 @@ impl Scene {
         self.control_plane = Some(start(&self.folder, &self.clock, &self.limits).await);
     }
 
+    /// Kills the control plane.
+    pub(crate) async fn kill(&mut self) {
+        self.control_plane.take().unwrap().kill().await;
+    }
+
+    /// Starts a control plane that was killed.
+    pub(crate) async fn start(&mut self) -> Result<(), StartError> {
+        self.control_plane = Some(try_start(&self.folder, &self.clock, &self.limits).await?);
+        Ok(())
+    }
+
     /// Stops the control plane in good order.
     pub(crate) async fn stop(&mut self) -> bool {
         self.control_plane.take().unwrap().stop().await
@@ -155,6 +166,14 @@ impl Scene {
 }
 
 async fn start(folder: &TempDir, clock: &Arc<AheadClock>, limits: &DoorLimits) -> ControlPlane {
+    try_start(folder, clock, limits).await.unwrap()
+}
+
+async fn try_start(
+    folder: &TempDir,
+    clock: &Arc<AheadClock>,
+    limits: &DoorLimits,
+) -> Result<ControlPlane, StartError> {
     let mut settings = Settings::read(ServerArgs {
         data_dir: Some(folder.path().join("data")),
         listen_sensors: Some("127.0.0.1:0".to_owned()),
@@ -167,7 +186,7 @@ async fn start(folder: &TempDir, clock: &Arc<AheadClock>, limits: &DoorLimits) -
         clock: Arc::<AheadClock>::clone(clock),
         rng: Arc::new(SystemRng),
     };
-    ControlPlane::start(settings, deps).await.unwrap()
+    ControlPlane::start(settings, deps).await
 }
 
 /// An audit entry, for what needs one.

@@ -27,20 +27,28 @@ pub(crate) struct Session {
 
 /// Opens a stream. The control plane may not have noticed yet that an earlier connection is gone; then it is asked again.
 pub(crate) async fn open(scene: &Scene, sensor: &Sensor) -> Session {
+    try_open(scene, sensor).await.unwrap()
+}
+
+/// The same, for a sensor that is perhaps not let in.
+pub(crate) async fn try_open(scene: &Scene, sensor: &Sensor) -> Result<Session, Reason> {
     loop {
         let (sent, messages) = mpsc::channel(512);
         let mut client = sensor.session(scene).await;
         match client.open(ReceiverStream::new(messages)).await {
             Ok(received) => {
-                return Session {
+                return Ok(Session {
                     sent,
                     received: received.into_inner(),
                     seq: 0,
                     counter: 0,
                     past: Arc::clone(&sensor.past),
-                };
+                });
             }
-            Err(status) => assert_eq!(reason(&status), Reason::Overloaded),
+            Err(status) => match reason(&status) {
+                Reason::Overloaded => {}
+                reason => return Err(reason),
+            },
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -102,9 +110,16 @@ impl Session {
     }
 
     pub(crate) async fn hello(&mut self, hello: v1::Hello) -> v1::Welcome {
+        self.try_hello(hello).await.unwrap()
+    }
+
+    /// The same, for a sensor that is perhaps not let in.
+    pub(crate) async fn try_hello(&mut self, hello: v1::Hello) -> Result<v1::Welcome, Reason> {
         self.send(sensor_message::Body::Hello(hello)).await;
-        let welcome = match self.body().await {
-            Body::Welcome(welcome) => welcome,
+        let welcome = match self.receive().await {
+            Some(Ok(Body::Welcome(welcome))) => welcome,
+            Some(Ok(Body::Refuse(refuse))) => return Err(refuse.reason().try_into().unwrap()),
+            Some(Err(Some(reason))) => return Err(reason),
             other => panic!("no welcome: {other:?}"),
         };
         *self.past.lock().unwrap() = Past {
@@ -115,7 +130,7 @@ impl Session {
             token_sha256: ContinuityHash::of(&welcome.continuity_token).0.to_vec().into(),
         };
         self.send(sensor_message::Body::ContinuityAck(stored)).await;
-        welcome
+        Ok(welcome)
     }
 
     pub(crate) async fn heartbeat(&mut self, running: &[AttemptRef]) {

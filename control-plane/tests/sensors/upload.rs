@@ -1,12 +1,16 @@
 //! What sensors send up, good and bad.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use jiff::SignedDuration;
 use portolan_proto::v1;
 use portolan_proto::v1::upload_client::UploadClient;
 use portolan_shared::model::{AttemptRef, Digest, FindingCode, Reason, RunState, StateHasher, limits};
+use portolan_store::PageRequest;
 use tokio_stream::iter;
-use tonic::Status;
 use tonic::transport::Channel;
+use tonic::{Code, Status};
 
 use crate::jobs::take_offer;
 use crate::scene::{Scene, eventually, reason};
@@ -93,6 +97,7 @@ pub(crate) fn tags(fence: &v1::Fence, names: &[&str], outcome: &str) -> v1::Comm
             state_hash: hasher.finish().0.to_vec().into(),
             outcome: outcome.into(),
             finding: None,
+            listed_ms_ago: 0,
         }),
         left_out: Vec::new(),
     }
@@ -112,6 +117,50 @@ pub(crate) fn close(fence: &v1::Fence) -> v1::CloseRunRequest {
         tags: 2,
         ..v1::CloseRunRequest::default()
     }
+}
+
+#[tokio::test]
+async fn what_a_commit_tells_of_is_as_old_as_its_listing() {
+    let scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let mut work = Work::begin(&scene, &sensor, "berlin").await;
+    work.put(vec![manifest(MANIFEST)]).await.unwrap();
+    let leased = scene.app().clock.now();
+    scene.clock.advance(Duration::from_secs(40));
+    let aged = |names: &[&str], millis| {
+        let mut request = tags(&work.fence, names, "listed");
+        request.end.as_mut().unwrap().listed_ms_ago = millis;
+        request
+    };
+    let (first, second, hostile) = (
+        aged(&["1.0", "latest"], 30_000),
+        aged(&["1.0"], 0),
+        aged(&[], u64::MAX),
+    );
+    assert_eq!(
+        work.commit(hostile).await.unwrap_err().code(),
+        Code::InvalidArgument
+    );
+    assert_eq!(work.commit(first).await.unwrap().appeared, 2);
+    assert_eq!(work.commit(second).await.unwrap().vanished, 1);
+    let registry = scene.run(work.attempt.run).await.registry;
+    let (app, name, tag) = (
+        scene.app(),
+        "acme/app".parse().unwrap(),
+        "latest".parse().unwrap(),
+    );
+    let lines = app
+        .store
+        .history(sensor.tenant, registry, &name, Some(&tag), &PageRequest::first())
+        .await
+        .unwrap();
+    let seen = lines.items[0].not_before.unwrap();
+    let ago = scene.app().clock.now().duration_since(seen);
+    assert!(
+        ago >= SignedDuration::from_secs(30),
+        "it may have been deleted while the listing went on: {ago}"
+    );
+    assert!(seen > leased, "{seen}");
 }
 
 #[tokio::test]

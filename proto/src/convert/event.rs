@@ -41,7 +41,9 @@ fn event_to_wire(event: &RelayedEvent) -> v1::PushEvent {
     let (repository, tag, digest) = match &event.subject {
         EventSubject::Tag(repository, tag) => (text(repository), tag.to_string(), Vec::new()),
         EventSubject::Digest(repository, digest) => (text(repository), String::new(), digest.to_bytes()),
-        EventSubject::Repository(repository) => (text(repository), String::new(), Vec::new()),
+        EventSubject::Repository(repository) | EventSubject::EveryTag(repository) => {
+            (text(repository), String::new(), Vec::new())
+        }
         EventSubject::Registry => (String::new(), String::new(), Vec::new()),
     };
     v1::PushEvent {
@@ -72,7 +74,7 @@ fn event(wire: &v1::PushEvent) -> Result<RelayedEvent, FieldError> {
             .registry
             .parse()
             .map_err(|error| FieldError::new("push_events.registry", error))?,
-        subject: subject(wire)?,
+        subject: subject(wire, action)?,
         action,
         received_at: Timestamp::from_millisecond(wire.received_at_ms)
             .map_err(|error| FieldError::new("push_events.received_at_ms", error))?,
@@ -84,7 +86,8 @@ fn names_nothing(wire: &v1::PushEvent) -> bool {
     wire.repository.is_empty() && wire.tag.is_empty() && wire.digest.is_empty()
 }
 
-fn subject(wire: &v1::PushEvent) -> Result<EventSubject, FieldError> {
+/// What a message without tag and digest is about, the action says: only of what is gone or renamed are the known tags all that there is to look at.
+fn subject(wire: &v1::PushEvent, action: EventAction) -> Result<EventSubject, FieldError> {
     if names_nothing(wire) {
         return Ok(EventSubject::Registry);
     }
@@ -95,7 +98,12 @@ fn subject(wire: &v1::PushEvent) -> Result<EventSubject, FieldError> {
         return Ok(EventSubject::Tag(repository, tag));
     }
     if wire.digest.is_empty() {
-        return Ok(EventSubject::Repository(repository));
+        return Ok(match action {
+            EventAction::RepositoryDeleted | EventAction::RepositoryRenamed => {
+                EventSubject::Repository(repository)
+            }
+            _ => EventSubject::EveryTag(repository),
+        });
     }
     let digest = super::digest("push_events.digest", &wire.digest)?;
     Ok(EventSubject::Digest(repository, digest))
@@ -124,8 +132,8 @@ fn count(wire: &v1::NotifyCount) -> Result<NotifyCount, FieldError> {
     };
     Ok(NotifyCount {
         registry,
-        ignored: wire.ignored,
-        refused: wire.refused,
+        ignored: wire.ignored.min(limits::EVENT_COUNT),
+        refused: wire.refused.min(limits::EVENT_COUNT),
         last_refused: Some(printable(&wire.last_refused, WORD_BYTES)).filter(|word| !word.is_empty()),
     })
 }
@@ -159,6 +167,7 @@ mod tests {
                     EventSubject::Repository(repository()),
                     EventAction::RepositoryRenamed,
                 ),
+                event(EventSubject::EveryTag(repository()), EventAction::Pushed),
                 event(EventSubject::Registry, EventAction::Started),
             ],
             counts: vec![NotifyCount {
@@ -186,6 +195,20 @@ mod tests {
         wire.events.pop();
         wire.counts.push(wire.counts[0].clone());
         assert_eq!(relayed(&wire).unwrap_err().field, "push_events.counts");
+    }
+
+    #[test]
+    fn counts_stop_at_their_bound() {
+        let mut wire = relayed_to_wire(&sample());
+        for (told, taken) in [
+            (limits::EVENT_COUNT, limits::EVENT_COUNT),
+            (limits::EVENT_COUNT + 1, limits::EVENT_COUNT),
+            (u64::MAX, limits::EVENT_COUNT),
+        ] {
+            (wire.counts[0].ignored, wire.counts[0].refused) = (told, told);
+            let count = relayed(&wire).unwrap().counts[0].clone();
+            assert_eq!((count.ignored, count.refused), (taken, taken));
+        }
     }
 
     #[test]

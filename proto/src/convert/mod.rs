@@ -19,7 +19,7 @@ pub use field::{FieldError, fence, finding, finding_to_wire, id, optional_findin
 pub use job::{final_progress_to_wire, progress, progress_to_wire};
 pub use target::{target, target_to_wire};
 pub use upload::{
-    bitmap, bits, content_kind, content_kind_to_wire, coverage, coverage_to_wire, digest, discovery_step,
-    discovery_step_to_wire, listing_step, listing_step_to_wire, repository, repository_state,
+    age, age_to_wire, bitmap, bits, content_kind, content_kind_to_wire, coverage, coverage_to_wire, digest,
+    discovery_step, discovery_step_to_wire, listing_step, listing_step_to_wire, repository, repository_state,
     repository_state_to_wire, state_hash, tag, tag_to_wire,
 };

@@ -1,9 +1,11 @@
 //! Uploads: offers, tags, coverage.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use portolan_shared::model::{
     ContentKind, CoverageEntry, Digest, DiscoveryStep, ListingStep, OfferedRepository, RepositoryName,
-    RepositoryOutcome, StateHash, TagObservation,
+    RepositoryOutcome, StateHash, TagObservation, limits,
 };
 
 use super::field::{FieldError, finding_to_wire, optional_finding};
@@ -25,6 +27,22 @@ pub fn state_hash(field: &'static str, bytes: &[u8]) -> Result<StateHash, FieldE
         .try_into()
         .map(StateHash)
         .map_err(|_| FieldError::new(field, "must have 32 bytes"))
+}
+
+/// How long ago a sensor began to look at something, at most as long as a run may take.
+pub fn age(field: &'static str, millis: u64) -> Result<Duration, FieldError> {
+    let age = Duration::from_millis(millis);
+    if age > Duration::from_secs(limits::RUN_SECONDS_MOST.into()) {
+        return Err(FieldError::new(field, "is longer ago than a run may last"));
+    }
+    Ok(age)
+}
+
+/// An age for the wire.
+#[must_use]
+pub fn age_to_wire(age: Duration) -> u64 {
+    let most = Duration::from_secs(limits::RUN_SECONDS_MOST.into());
+    u64::try_from(age.min(most).as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A bitmap of answers.
@@ -78,6 +96,7 @@ pub fn repository_state_to_wire(offered: &OfferedRepository) -> v1::RepositorySt
         repository: offered.repository.to_string(),
         state_hash: offered.state_hash.0.to_vec().into(),
         tags: offered.tags,
+        listed_ms_ago: age_to_wire(offered.age),
     }
 }
 
@@ -87,6 +106,7 @@ pub fn repository_state(wire: &v1::RepositoryState) -> Result<OfferedRepository,
         repository: repository("repositories.repository", &wire.repository)?,
         state_hash: state_hash("repositories.state_hash", &wire.state_hash)?,
         tags: wire.tags,
+        age: age("repositories.listed_ms_ago", wire.listed_ms_ago)?,
     })
 }
 
@@ -230,6 +250,35 @@ mod tests {
             prop_assert_eq!(bits(&bitmap(&answers), answers.len()).unwrap(), answers.clone());
             prop_assert!(bits(&bitmap(&answers), answers.len() + 1).is_err());
         }
+    }
+
+    #[test]
+    fn ages_travel_up_to_that_of_the_longest_run() {
+        let most = u64::from(limits::RUN_SECONDS_MOST) * 1_000;
+        for millis in [0, 1, 10_020_000, most] {
+            assert_eq!(age_to_wire(age("age", millis).unwrap()), millis);
+        }
+        assert!(age("age", most + 1).is_err() && age("age", u64::MAX).is_err());
+        assert_eq!(age_to_wire(Duration::MAX), most);
+        let offered = OfferedRepository {
+            repository: "acme/shop".parse().unwrap(),
+            state_hash: StateHash([7; 32]),
+            tags: 3,
+            age: Duration::from_millis(5_021),
+        };
+        let wire = repository_state_to_wire(&offered);
+        assert_eq!(repository_state(&wire).unwrap(), offered);
+        // An agent of a release before says nothing of it.
+        let before = v1::RepositoryState {
+            listed_ms_ago: 0,
+            ..wire.clone()
+        };
+        assert_eq!(repository_state(&before).unwrap().age, Duration::ZERO);
+        let malformed = v1::RepositoryState {
+            listed_ms_ago: u64::MAX,
+            ..wire
+        };
+        assert!(repository_state(&malformed).is_err());
     }
 
     /// As the release before knows it.

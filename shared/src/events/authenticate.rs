@@ -7,6 +7,9 @@ use zeroize::Zeroizing;
 
 use super::{Headers, Sender, WebhookSecret, standard};
 
+/// What every webhook of GitLab has, and no notification of its registry.
+const GITLAB_EVENT: &str = "X-Gitlab-Event";
+
 /// What a request shows for itself.
 pub struct Shown<'a> {
     /// What stands in the path where the secret would, percent-decoded; `None` if the path has no such place.
@@ -109,13 +112,24 @@ pub fn authenticate(sender: Sender, secret: &WebhookSecret, shown: &Shown<'_>) -
     if signed {
         return Ok(());
     }
-    let in_path = shown.path_secret.map(|text| secret.is(text.as_bytes()));
+    shows_secret(sender, secret, shown.path_secret, shown.headers)
+}
+
+/// Whether a request shows the secret itself: in the path, or in a header that products of this sender can be told to send. That is enough for a
+/// [webhook of GitLab](is_gitlab_webhook), whatever it is signed with.
+pub fn shows_secret(
+    sender: Sender,
+    secret: &WebhookSecret,
+    path_secret: Option<&str>,
+    headers: &dyn Headers,
+) -> Result<(), NotAuthentic> {
+    let in_path = path_secret.map(|text| secret.is(text.as_bytes()));
     let in_authorization = takes_authorization(sender)
-        .then(|| shown.headers.get("Authorization"))
+        .then(|| headers.get("Authorization"))
         .flatten()
         .map(|value| in_authorization(secret, value.trim()));
     let in_token = takes_gitlab_token(sender)
-        .then(|| shown.headers.get("X-Gitlab-Token"))
+        .then(|| headers.get("X-Gitlab-Token"))
         .flatten()
         .map(|value| secret.is(value.trim().as_bytes()));
     match [in_path, in_authorization, in_token] {
@@ -194,6 +208,13 @@ fn takes_authorization(sender: Sender) -> bool {
         | Sender::CloudEvents => true,
         Sender::Quay | Sender::DockerHub | Sender::Ghcr | Sender::Nexus => false,
     }
+}
+
+/// Whether a request is a webhook of GitLab's projects, groups or instance, which says nothing of the registry. Nothing is ever read out of one: its
+/// body, which may have 25 MB, can be passed over, and a signature of it, which GitLab makes with a key of its own (from 19.0), says nothing.
+#[must_use]
+pub fn is_gitlab_webhook(sender: Sender, headers: &dyn Headers) -> bool {
+    takes_gitlab_token(sender) && headers.get(GITLAB_EVENT).is_some()
 }
 
 /// Whether `X-Gitlab-Token` may come: GitLab's webhooks have it, also those that were pointed at the address for its registry.

@@ -28,6 +28,8 @@
 //!   [`limits::WEBHOOK_TOLERANCE_SECONDS`] off. The others cover the body alone: whoever has seen a request can send it again, and where the id of
 //!   an event comes from a header (`ghcr`, `gitea`, `nexus`, binary CloudEvents), with another id. So ids save work and protect from nothing; what
 //!   protects is that a hint costs one question to the registry, and that a receiver bounds how many it takes.
+//! - Webhooks of GitLab's projects and groups are an exception ([`is_gitlab_webhook`]): nothing is read out of them, so that the secret alone is asked for,
+//!   before the body comes. From 19.0 GitLab signs them with a key of its own making.
 //! - HMAC-SHA-1 is not broken by what broke SHA-1, and Nexus has nothing else. Its documentation says that the JSON is signed without white space;
 //!   what it sends has none, so the body is verified as it came.
 //! - All comparisons take the same time wherever the two differ. Nothing here shows a secret, a body or a header in an error.
@@ -45,7 +47,9 @@
 //! - Members that are not known are passed over; one of the wrong type makes its event malformed and nothing beside it. A member that is there twice
 //!   makes the whole body one that is not read.
 //! - The same thing said twice in a notification is one event. Events that share the id of their notification are numbered behind it, in the same way
-//!   at every delivery; so a receiver that knows an id has seen exactly that event.
+//!   at every delivery; so a receiver that knows an id has seen exactly that event ([`Seen`]).
+//!   In a message of Standard Webhooks all events are numbered behind its `webhook-id`, whatever ids they have themselves: it is signed, and the same
+//!   whenever the message is sent again.
 //! - Bounds: [`limits::NOTIFICATION_BYTES`], [`limits::EVENTS_PER_NOTIFICATION`], [`limits::EVENT_ID_BYTES`]. How deep a body nests does not matter:
 //!   what is not asked for is skipped without recursion.
 //!
@@ -62,14 +66,16 @@ mod headers;
 mod json;
 mod read;
 mod secret;
+mod seen;
 mod sender;
 mod standard;
 
-pub use authenticate::{NotAuthentic, Shown, authenticate, is_signed};
+pub use authenticate::{NotAuthentic, Shown, authenticate, is_gitlab_webhook, is_signed, shows_secret};
 pub use event::{EventId, EventIdError, Notification, PushAction, PushEvent};
 pub use headers::Headers;
 pub use read::{NotificationError, read};
 pub use secret::{WebhookSecret, WebhookSecretError};
+pub use seen::Seen;
 pub use sender::Sender;
 pub use standard::sign_standard;
 

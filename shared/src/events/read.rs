@@ -1,6 +1,6 @@
 //! From a body to what it says.
 
-use super::{Headers, Notification, Sender, format};
+use super::{Headers, Notification, Sender, format, standard};
 use crate::model::limits;
 
 /// Why nothing can be read out of a notification. Carries nothing that it holds.
@@ -38,7 +38,7 @@ pub fn read(sender: Sender, headers: &dyn Headers, body: &[u8]) -> Result<Notifi
     if body.len() > limits::NOTIFICATION_BYTES {
         return Err(NotificationError::TooLarge { bytes: body.len() });
     }
-    match sender {
+    let mut notification = match sender {
         Sender::Distribution | Sender::GitLab => format::gitlab(sender, headers, body),
         Sender::Harbor => format::harbor(headers, body),
         Sender::Zot | Sender::CloudEvents => format::cloud_events(sender, headers, body),
@@ -50,5 +50,22 @@ pub fn read(sender: Sender, headers: &dyn Headers, body: &[u8]) -> Result<Notifi
         Sender::Artifactory => format::artifactory(headers, body),
         Sender::Ecr => format::ecr(headers, body),
         Sender::Acr => format::acr(headers, body),
+    }?;
+    if let Some(message) = standard::message(headers) {
+        number(&mut notification, message);
+    }
+    Ok(notification)
+}
+
+/// Numbers the events behind the id of their message. An id that is too long leaves them theirs.
+fn number(notification: &mut Notification, message: &str) {
+    for (at, event) in notification.events.iter_mut().enumerate() {
+        let id = match at {
+            0 => message.parse(),
+            _ => format!("{message}/{}", at + 1).parse(),
+        };
+        if let Ok(id) = id {
+            event.id = Some(id);
+        }
     }
 }

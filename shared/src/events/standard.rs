@@ -37,6 +37,11 @@ pub(super) fn entries(headers: &dyn Headers) -> Option<&str> {
     headers.get(SIGNATURE).filter(|text| !text.trim().is_empty())
 }
 
+/// The id of a message that is signed so: the same at each delivery.
+pub(super) fn message(headers: &dyn Headers) -> Option<&str> {
+    entries(headers).and_then(|_| headers.get(ID))
+}
+
 /// Whether one of the entries of `entries`, the value of `webhook-signature`, is ours, and made within the tolerance of `now`. That a signature
 /// is right is found out first, so that only a genuine message is ever called stale.
 pub(super) fn verify(

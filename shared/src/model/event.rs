@@ -13,8 +13,10 @@ pub enum EventSubject {
     Tag(RepositoryName, TagName),
     /// The tags that are known to point to a digest that may be gone.
     Digest(RepositoryName, Digest),
-    /// The tags of a repository that may be gone or renamed.
+    /// The tags that are known of a repository that may be gone or renamed.
     Repository(RepositoryName),
+    /// Every tag of a repository, known or not: more has happened in it than is kept apart.
+    EveryTag(RepositoryName),
     /// Anything: events were lost.
     Registry,
 }

@@ -1,5 +1,7 @@
 //! What travels up: repositories, tags and content as a sensor saw them.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::digest::{Digest, StateHash};
@@ -15,6 +17,8 @@ pub struct OfferedRepository {
     pub state_hash: StateHash,
     /// Tags in it.
     pub tags: u32,
+    /// How long ago the sensor began to list it.
+    pub age: Duration,
 }
 
 /// What kind of content is asked for.

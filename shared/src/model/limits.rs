@@ -134,6 +134,8 @@ pub const DEAD_AFTER_SECONDS: u64 = 45;
 pub const LEASE_SECONDS: u64 = 60;
 /// Seconds after the end of a lease before the run is queued again.
 pub const LEASE_GRACE_SECONDS: u64 = 15;
+/// Seconds that a registry may have a sensor wait with one `Retry-After`; what is longer is cut to this. A sensor that waits so is not stuck.
+pub const RETRY_AFTER_SECONDS: u64 = 600;
 /// Attempts without a single committed repository after which a run fails.
 pub const FRUITLESS_ATTEMPTS: u32 = 5;
 /// Runs of one tenant that are leased at once, unless the control plane's settings say otherwise: further ones wait.
@@ -142,6 +144,10 @@ pub const RUNS_PER_TENANT: usize = 100;
 pub const RUN_SECONDS: u32 = 24 * 60 * 60;
 /// The same of a registry with a bound of requests a day: a run of it may have to wait for the next day, and the one after.
 pub const RUN_SECONDS_BUDGETED: u32 = 31 * 24 * 60 * 60;
+/// Seconds that a run may wait for a sensor once nothing else keeps it waiting: then it fails.
+pub const RUN_NOT_TAKEN_SECONDS: u32 = 48 * 60 * 60;
+/// Seconds that a run may wait before it first begins, whatever it waits for: then it fails.
+pub const RUN_WAITS_SECONDS: u32 = 31 * 24 * 60 * 60;
 /// What has asked for a run: further ones are counted.
 pub const RUN_REASONS: usize = 16;
 
@@ -177,12 +183,20 @@ pub const AUDIT_CHECKPOINTS: usize = 1_000;
 /// Refused checkpoints that a sensor keeps as evidence: further ones are recorded in its log alone.
 pub const AUDIT_EVIDENCE: usize = 16;
 
-/// A notification of a push, in bytes: refused above. GitLab's other webhooks may be larger; nothing is read out of them.
+/// A notification of a push, in bytes: refused above. GitLab's other webhooks may be larger: see [`PASSED_OVER_BYTES`].
 pub const NOTIFICATION_BYTES: usize = 1024 * 1024;
+/// A body out of which nothing is read, in bytes: passed over, and not waited for above. GitLab's webhooks have up to 25 MB.
+pub const PASSED_OVER_BYTES: usize = 32 * 1024 * 1024;
 /// Events that are read out of one notification: further ones count as refused.
 pub const EVENTS_PER_NOTIFICATION: usize = 1_000;
 /// The id of a push event, in bytes: an event with a longer one has none.
 pub const EVENT_ID_BYTES: usize = 128;
+/// Ids of events of one registry that are known when they come again: the oldest is forgotten beyond. More than a sender has in hand while it repeats.
+pub const SEEN_EVENTS: usize = 1_024;
+/// Registries of which one control plane knows such ids: the one that was heard of longest ago is forgotten beyond.
+pub const SEEN_REGISTRIES: usize = 512;
+/// What a count of events comes to at most: it stays there. Beyond, a number in JSON is not exact.
+pub const EVENT_COUNT: u64 = 1 << 53;
 /// Least length of a webhook secret, in bytes: a shorter one is refused.
 pub const WEBHOOK_SECRET_LEAST_BYTES: usize = 16;
 /// A webhook secret, in bytes: refused above.
@@ -193,6 +207,13 @@ pub const WEBHOOK_TOLERANCE_SECONDS: i64 = 300;
 pub const EVENT_WINDOW_MS: u64 = 250;
 /// Least milliseconds between two looks at a repository that events ask for: those that come meanwhile wait for the second.
 pub const EVENT_SPACING_MS: u64 = 500;
+/// Events of one repository that wait: with more, which is a flood, the look waits until nothing of it has come for [`EVENT_WINDOW_MS`].
+pub const EVENT_FLOOD: u64 = 100;
+/// Milliseconds after its first event within which a flood is looked at all the same.
+pub const EVENT_FLOOD_MS: u64 = 3_000;
+/// Least milliseconds between two looks at a whole registry that events ask for: what has an agent start again and again must not have its registry
+/// read all the time.
+pub const EVENT_WHOLE_SPACING_MS: u64 = 300_000;
 /// Repositories of one registry with events that wait: beyond, the whole registry is looked at in their place.
 pub const EVENT_REPOSITORIES: usize = 1_000;
 /// Webhooks of one tenant: a further one is refused.
@@ -203,12 +224,20 @@ pub const WEBHOOK_URL_BYTES: usize = 2_048;
 pub const MESSAGE_CHANGES: u32 = 100;
 /// A message to a webhook, in bytes: what does not fit goes with the next.
 pub const MESSAGE_BYTES: usize = 256 * 1024;
-/// Messages that one control plane delivers at once: further ones wait.
-pub const DELIVERIES_AT_ONCE: usize = 32;
-/// Of these, the ones that were tried before: slots are always left for endpoints that answer.
-pub const REPEATED_DELIVERIES_AT_ONCE: usize = 16;
+/// Messages that one control plane delivers at once, each of at most [`MESSAGE_BYTES`]: further ones wait.
+pub const DELIVERIES_AT_ONCE: usize = 256;
+/// Of these, the ones to endpoints that took their last message quickly, as long as none takes longer now: such slots are always free soon.
+pub const QUICK_DELIVERIES_AT_ONCE: usize = 128;
 /// Of these, the ones of one tenant: slots are always left for others.
 pub const DELIVERIES_PER_TENANT: usize = 24;
+/// Deliveries at once to endpoints that did not take their last message, or took long for it: further ones wait.
+pub const SLOW_DELIVERIES_AT_ONCE: usize = 32;
+/// Of these, the ones of one tenant: slots are always left for others.
+pub const SLOW_DELIVERIES_PER_TENANT: usize = 8;
+/// An endpoint that takes longer than this for a message is slow, in milliseconds.
+pub const QUICK_DELIVERY_MS: u64 = 2_000;
+/// Tests of webhooks of one tenant that are under way at once: a further one is refused.
+pub const WEBHOOK_TESTS_PER_TENANT: usize = 2;
 /// Attempts to deliver that are kept of one webhook: the oldest is dropped beyond.
 pub const KEPT_DELIVERIES: u32 = 200;
 /// Bytes of an endpoint's answer that are read, and forgotten: the connection is closed beyond.
@@ -232,10 +261,22 @@ pub const STATUS_ATTENTION: usize = 50;
 /// Registries whose freshness is told in metrics: further ones are counted.
 pub const METRICS_REGISTRIES: u32 = 10_000;
 
-/// Streams of changes that one API token has open at once, polls that wait included: further ones are refused.
+/// Connections to the people's listener at the same time; further ones wait to be accepted.
+pub const HTTP_CONNECTIONS: usize = 1_024;
+/// Of these, the ones from one source unless a setting says otherwise: dropped above. A proxy in front is one source.
+pub const HTTP_CONNECTIONS_PER_SOURCE: usize = 256;
+/// The most that this can be set to: some are always left for others, such as whoever looks past the proxy.
+pub const HTTP_CONNECTIONS_PER_SOURCE_MOST: usize = 960;
+
+/// Streams of changes that all have open at once, polls that wait included: further ones are refused. Each may hold a connection, and through a
+/// proxy all are of one source: half of what one source may have is left for everything else.
+pub const FEED_READERS: usize = HTTP_CONNECTIONS_PER_SOURCE / 2;
+/// The same of one API token.
 pub const FEED_READERS_PER_TOKEN: usize = 16;
-/// The same of all tokens of one tenant.
-pub const FEED_READERS_PER_TENANT: usize = 256;
+/// The same of all tokens of one tenant, and less while there are others: none has more than are left.
+pub const FEED_READERS_PER_TENANT: usize = FEED_READERS / 2;
+/// Events that a stream of changes has in hand at once: with the bound of one event, of streams and of cursors that is what all may hold.
+pub const FEED_STREAM_EVENTS: u32 = 100;
 /// Seconds that a poll for changes waits at most: refused above. Less than a request may take.
 pub const FEED_WAIT_SECONDS: u64 = 25;
 /// Minutes after which a stream of changes ends, to be opened again where it stands: nothing of a connection lasts for ever.
@@ -244,3 +285,6 @@ pub const FEED_STREAM_MINUTES: u64 = 10;
 pub const RETENTION_DAYS: u32 = 36_500;
 /// Days for which runs that have ended are kept at least: a sensor that was away for less still finds its own.
 pub const RUNS_DAYS_LEAST: u32 = 7;
+/// Days for which runs that only looked at what push events named, and came to their end, are kept, whatever the tenant wants of other runs: there may
+/// be one a second. What they learnt stays in the history.
+pub const LOOKS_DAYS: u32 = 7;

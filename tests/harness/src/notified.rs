@@ -102,6 +102,14 @@ impl Notified {
         if door == Door::Listener {
             self.scene.agent.start()?;
             self.scene.online().await?;
+            // That the agent has started is told, and asks for a look at the whole registry if it is read on push by then: one that follows it too
+            // closely would have to wait.
+            let api = self.scene.control_plane.api()?;
+            wait_for("the agent's start to be told", async || {
+                let registry = api.get(&format!("/registries/{NAME}"), &[]).await.ok()?;
+                (registry["events"][0]["given_up"].as_u64()? > 0).then_some(())
+            })
+            .await;
         }
         let on_push = ["registry", "set", NAME, "--schedule", "on-push"];
         let set = self.scene.control_plane.cli(&on_push)?;

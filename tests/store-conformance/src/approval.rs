@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use portolan_shared::model::{Reason, SensorId, SensorState, TenantId};
 use portolan_store::{
-    Conflicts, ContinuityHash, JudgedRecovery, RecoveryClaim, RecoveryOutcome, SensorRecord, StandingChange,
-    Store,
+    Conflicts, ContinuityHash, JudgedRecovery, RecoveryClaim, RecoveryGrounds, RecoveryOutcome, SensorRecord,
+    StandingChange, Store,
 };
 
 use crate::site::{at, bytes, certificate, note, revoke, sensor, session, tenant, token};
@@ -80,7 +80,7 @@ pub async fn t14_an_approval_that_is_not_used_leaves_the_quarantine(store: &dyn 
     );
     let approved = RecoveryOutcome::Recovered {
         tenant,
-        approved: true,
+        grounds: RecoveryGrounds::Approval,
     };
     assert_eq!(recover(store, &claim(sensor, 99)).await, approved);
     assert_eq!(record(store, tenant, sensor).await.state, SensorState::Active);
@@ -125,7 +125,10 @@ pub async fn t14_an_approval_for_one_machine_lets_in_that_one_alone(store: &dyn 
     let outcome = recover(store, &right).await;
     assert!(matches!(
         outcome,
-        RecoveryOutcome::Recovered { approved: true, .. }
+        RecoveryOutcome::Recovered {
+            grounds: RecoveryGrounds::Approval,
+            ..
+        }
     ));
 }
 

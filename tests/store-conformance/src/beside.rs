@@ -1,9 +1,13 @@
 //! Runs that events asked for, beside one other of their registry.
 
-use portolan_shared::model::{RepositoryOutcome, RunId, RunState, SensorId};
+use std::time::Duration;
+
+use portolan_shared::model::{
+    CoverageEntry, Finding, FindingCode, RepositoryOutcome, RunId, RunState, SensorId,
+};
 use portolan_store::{
-    Fence, OfferedRepository, QueueOutcome, RegistryChange, RepositoryCommit, SessionOpening, SessionOutcome,
-    Store, StoreError,
+    Fence, OfferedRepository, QueueOutcome, RegistryChange, RepositoryCommit, RepositoryRecord,
+    SessionOpening, SessionOutcome, Store, StoreError,
 };
 
 use crate::site::{
@@ -166,6 +170,7 @@ pub async fn what_was_seen_beside_a_run_has_not_vanished_by_it(store: &dyn Store
         repository: name("b"),
         state_hash: commit_of("b", one, RepositoryOutcome::Listed).state_hash,
         tags: 1,
+        age: Duration::ZERO,
     };
     let changed = store.offer_repositories(&beside, &[offer], at(23)).await.unwrap();
     assert_eq!(changed, [false]);
@@ -204,6 +209,90 @@ pub async fn event_runs_are_no_attempts_to_read_a_registry(store: &dyn Store) {
     assert_eq!(site.record(store).await.last_attempt_at, Some(at(12)));
     store.close_run(&all, &whole(0), at(13)).await.unwrap();
     assert_eq!(site.record(store).await.last_success_at, Some(at(13)));
+}
+
+async fn repository(store: &dyn Store, site: &Site) -> RepositoryRecord {
+    let found = store.repository(site.tenant, site.registry, &name("a")).await;
+    found.unwrap().unwrap()
+}
+
+/// A look that fails says nothing of the whole, and neither does one that succeeds.
+pub async fn a_failed_look_does_not_make_a_listed_repository_a_failed_one(store: &dyn Store) {
+    let site = Site::new(store).await;
+    site.sync(store, &[("a", &[("1", "one")])], 10).await;
+    let entry = CoverageEntry {
+        repository: name("a"),
+        outcome: RepositoryOutcome::Failed,
+        finding: Some(Finding::new(FindingCode::Unreachable, "connection reset")),
+    };
+    let failing = site.start_event_run(store, &["a:1"], 20).await;
+    store
+        .report_coverage(&failing, std::slice::from_ref(&entry), at(21))
+        .await
+        .unwrap();
+    let closed = store.close_run(&failing, &whole(1), at(22)).await.unwrap();
+    assert_eq!(closed.state, RunState::Partial, "the run tells of it");
+    let after = repository(store, &site).await;
+    assert_eq!(
+        (after.outcome, after.last_attempt_at, after.last_success_at),
+        (RepositoryOutcome::Listed, at(21), Some(at(10)))
+    );
+    let good = site.start_event_run(store, &["a:1"], 30).await;
+    store
+        .commit_repository(&good, &part("a", "1", Some("one")), at(31))
+        .await
+        .unwrap();
+    store.close_run(&good, &whole(1), at(32)).await.unwrap();
+    assert_eq!(repository(store, &site).await.outcome, RepositoryOutcome::Listed);
+    let all = site.start(store, 40).await;
+    store.report_coverage(&all, &[entry], at(41)).await.unwrap();
+    assert_eq!(
+        repository(store, &site).await.outcome,
+        RepositoryOutcome::Failed,
+        "of the whole it counts"
+    );
+}
+
+/// What came back by a look at one of its tags was not seen completely since it was gone.
+pub async fn what_vanished_is_complete_only_once_it_was_listed_again(store: &dyn Store) {
+    let site = Site::new(store).await;
+    site.sync(store, &[("a", &[("1", "one"), ("2", "two")])], 10)
+        .await;
+    site.sync(store, &[], 20).await;
+    assert_eq!(repository(store, &site).await.last_success_at, None);
+    let look = site.start_event_run(store, &["a:1"], 30).await;
+    store
+        .commit_repository(&look, &part("a", "1", Some("one")), at(31))
+        .await
+        .unwrap();
+    store.close_run(&look, &whole(1), at(32)).await.unwrap();
+    let back = repository(store, &site).await;
+    assert_eq!(
+        (back.vanished_at, back.tags, back.last_success_at),
+        (None, 1, None)
+    );
+    site.sync(store, &[("a", &[("1", "one")])], 40).await;
+    assert_eq!(repository(store, &site).await.last_success_at, Some(at(40)));
+}
+
+/// Of what was asked for one by one, only those without an answer are not known; they are not among the names.
+pub async fn a_look_without_all_answers_still_says_what_is_gone(store: &dyn Store) {
+    let site = Site::new(store).await;
+    site.sync(store, &[("a", &[("1", "one"), ("2", "two"), ("3", "three")])], 10)
+        .await;
+    let look = site.start_event_run(store, &["a:1", "a:2", "a:3"], 20).await;
+    let cut = RepositoryCommit {
+        only: Some(vec!["1".parse().unwrap(), "2".parse().unwrap()]),
+        ..commit_of("a", &[("1", "other")], RepositoryOutcome::Truncated)
+    };
+    let counts = store.commit_repository(&look, &cut, at(21)).await.unwrap();
+    assert_eq!((counts.moved, counts.vanished), (1, 1));
+    store.close_run(&look, &whole(1), at(22)).await.unwrap();
+    assert_eq!(
+        repository(store, &site).await.tags,
+        2,
+        "of the third nothing is known"
+    );
 }
 
 /// The agent of a release before looks at a repository for both at once, and would commit the one over the other.

@@ -1,5 +1,7 @@
 //! Tag sets and the ledger.
 
+use std::time::Duration;
+
 use portolan_shared::model::{Finding, FindingCode, RepositoryOutcome, RunId, StateHash, limits};
 use portolan_store::{
     LedgerChange, LedgerRow, PageRequest, RepositoryCommit, RepositoryCommitted, RunChanges, Store,
@@ -256,6 +258,7 @@ pub async fn unsorted_or_too_many_tags_are_refused(store: &dyn Store) {
         state_hash: state_hash(tags),
         outcome: LISTED,
         finding: None,
+        age: Duration::ZERO,
     };
     for bad in [
         tags.clone(),
@@ -320,6 +323,7 @@ pub async fn tags_of_any_digest_algorithm_are_kept(store: &dyn Store) {
         state_hash,
         outcome: LISTED,
         finding: None,
+        age: Duration::ZERO,
     };
     store
         .commit_repository(&fence, &commit(&tags, state_hash(&tags)), at(10))

@@ -3,7 +3,8 @@
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::limits::{
-    EVENT_REPOSITORIES, EVENT_SPACING_MS, EVENT_WINDOW_MS, EVENTS_PER_NOTIFICATION,
+    EVENT_FLOOD, EVENT_FLOOD_MS, EVENT_REPOSITORIES, EVENT_SPACING_MS, EVENT_WHOLE_SPACING_MS,
+    EVENT_WINDOW_MS, EVENTS_PER_NOTIFICATION,
 };
 use portolan_shared::model::{EventSubject, RunId, RunTrigger};
 use portolan_shared::process::SystemRng;
@@ -17,7 +18,7 @@ fn ms(seconds: i64, millis: u64) -> Timestamp {
     at(seconds) + SignedDuration::from_millis(i64::try_from(millis).unwrap())
 }
 
-/// Due a moment after the first; what comes meanwhile comes along; and not twice within a second.
+/// Due a moment after the first; what comes meanwhile comes along; and no more often than the spacing of looks at a repository allows.
 pub async fn events_of_a_repository_are_looked_at_together(store: &dyn Store) {
     let site = site(store).await;
     assert!(note(store, &site, &[tag("a", "2"), tag("b", "1")], at(10)).await);
@@ -75,6 +76,84 @@ pub async fn a_flood_of_events_for_one_repository_is_one_run(store: &dyn Store) 
     assert!(matches!(refused, Err(StoreError::Refused { .. })));
 }
 
+/// As long as it goes on it is waited for, but for no more than a few seconds; what is no flood does not wait.
+pub async fn a_flood_is_looked_at_when_it_is_over_and_within_seconds(store: &dyn Store) {
+    let site = site(store).await;
+    let flood = vec![tag("a", "latest"); usize::try_from(EVENT_FLOOD).unwrap()];
+    let step = EVENT_WINDOW_MS / 2;
+    note(store, &site, &flood, at(10)).await;
+    note(store, &site, &[tag("b", "1")], at(10)).await;
+    note(store, &site, &[tag("b", "2")], ms(10, step)).await;
+    let window = ms(10, EVENT_WINDOW_MS);
+    assert!(is_due(store, &site, window).await, "at the bound it is none");
+    for more in 1..=3 {
+        note(store, &site, &[tag("a", "latest")], ms(10, more * step)).await;
+    }
+    let run = take(store, &site, window).await.unwrap();
+    assert_eq!(run.scope.lines(), ["b:1", "b:2"]);
+    end(store, &site, &run, 11).await;
+    let over = 3 * step + EVENT_WINDOW_MS;
+    assert!(!is_due(store, &site, ms(10, over - 1)).await);
+    let run = take(store, &site, ms(10, over)).await.unwrap();
+    assert_eq!(run.scope.lines(), ["a:latest"]);
+    end(store, &site, &run, 11).await;
+
+    // One without end.
+    for more in 0..EVENT_FLOOD_MS / step {
+        note(store, &site, &flood, ms(20, more * step)).await;
+    }
+    assert!(!is_due(store, &site, ms(20, EVENT_FLOOD_MS - 1)).await);
+    assert!(is_due(store, &site, ms(20, EVENT_FLOOD_MS)).await);
+    // What was put off is not brought forward.
+    store.put_off_events(&of(&site), at(500)).await.unwrap();
+    note(store, &site, &flood, at(30)).await;
+    assert!(!is_due(store, &site, ms(499, 999)).await && is_due(store, &site, at(500)).await);
+}
+
+/// Whatever has listed it and not said so yet; what has yet to begin will not list it.
+pub async fn what_is_deleted_while_it_is_listed_is_looked_at(store: &dyn Store) {
+    let site = site(store).await;
+    let gone = |repository: &str| [EventSubject::Digest(name(repository), digest("unknown"))];
+    let run = site.queue(store, 10).await;
+    assert!(!note(store, &site, &gone("a"), at(11)).await, "it has not begun");
+    let fence = site.lease(store, run, 12).await;
+    assert!(note(store, &site, &gone("a"), at(13)).await);
+    let look = take(store, &site, at(14)).await.unwrap();
+    assert_eq!(look.scope.lines(), ["a"]);
+    store.close_run(&fence, &whole(0), at(15)).await.unwrap();
+    end(store, &site, &look, 16).await;
+    assert!(
+        !note(store, &site, &gone("a"), at(20)).await,
+        "nothing is under way"
+    );
+
+    let narrow = site.queue_scope(store, &["b"], 21).await;
+    let fence = site.lease(store, narrow, 22).await;
+    assert!(!note(store, &site, &gone("a"), at(23)).await);
+    assert!(note(store, &site, &gone("b"), at(23)).await);
+    assert_eq!(take(store, &site, at(24)).await.unwrap().scope.lines(), ["b"]);
+    store.close_run(&fence, &whole(0), at(25)).await.unwrap();
+}
+
+/// An agent that starts again and again, or loses events all the time, does not have its registry read all the time.
+pub async fn a_whole_registry_is_not_looked_at_again_and_again(store: &dyn Store) {
+    let site = site(store).await;
+    note(store, &site, &[EventSubject::Registry], at(10)).await;
+    let run = take(store, &site, at(11)).await.unwrap();
+    end(store, &site, &run, 12).await;
+    for start in 0..20 {
+        note(store, &site, &[EventSubject::Registry], at(13 + start)).await;
+    }
+    note(store, &site, &[tag("a", "1")], at(40)).await;
+    let look = take(store, &site, at(41)).await.unwrap();
+    assert_eq!(look.scope.lines(), ["a:1"], "what is named does not wait with it");
+    end(store, &site, &look, 42).await;
+    let spaced = ms(11, EVENT_WHOLE_SPACING_MS);
+    assert!(!is_due(store, &site, ms(11, EVENT_WHOLE_SPACING_MS - 1)).await);
+    assert!(store.next_event_due().await.unwrap().unwrap() <= spaced);
+    assert!(take(store, &site, spaced).await.unwrap().scope.is_whole());
+}
+
 /// What is deleted is looked at under the names that it was known by.
 pub async fn deletions_are_looked_at_tag_by_tag(store: &dyn Store) {
     let site = site(store).await;
@@ -128,6 +207,14 @@ pub async fn deletions_are_looked_at_tag_by_tag(store: &dyn Store) {
         take(store, &site, at(20)).await.unwrap().scope.lines(),
         ["a:2", "a:latest"]
     );
+}
+
+/// Not only the tags that are known of it: what was pushed are others.
+pub async fn a_repository_in_which_much_was_pushed_is_looked_at_as_a_whole(store: &dyn Store) {
+    let site = site(store).await;
+    site.sync(store, &[("a", &[("1", "one")])], 6).await;
+    note(store, &site, &[EventSubject::EveryTag(name("a"))], at(10)).await;
+    assert_eq!(take(store, &site, at(11)).await.unwrap().scope.lines(), ["a"]);
 }
 
 /// Each run takes as much as it may, the most overdue first; too many tags are the repository, too many repositories the registry.
@@ -199,8 +286,11 @@ pub async fn a_look_at_the_whole_joins_a_run_that_has_not_begun(store: &dyn Stor
     );
     let fence = site.lease(store, run, 23).await;
     store.close_run(&fence, &whole(1), at(24)).await.unwrap();
-    assert!(is_due(store, &site, at(25)).await);
-    assert_eq!(queue(25).await.unwrap(), Some(QueueOutcome::Queued));
+    let spaced = ms(12, EVENT_WHOLE_SPACING_MS);
+    assert!(is_due(store, &site, spaced).await);
+    let id = RunId::random(&SystemRng);
+    let queued = store.queue_event_run(&due, id, spaced).await.unwrap();
+    assert_eq!(queued, Some(QueueOutcome::Queued));
 }
 
 /// Whoever is first takes all of it over.

@@ -1,5 +1,6 @@
 //! Push events that are counted, and that start nothing.
 
+use portolan_shared::model::limits::EVENT_COUNT;
 use portolan_shared::model::{EventSubject, RegistryId, RepositoryPatterns};
 use portolan_shared::process::SystemRng;
 use portolan_store::{EventCount, EventDoor, EventIntake, RegistryChange, Schedule, Store, StoreError, When};
@@ -51,6 +52,36 @@ pub async fn events_of_what_is_left_out_are_only_counted(store: &dyn Store) {
     );
     let counts = store.event_counts(site.tenant, site.registry).await.unwrap();
     assert_eq!(counts[0].accepted, 3);
+}
+
+/// However much a sensor says that it has counted.
+pub async fn counts_stop_at_their_bound_and_keep_no_event_back(store: &dyn Store) {
+    let site = site(store).await;
+    let boast = EventIntake {
+        ignored: u64::MAX,
+        refused: EVENT_COUNT - 1,
+        ..intake(&site, &[], at(10))
+    };
+    let ordinary = EventIntake {
+        ignored: 1,
+        refused: 1,
+        ..intake(&site, &[tag("a", "1")], at(11))
+    };
+    store.note_events(&boast).await.unwrap();
+    let counts = store.event_counts(site.tenant, site.registry).await.unwrap();
+    assert_eq!(
+        (counts[0].ignored, counts[0].refused),
+        (EVENT_COUNT, EVENT_COUNT - 1)
+    );
+    for events in 1..=2 {
+        store.note_events(&ordinary).await.unwrap();
+        let counts = store.event_counts(site.tenant, site.registry).await.unwrap();
+        assert_eq!(
+            (counts[0].accepted, counts[0].ignored, counts[0].refused),
+            (events, EVENT_COUNT, EVENT_COUNT)
+        );
+    }
+    assert!(is_due(store, &site, at(12)).await);
 }
 
 /// By door, since ever, for their registry alone.

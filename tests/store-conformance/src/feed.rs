@@ -341,11 +341,19 @@ pub async fn retention_is_what_was_last_said(store: &dyn Store) {
     };
     for changed in [true, false] {
         let set = store
-            .set_retention(site.tenant, retention, &note())
+            .set_retention(site.tenant, retention, None, &note())
             .await
             .unwrap();
-        assert_eq!(set, changed);
+        assert_eq!(set, Some(changed));
     }
+    // Whoever has seen it otherwise is told, and changes nothing.
+    let (tenant_id, other) = (site.tenant, Retention::default());
+    let set = store.set_retention(tenant_id, other, Some(other), &note()).await;
+    assert_eq!(set.unwrap(), None);
+    let set = store
+        .set_retention(tenant_id, retention, Some(retention), &note())
+        .await;
+    assert_eq!(set.unwrap(), Some(false));
     assert_eq!(store.retention(site.tenant).await.unwrap(), retention);
     assert_eq!(entries(store, site.tenant).await, before + 1);
     let neighbour = tenant(store).await;

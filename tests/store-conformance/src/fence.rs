@@ -26,6 +26,7 @@ async fn refusals(store: &dyn Store, fence: &Fence) -> Vec<(&'static str, Option
         repository: name("x/known"),
         state_hash: commit.state_hash,
         tags: 1,
+        age: commit.age,
     };
     let entry = CoverageEntry {
         repository: name("x/late"),

@@ -1,10 +1,14 @@
 //! What need not be kept any more goes; what is to be kept stays.
 
-use portolan_store::{FeedPosition, PageRequest, Past, Retention, RunClosing, Store};
+use jiff::SignedDuration;
+use portolan_shared::model::RunState;
+use portolan_store::{
+    FeedPosition, PageRequest, Past, RegistryPulse, Retention, RunClosing, SessionOpening, Store,
+};
 
 use crate::feed;
 use crate::past::{DAY, differences, tags_at};
-use crate::site::{Site, at, name, note, whole};
+use crate::site::{Site, at, name, note, opening, whole};
 
 /// Of what was there one change stays, of what was gone nothing; who stands before that is told, and who stands behind it goes on.
 pub async fn the_past_is_forgotten_up_to_what_is_to_be_kept(store: &dyn Store) {
@@ -28,7 +32,7 @@ pub async fn the_past_is_forgotten_up_to_what_is_to_be_kept(store: &dyn Store) {
         runs_days: None,
     };
     store
-        .set_retention(site.tenant, retention, &note())
+        .set_retention(site.tenant, retention, None, &note())
         .await
         .unwrap();
     let now = at(11 * DAY);
@@ -70,7 +74,7 @@ pub async fn the_past_is_forgotten_up_to_what_is_to_be_kept(store: &dyn Store) {
     assert_eq!(tags.items.len(), 2);
     // Nothing comes back when more is wanted again.
     store
-        .set_retention(site.tenant, Retention::default(), &note())
+        .set_retention(site.tenant, Retention::default(), None, &note())
         .await
         .unwrap();
     assert_eq!(store.forget_past(now, 9).await.unwrap(), 0);
@@ -106,7 +110,7 @@ pub async fn runs_are_forgotten_but_the_latest(store: &dyn Store) {
         runs_days: Some(7),
     };
     store
-        .set_retention(site.tenant, retention, &note())
+        .set_retention(site.tenant, retention, None, &note())
         .await
         .unwrap();
     assert_eq!(store.forget_past(at(6 * DAY), 9).await.unwrap(), 0);
@@ -137,4 +141,91 @@ pub async fn runs_are_forgotten_but_the_latest(store: &dyn Store) {
         learnt.trigger.is_some() && learnt.sensor_name.is_some(),
         "{learnt:?}"
     );
+}
+
+async fn pulse(store: &dyn Store, site: &Site) -> RegistryPulse {
+    let found = store.registry_pulses(site.tenant, &[site.registry]).await;
+    found.unwrap().remove(0)
+}
+
+/// Least of all that it fails: a run that a person stopped says nothing, and is not what the last that said something goes for.
+pub async fn forgetting_runs_changes_nothing_of_what_is_said_of_a_registry(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let complete = site.sync(store, &[("a", &[("1", "one")])], 10).await.attempt.run;
+    let fence = site.start(store, 20).await;
+    let failing = RunClosing {
+        discovery_complete: false,
+        ..whole(1)
+    };
+    store.close_run(&fence, &failing, at(21)).await.unwrap();
+    let stopped = site.queue(store, 30).await;
+    let (tenant, now) = (site.tenant, at(31));
+    store.cancel_run(tenant, stopped, now, &note()).await.unwrap();
+    let look = site.start_event_run(store, &["a:1"], 40).await;
+    store.close_run(&look, &failing, at(41)).await.unwrap();
+    let before = pulse(store, &site).await;
+    let retention = Retention {
+        history_days: None,
+        runs_days: Some(7),
+    };
+    store
+        .set_retention(tenant, retention, None, &note())
+        .await
+        .unwrap();
+    while store.forget_past(at(60 * DAY), 2).await.unwrap() > 0 {}
+    let after = pulse(store, &site).await;
+    assert_eq!(before.last_whole.as_ref().unwrap().run, fence.attempt.run);
+    assert_eq!(after.last_whole, before.last_whole);
+    assert_eq!(after.last_run, before.last_run);
+    assert!(store.run(tenant, complete).await.unwrap().is_some());
+    assert!(store.run(tenant, stopped).await.unwrap().is_none());
+}
+
+/// Also where runs are kept for ever; but not the last run of a registry, nor one that could not see everything.
+pub async fn looks_that_came_to_their_end_go_after_a_week(store: &dyn Store) {
+    let site = Site::new(store).await;
+    site.sync(store, &[("a", &[("1", "one")])], 10).await;
+    let mut looks = Vec::new();
+    for seconds in 20..25 {
+        let look = site.start_event_run(store, &["a:1"], seconds).await;
+        let closing = RunClosing {
+            discovery_complete: seconds != 22,
+            ..whole(0)
+        };
+        let closed = store.close_run(&look, &closing, at(seconds)).await.unwrap();
+        looks.push((look.attempt.run, closed.state));
+    }
+    let kept = async || {
+        let mut kept = Vec::new();
+        for (run, _) in &looks {
+            kept.push(store.run(site.tenant, *run).await.unwrap().is_some());
+        }
+        kept
+    };
+    while store.forget_past(at(7 * DAY), 9).await.unwrap() > 0 {}
+    assert_eq!(kept().await, [true; 5]);
+    while store.forget_past(at(8 * DAY), 9).await.unwrap() > 0 {}
+    assert_eq!(looks[2].1, RunState::Partial);
+    assert_eq!(kept().await, [false, false, true, false, true]);
+}
+
+/// By their own clocks, whatever that of the control plane shows; one that is further ahead than is asked for counts for nothing.
+pub async fn the_time_that_sensors_told_is_known(store: &dyn Store) {
+    // Longer ago than any other case.
+    let (ago, minute) = (at(-10_000 * DAY), SignedDuration::from_mins(1));
+    let site = Site::new(store).await;
+    let tell = async |skew_ms: i64| {
+        let told = SessionOpening {
+            clock_skew_ms: skew_ms,
+            now: ago,
+            ..opening(site.tenant, site.sensor, site.serial)
+        };
+        store.open_session(&told).await.unwrap();
+        store.time_told_by_sensors(ago + minute).await.unwrap()
+    };
+    assert_eq!(tell(-5_000).await, Some(ago - SignedDuration::from_secs(5)));
+    assert_eq!(tell(60_000).await, Some(ago + minute));
+    for hostile in [61_000, i64::MAX - ago.as_millisecond(), i64::MIN] {
+        assert_eq!(tell(hostile).await, None, "{hostile}");
+    }
 }

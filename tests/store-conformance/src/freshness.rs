@@ -2,16 +2,16 @@
 
 use portolan_shared::model::{Finding, FindingCode, RunProgress, RunState, RunTrigger, SensorState};
 use portolan_store::{
-    EndedRun, PageRequest, PlannedStart, RegistryChange, RegistryPulse, RunClosing, Schedule, StandingChange,
-    Store, WaitingRun,
+    EndedRun, NewRun, PageRequest, PlannedStart, QueueOutcome, RegistryChange, RegistryPulse, RunClosing,
+    Schedule, StandingChange, Store, WaitingRun,
 };
 
 use crate::site::{Site, at, note, sensor, whole};
 use crate::vault;
 
-const ONE: &[(&str, &str)] = &[("1", "one")];
+pub(crate) const ONE: &[(&str, &str)] = &[("1", "one")];
 
-async fn pulse(store: &dyn Store, site: &Site) -> RegistryPulse {
+pub(crate) async fn pulse(store: &dyn Store, site: &Site) -> RegistryPulse {
     let found = store
         .registry_pulses(site.tenant, &[site.registry])
         .await
@@ -20,7 +20,7 @@ async fn pulse(store: &dyn Store, site: &Site) -> RegistryPulse {
     pulse
 }
 
-fn unreachable() -> Finding {
+pub(crate) fn unreachable() -> Finding {
     Finding::new(FindingCode::Unreachable, "no route to host")
 }
 
@@ -76,7 +76,7 @@ pub async fn the_last_run_of_the_whole_is_told_beside_the_last_of_all(store: &dy
     );
 }
 
-/// The one that was queued first; since when a sensor may have it.
+/// The one that waits for longest; since when a sensor may have it.
 pub async fn a_run_that_waits_is_told(store: &dyn Store) {
     let site = Site::new(store).await;
     let first = site.event_run(&["a:1"], 10);
@@ -85,7 +85,6 @@ pub async fn a_run_that_waits_is_told(store: &dyn Store) {
     let waiting = |seconds| {
         Some(WaitingRun {
             run: first.id,
-            trigger: RunTrigger::Event,
             since: at(seconds),
         })
     };
@@ -96,6 +95,69 @@ pub async fn a_run_that_waits_is_told(store: &dyn Store) {
         .await
         .unwrap();
     assert_eq!(pulse(store, &site).await.waiting, waiting(90));
+}
+
+/// What counts is who else than a person has asked, and when: not who was first, nor for what.
+pub async fn a_start_is_not_hidden_behind_what_people_have_asked_for(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let asked = |trigger, seconds| NewRun {
+        trigger,
+        ..site.new_run(&[], seconds)
+    };
+    let waits = async || {
+        let told = pulse(store, &site).await;
+        (
+            told.queued,
+            told.waiting.map(|waiting| (waiting.run, waiting.since)),
+        )
+    };
+    assert_eq!(waits().await, (false, None));
+    // Of a part of it, and all of it, by hand.
+    site.queue_scope(store, &["a"], 10).await;
+    let whole = site.queue(store, 20).await;
+    assert_eq!(waits().await, (true, None));
+    // A start and an event join what waits.
+    for (trigger, seconds) in [
+        (RunTrigger::Schedule, 30),
+        (RunTrigger::Manual, 35),
+        (RunTrigger::Event, 40),
+    ] {
+        let joined = store.queue_run(&asked(trigger, seconds), &note()).await.unwrap();
+        assert_eq!(joined, QueueOutcome::Joined(whole));
+    }
+    assert_eq!(waits().await, (true, Some((whole, at(30)))));
+    let run = store.run(site.tenant, whole).await.unwrap().unwrap();
+    let reasons = run.reasons.iter().filter(|reason| !reason.is_a_persons());
+    let since = reasons.map(|reason| reason.at).min();
+    assert_eq!(
+        (since, run.not_before),
+        (Some(at(30)), at(20)),
+        "as the run itself tells it"
+    );
+    // One that began to wait later does not hide it; one that began to wait before does.
+    let later = site.queue_look(store, &["b:1"], 50).await;
+    assert_eq!(waits().await, (true, Some((whole, at(30)))));
+    store
+        .cancel_run(site.tenant, whole, at(60), &note())
+        .await
+        .unwrap();
+    assert_eq!(waits().await, (true, Some((later, at(50)))));
+}
+
+/// What looks beside others at what events have named is no run that a start could wait behind.
+pub async fn a_look_beside_others_is_no_reading_of_the_registry(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let look = site.start_event_run(store, &["a:1"], 10).await;
+    assert!(!pulse(store, &site).await.being_read);
+    let whole = site.start(store, 11).await;
+    assert!(pulse(store, &site).await.being_read);
+    for fence in [look, whole] {
+        store
+            .fail_attempt(&fence, &unreachable(), None, at(12))
+            .await
+            .unwrap();
+    }
+    assert!(!pulse(store, &site).await.being_read);
 }
 
 /// In their order, with where they are and who can open the credential.

@@ -2,20 +2,25 @@
 
 use std::num::NonZeroU32;
 
-use portolan_shared::model::limits::{RUN_SECONDS, RUN_SECONDS_BUDGETED};
-use portolan_shared::model::{Budget, Finding, FindingCode, Reason, RunId, RunState};
+use portolan_shared::model::limits::{FRUITLESS_ATTEMPTS, LEASE_SECONDS, RUN_SECONDS, RUN_SECONDS_BUDGETED};
+use portolan_shared::model::{Budget, Finding, FindingCode, Reason, RunId, RunProgress, RunState};
 use portolan_store::{
-    HeldAttempt, Lapse, LapsedRun, RegistryChange, Schedule, StaleFence, Store, StoreError,
+    HeldAttempt, Lapse, LapsedRun, RegistryChange, Schedule, StaleFence, Store, StoreError, WaitsSince,
 };
 
-use crate::site::{Site, at, name, whole};
+use crate::site::{Site, at, name, requeue_expired, whole};
 
 /// What has lapsed of a site, of what was queued before this second.
 async fn lapsed(store: &dyn Store, site: &Site, now: i64, queued_before: i64) -> Vec<LapsedRun> {
-    let found = store
-        .lapsed_runs(at(now), at(queued_before), 1_000)
-        .await
-        .unwrap();
+    let waits = WaitsSince {
+        for_a_sensor: at(queued_before),
+        for_anything: at(-1_000_000),
+    };
+    lapsed_since(store, site, now, waits).await
+}
+
+async fn lapsed_since(store: &dyn Store, site: &Site, now: i64, waits: WaitsSince) -> Vec<LapsedRun> {
+    let found = store.lapsed_runs(at(now), waits, 1_000).await.unwrap();
     found
         .into_iter()
         .filter(|run| run.tenant == site.tenant)
@@ -180,4 +185,131 @@ pub async fn how_long_a_run_may_take_can_be_said_at_any_time(store: &dyn Store) 
     assert_eq!(deadline(store, &site, run).await, Some(610));
     site.read(store, Schedule::default(), 30).await;
     assert_eq!(deadline(store, &site, run).await, Some(day));
+}
+
+/// Requests of a day that are used up each time that it could begin, and whatever else there may be: to a bound, and only what has never begun.
+pub async fn a_run_that_waits_for_other_things_ends_at_last(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let waits = |for_anything| WaitsSince {
+        for_a_sensor: at(100),
+        for_anything: at(for_anything),
+    };
+    let begun = site.beside(store, "begun").await.start(store, 10).await;
+    store
+        .fail_attempt(&begun, &finding(), Some(at(90_000)), at(11))
+        .await
+        .unwrap();
+    site.set(store, a_day(1)).await;
+    let other = site.start(store, 9).await;
+    let spent = RunProgress {
+        requests: 5,
+        ..RunProgress::default()
+    };
+    store.record_progress(&other, &spent, at(9)).await.unwrap();
+    store.close_run(&other, &whole(0), at(9)).await.unwrap();
+    let run = site.queue(store, 10).await;
+    let lease = store.lease_run(site.tenant, run, site.sensor, site.epoch, at(10));
+    assert!(lease.await.unwrap().is_none(), "there are no requests left");
+    let stored = store.run(site.tenant, run).await.unwrap().unwrap();
+    assert!(stored.not_before > at(80_000));
+    assert!(
+        lapsed_since(store, &site, 200, waits(10)).await.is_empty(),
+        "it may wait for as long"
+    );
+    let [found] = &lapsed_since(store, &site, 200, waits(11)).await[..] else {
+        panic!("one has lapsed")
+    };
+    assert_eq!(
+        (found.run, found.lapse, found.held),
+        (run, Lapse::WaitedTooLong, None)
+    );
+    assert!(store.end_lapsed(found, &finding(), at(200)).await.unwrap());
+}
+
+/// Requests that a registry is to have in a day.
+fn a_day(requests: u32) -> RegistryChange {
+    RegistryChange {
+        budget: Some(Budget {
+            per_day: NonZeroU32::new(requests),
+            ..Budget::default()
+        }),
+        ..RegistryChange::default()
+    }
+}
+
+/// From the first on, and until it is leased again.
+pub async fn five_lost_attempts_end_a_run_and_say_so(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let run = site.queue(store, 0).await;
+    for attempt in 1..=FRUITLESS_ATTEMPTS {
+        let seconds = i64::from(attempt) * 100;
+        site.lease(store, run, seconds).await;
+        let stored = store.run(site.tenant, run).await.unwrap().unwrap();
+        assert_eq!(stored.finding, None, "attempt {attempt}");
+        requeue_expired(store, seconds + 75).await;
+        let stored = store.run(site.tenant, run).await.unwrap().unwrap();
+        let said = stored.finding.unwrap();
+        assert_eq!(said.code, FindingCode::RunSensorLost, "attempt {attempt}");
+        assert!(
+            said.seen.contains(&format!("attempt {attempt} ")),
+            "{}",
+            said.seen
+        );
+        let expected = if attempt == FRUITLESS_ATTEMPTS {
+            RunState::Failed
+        } else {
+            RunState::Queued
+        };
+        assert_eq!(stored.state, expected);
+    }
+}
+
+/// It holds its registry for as long as leases last, and may take as long as others, from now.
+pub async fn what_was_leased_by_a_clock_that_was_ahead_ends(store: &dyn Store) {
+    const AHEAD: i64 = 40 * 86_400;
+    let site = Site::new(store).await;
+    site.read(store, at_most(600), 5).await;
+    let run = site.start(store, AHEAD).await.attempt.run;
+    let kept = site.beside(store, "kept").await.start(store, 10).await;
+    store.clock_is(at(20)).await.unwrap();
+    assert_eq!(deadline(store, &site, run).await, Some(620));
+    let stored = store.run(site.tenant, run).await.unwrap().unwrap();
+    assert_eq!((stored.queued_at, stored.started_at), (at(20), Some(at(20))));
+    let in_time = deadline(store, &site, kept.attempt.run).await;
+    assert_eq!(in_time, Some(10 + i64::from(RUN_SECONDS)), "it was begun in time");
+    let over = 20 + i64::try_from(LEASE_SECONDS).unwrap() + 15;
+    let lost = async |seconds| {
+        let taken = requeue_expired(store, seconds).await;
+        taken.iter().any(|lost| lost.attempt.run == run)
+    };
+    assert!(!lost(over - 1).await);
+    assert!(lost(over).await);
+    site.lease(store, run, over).await;
+    assert_eq!(lapsed(store, &site, 620, 0).await[0].run, run);
+}
+
+/// Whatever it waits for; and requests of days that have not come count for nothing.
+pub async fn what_waits_by_a_clock_that_was_ahead_waits_no_longer_than_it_may(store: &dyn Store) {
+    const AHEAD: i64 = 40 * 86_400;
+    let site = Site::new(store).await;
+    let lost = site.start(store, AHEAD).await.attempt.run;
+    requeue_expired(store, AHEAD + 75).await;
+    let budgeted = site.beside(store, "budgeted").await;
+    budgeted.set(store, a_day(1)).await;
+    let fence = budgeted.start(store, AHEAD).await;
+    let spent = RunProgress {
+        requests: 5,
+        ..RunProgress::default()
+    };
+    store.record_progress(&fence, &spent, at(AHEAD)).await.unwrap();
+    store.close_run(&fence, &whole(0), at(AHEAD)).await.unwrap();
+    let waits = budgeted.queue(store, AHEAD).await;
+    let lease = |seconds| store.lease_run(site.tenant, waits, site.sensor, site.epoch, at(seconds));
+    assert!(lease(AHEAD).await.unwrap().is_none());
+    store.clock_is(at(20)).await.unwrap();
+    site.lease(store, lost, 20).await;
+    let stored = store.run(site.tenant, waits).await.unwrap().unwrap();
+    let day = 20 + 24 * 3_600 + 15 * 60;
+    assert_eq!(stored.not_before, at(day));
+    assert!(lease(day).await.unwrap().is_some());
 }

@@ -124,8 +124,13 @@ pub async fn t26_a_lost_lease_returns_to_the_queue_after_the_grace(store: &dyn S
             state: RunState::Queued
         }]
     );
+    let finding = async || {
+        let run = store.run(site.tenant, fence.attempt.run).await.unwrap();
+        run.unwrap().finding.map(|finding| finding.code)
+    };
+    assert_eq!(finding().await, Some(FindingCode::RunSensorLost));
     let next = site.lease(store, fence.attempt.run, 86).await;
-    assert_eq!(next.attempt.attempt, 2);
+    assert_eq!((next.attempt.attempt, finding().await), (2, None));
     let commit = commit_of("a", &[("1", "one")], RepositoryOutcome::Listed);
     let late = store.commit_repository(&fence, &commit, at(87)).await;
     assert!(matches!(late, Err(StoreError::Stale(StaleFence::Attempt))));

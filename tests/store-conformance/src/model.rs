@@ -1,6 +1,7 @@
 //! Random commits, held against a model in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use portolan_shared::model::{Digest, RepositoryOutcome};
 use portolan_shared::process::{Rng as _, SeededRng};
@@ -16,9 +17,18 @@ const COMMITS: i64 = 12;
 struct Model {
     /// Each tag's digest and since when it points there.
     tags: BTreeMap<String, (Digest, i64)>,
-    /// Oldest first: tag, change, when, not before.
-    ledger: Vec<(String, LedgerChange, i64, Option<i64>)>,
+    /// Oldest first.
+    ledger: Vec<Line>,
     seen_at: Option<i64>,
+}
+
+struct Line {
+    tag: String,
+    change: LedgerChange,
+    noticed: i64,
+    /// When the look began that told of it.
+    looked: i64,
+    not_before: Option<i64>,
 }
 
 impl Model {
@@ -28,7 +38,7 @@ impl Model {
         only: Option<&BTreeSet<String>>,
         new: &BTreeMap<String, Digest>,
         whole: bool,
-        now: i64,
+        (looked, now): (i64, i64),
     ) -> RepositoryCommitted {
         let mut counts = RepositoryCommitted::default();
         let mut changes = BTreeMap::new();
@@ -66,12 +76,20 @@ impl Model {
         }
         for (tag, change) in changes {
             // What changed it before may be younger than the last look at all of them.
-            let before = self.ledger.iter().rev().find(|(changed, ..)| *changed == tag);
-            let not_before = self.seen_at.max(before.map(|(_, _, at, _)| *at));
-            self.ledger.push((tag, change, now, not_before));
+            let before = self.ledger.iter().rev().find(|line| line.tag == tag);
+            // Of what lies behind it, because the clock was set back, nothing follows.
+            let known = |at: &i64| *at <= now;
+            let seen = self.seen_at.filter(known);
+            self.ledger.push(Line {
+                tag,
+                change,
+                noticed: now,
+                looked,
+                not_before: seen.max(before.map(|line| line.looked).filter(known)),
+            });
         }
         if only.is_none() && (whole || self.seen_at.is_none()) {
-            self.seen_at = Some(now);
+            self.seen_at = Some(looked);
         }
         counts
     }
@@ -87,15 +105,20 @@ pub async fn random_commits_agree_with_a_model(store: &dyn Store) {
             rng.fill(&mut bytes);
             u64::from_le_bytes(bytes) % bound
         };
+        let small = |bound: u64| i64::try_from(below(bound)).unwrap();
         let repository = format!("r{seed}");
+        let mut now = i64::try_from(seed).unwrap() * 1_000;
         let mut model = Model::default();
         for step in 0..COMMITS {
-            let now = i64::try_from(seed).unwrap() * 100 + step;
+            // Sometimes somebody sets the clock back.
+            now += if below(4) == 0 { -small(40) } else { 10 };
+            // It was looked at between the beginning of the run and now, whatever the sensor says.
+            let (began, age) = (now - small(5), small(8));
             let only: Option<BTreeSet<String>> =
                 (below(3) == 0).then(|| (0..=below(5)).map(|_| format!("t{}", below(10))).collect());
             let fence = match only {
-                Some(_) => site.start_event_run(store, &["r:t"], now).await,
-                None => site.start(store, now).await,
+                Some(_) => site.start_event_run(store, &["r:t"], began).await,
+                None => site.start(store, began).await,
             };
             let tags: BTreeMap<String, String> = (0..below(12))
                 .map(|_| (format!("t{}", below(10)), format!("c{}", below(4))))
@@ -113,6 +136,7 @@ pub async fn random_commits_agree_with_a_model(store: &dyn Store) {
             let asked_for = only.as_ref();
             let commit = RepositoryCommit {
                 only: asked_for.map(|only| only.iter().map(|tag| tag.parse().unwrap()).collect()),
+                age: Duration::from_secs(u64::try_from(age).unwrap()),
                 ..commit_of(&repository, &pairs, outcome)
             };
             let counts = store.commit_repository(&fence, &commit, at(now)).await.unwrap();
@@ -120,7 +144,9 @@ pub async fn random_commits_agree_with_a_model(store: &dyn Store) {
                 .iter()
                 .map(|(tag, content)| (tag.clone(), digest(content)))
                 .collect();
-            let expected = model.commit(asked_for, &new, outcome != RepositoryOutcome::Truncated, now);
+            // What was asked for one by one is whole: what has no answer is not among it.
+            let whole = outcome != RepositoryOutcome::Truncated || asked_for.is_some();
+            let expected = model.commit(asked_for, &new, whole, ((now - age).max(began), now));
             assert_eq!(counts, expected, "seed {seed}, step {step}");
             store
                 .cancel_run(site.tenant, fence.attempt.run, at(now), &note())
@@ -180,7 +206,7 @@ async fn compare(store: &dyn Store, site: &Site, repository: &str, model: Model,
     let expected: Vec<_> = model
         .ledger
         .into_iter()
-        .map(|(tag, change, now, not_before)| (tag, change, at(now), not_before.map(at)))
+        .map(|line| (line.tag, line.change, at(line.noticed), line.not_before.map(at)))
         .collect();
     assert_eq!(found, expected, "seed {seed}");
 }

@@ -1,5 +1,7 @@
 //! What is wanted of what is offered.
 
+use std::time::Duration;
+
 use portolan_shared::model::{FindingCode, RepositoryOutcome, StateHash, limits};
 use portolan_store::{Content, ContentKind, Fence, OfferedRepository, RepositoryCommit, Store, StoreError};
 
@@ -10,6 +12,7 @@ fn offered(commit: &RepositoryCommit) -> OfferedRepository {
         repository: commit.repository.clone(),
         state_hash: commit.state_hash,
         tags: u32::try_from(commit.tags.len()).unwrap(),
+        age: commit.age,
     }
 }
 
@@ -185,6 +188,7 @@ pub async fn more_than_an_offer_may_have_is_refused(store: &dyn Store) {
                 repository: name(&format!("r{i}")),
                 state_hash: StateHash([0; 32]),
                 tags: 0,
+                age: Duration::ZERO,
             })
             .collect::<Vec<_>>()
     };

@@ -62,6 +62,7 @@ async fn is_changed(store: &dyn Store, site: &Site, set: &RepositoryCommit, seco
         repository: name("a"),
         state_hash: set.state_hash,
         tags: u32::try_from(set.tags.len()).unwrap(),
+        age: set.age,
     };
     let changed = store
         .offer_repositories(&fence, &[offer], at(seconds))

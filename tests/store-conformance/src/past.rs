@@ -1,20 +1,12 @@
-//! What was, what is different since, and what is forgotten: held against a model that remembers everything.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! What was, and what is different since.
 
 use jiff::Timestamp;
-use portolan_shared::model::{Digest, RepositoryOutcome};
-use portolan_shared::process::{Rng as _, SeededRng};
-use portolan_store::{LedgerChange, PageRequest, Past, PastTag, Retention, Store, TagDifference};
+use portolan_shared::model::RepositoryOutcome;
+use portolan_store::{LedgerChange, PageRequest, Past, PastTag, RepositoryCommit, Store, TagDifference};
 
-use crate::site::{Site, at, commit_of, digest, name, note};
+use crate::site::{Site, at, commit_of, digest, name, whole};
 
-const SEQUENCES: u64 = 8;
-const STEPS: i64 = 25;
 pub(crate) const DAY: i64 = 86_400;
-const REPOSITORIES: [&str; 3] = ["a", "b/c", "b"];
-
-type Tags = BTreeMap<String, Digest>;
 
 pub(crate) async fn tags_at(
     store: &dyn Store,
@@ -32,9 +24,10 @@ pub(crate) async fn tags_at(
         let answer = match answer.unwrap() {
             Past::Known(answer) => answer,
             Past::Forgotten(earliest) => return Past::Forgotten(earliest),
+            Past::NotYet(first) => return Past::NotYet(first),
         };
-        found.extend(answer.items);
-        page.after = answer.next;
+        found.extend(answer.page.items);
+        page.after = answer.page.next;
         if page.after.is_none() {
             return Past::Known(found);
         }
@@ -54,9 +47,10 @@ pub(crate) async fn differences(
         let answer = match answer.unwrap() {
             Past::Known(answer) => answer,
             Past::Forgotten(earliest) => return Past::Forgotten(earliest),
+            Past::NotYet(first) => return Past::NotYet(first),
         };
-        found.extend(answer.items);
-        page.after = answer.next;
+        found.extend(answer.page.items);
+        page.after = answer.page.next;
         if page.after.is_none() {
             return Past::Known(found);
         }
@@ -75,9 +69,9 @@ pub async fn tags_are_shown_as_they_were(store: &dyn Store) {
             .into_iter()
             .map(|tag| (tag.tag.to_string(), tag.digest, tag.since))
             .collect::<Vec<_>>(),
-        Past::Forgotten(earliest) => panic!("forgotten until {earliest}"),
+        other => panic!("{other:?}"),
     };
-    assert_eq!(seen(9).await, []);
+    assert_eq!(tags_at(store, &site, "a", at(9), 1).await, Past::NotYet(at(10)));
     let both = [
         ("1".to_owned(), digest("one"), at(10)),
         ("2".to_owned(), digest("two"), at(10)),
@@ -99,6 +93,60 @@ pub async fn tags_are_shown_as_they_were(store: &dyn Store) {
     assert!(
         with_content.iter().all(|tag| tag.kind.is_some() && tag.size > 0),
         "{with_content:?}"
+    );
+}
+
+/// Since when all of a repository, or of a registry, is known; none if some tags were looked at alone, or no run of the whole was complete.
+pub async fn what_was_known_when_is_said(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let of_tags = async |seconds| {
+        let page = PageRequest::first();
+        let answer = store
+            .tags_at(site.tenant, site.registry, &name("a"), at(seconds), &page)
+            .await;
+        match answer.unwrap() {
+            Past::Known(answer) => (answer.page.items.len(), answer.known_from),
+            other => panic!("{other:?}"),
+        }
+    };
+    let of_registry = async || {
+        let page = PageRequest::first();
+        let answer = store.differences(site.tenant, site.registry, at(5), &page).await;
+        match answer.unwrap() {
+            Past::Known(answer) => answer.known_from,
+            other => panic!("{other:?}"),
+        }
+    };
+    let look = site.start_event_run(store, &["a:1"], 10).await;
+    let part = RepositoryCommit {
+        only: Some(vec!["1".parse().unwrap()]),
+        ..commit_of("a", &[("1", "one")], RepositoryOutcome::Listed)
+    };
+    store.commit_repository(&look, &part, at(11)).await.unwrap();
+    store.close_run(&look, &whole(1), at(12)).await.unwrap();
+    assert_eq!(of_tags(11).await, (1, None));
+    let fence = site.start(store, 20).await;
+    let cut = commit_of("a", &[("1", "one"), ("2", "two")], RepositoryOutcome::Truncated);
+    store.commit_repository(&fence, &cut, at(21)).await.unwrap();
+    store.close_run(&fence, &whole(1), at(22)).await.unwrap();
+    assert_eq!(
+        (of_tags(21).await, of_registry().await),
+        ((2, None), None),
+        "there may have been more"
+    );
+    site.sync(store, &[("a", &[("1", "one"), ("2", "two")])], 30)
+        .await;
+    site.sync(store, &[("a", &[("2", "two")])], 40).await;
+    assert_eq!(
+        (of_tags(21).await, of_registry().await),
+        ((2, Some(at(30))), Some(at(30)))
+    );
+    assert_eq!(of_tags(40).await, (1, Some(at(30))));
+    site.sync(store, &[], 50).await;
+    assert_eq!(
+        of_tags(50).await,
+        (0, Some(at(30))),
+        "that it is gone is known as well"
     );
 }
 
@@ -160,137 +208,4 @@ pub async fn differences_are_net(store: &dyn Store) {
         differences(store, &other, at(0), 9).await,
         Past::Known(Vec::new())
     );
-}
-
-/// Everything that was, by time.
-struct Memory {
-    /// After each commit: when, which repository, its tags.
-    states: Vec<(i64, usize, Tags)>,
-}
-
-impl Memory {
-    fn at(&self, repository: usize, time: i64) -> Tags {
-        let states = self.states.iter().rev();
-        let mut of_repository = states.filter(|(_, of, _)| *of == repository);
-        let state = of_repository.find(|(when, _, _)| *when <= time);
-        state.map(|(_, _, tags)| tags.clone()).unwrap_or_default()
-    }
-
-    fn differences(&self, since: i64) -> Vec<(String, String, Option<Digest>, Option<Digest>)> {
-        let mut found = Vec::new();
-        for (i, repository) in REPOSITORIES.iter().enumerate() {
-            let (before, now) = (self.at(i, since), self.at(i, i64::MAX));
-            let names: BTreeSet<_> = before.keys().chain(now.keys()).collect();
-            for tag in names {
-                let (from, to) = (before.get(tag).cloned(), now.get(tag).cloned());
-                if from != to {
-                    found.push(((*repository).to_owned(), tag.clone(), from, to));
-                }
-            }
-        }
-        found.sort_by(|left, right| (&left.0, &left.1).cmp(&(&right.0, &right.1)));
-        found
-    }
-}
-
-/// Whatever was committed and however much of it was forgotten: what is answered is right, and what cannot be answered any more is said to be.
-pub async fn random_pasts_agree_with_a_model(store: &dyn Store) {
-    for seed in 0..SEQUENCES {
-        let rng = SeededRng::new(seed);
-        let below = |bound: u64| {
-            let mut bytes = [0; 8];
-            rng.fill(&mut bytes);
-            u64::from_le_bytes(bytes) % bound
-        };
-        let small = |bound: u64| i64::try_from(below(bound)).unwrap();
-        let site = Site::new(store).await;
-        let mut memory = Memory { states: Vec::new() };
-        // What is older than this may be forgotten.
-        let mut kept_from = i64::MIN;
-        for step in 1..=STEPS {
-            let now = step * DAY;
-            let fence = site.start(store, now).await;
-            for (i, repository) in REPOSITORIES.iter().enumerate() {
-                if below(2) == 0 {
-                    continue;
-                }
-                let tags: BTreeMap<String, String> = (0..below(5))
-                    .map(|_| (format!("t{}", below(6)), format!("c{}", below(3))))
-                    .collect();
-                let pairs: Vec<_> = tags
-                    .iter()
-                    .map(|(tag, content)| (tag.as_str(), content.as_str()))
-                    .collect();
-                let commit = commit_of(repository, &pairs, RepositoryOutcome::Listed);
-                store.commit_repository(&fence, &commit, at(now)).await.unwrap();
-                let tags = tags
-                    .iter()
-                    .map(|(tag, content)| (tag.clone(), digest(content)))
-                    .collect();
-                memory.states.push((now, i, tags));
-            }
-            store
-                .cancel_run(site.tenant, fence.attempt.run, at(now), &note())
-                .await
-                .unwrap();
-            if below(3) == 0 {
-                let days = 2 + small(8);
-                let retention = Retention {
-                    history_days: Some(u32::try_from(days).unwrap()),
-                    runs_days: None,
-                };
-                store
-                    .set_retention(site.tenant, retention, &note())
-                    .await
-                    .unwrap();
-                kept_from = kept_from.max(now - days * DAY);
-                // A little, or all of it.
-                let rows = u32::try_from(1 + below(4)).unwrap();
-                let mut rounds = below(3) * 100;
-                while store.forget_past(at(now), rows).await.unwrap() > 0 && rounds > 0 {
-                    rounds -= 1;
-                }
-            }
-            let asked = small(u64::try_from(step).unwrap() * 24) * DAY / 24;
-            ask(store, &site, &memory, asked, kept_from, seed).await;
-        }
-        for asked in (0..STEPS).map(|step| step * DAY) {
-            ask(store, &site, &memory, asked, kept_from, seed).await;
-        }
-    }
-}
-
-async fn ask(store: &dyn Store, site: &Site, memory: &Memory, asked: i64, kept_from: i64, seed: u64) {
-    for (i, repository) in REPOSITORIES.iter().enumerate() {
-        match tags_at(store, site, repository, at(asked), 2).await {
-            Past::Known(tags) => {
-                let tags: Tags = tags
-                    .into_iter()
-                    .map(|tag| (tag.tag.to_string(), tag.digest))
-                    .collect();
-                assert_eq!(tags, memory.at(i, asked), "seed {seed}, {repository} at {asked}");
-            }
-            Past::Forgotten(earliest) => {
-                assert!(at(asked) < earliest, "seed {seed}");
-                assert!(asked < kept_from, "seed {seed}: {asked} was to be kept");
-            }
-        }
-    }
-    match differences(store, site, at(asked), 3).await {
-        Past::Known(found) => {
-            let found: Vec<_> = found
-                .into_iter()
-                .map(|found| {
-                    let (from, to) = match found.change {
-                        LedgerChange::Appeared(to) => (None, Some(to)),
-                        LedgerChange::Moved { from, to } => (Some(from), Some(to)),
-                        LedgerChange::Vanished(from) | LedgerChange::LeftOut(from) => (Some(from), None),
-                    };
-                    (found.repository.to_string(), found.tag.to_string(), from, to)
-                })
-                .collect();
-            assert_eq!(found, memory.differences(asked), "seed {seed} since {asked}");
-        }
-        Past::Forgotten(earliest) => assert!(at(asked) < earliest && asked < kept_from, "seed {seed}"),
-    }
 }

@@ -2,8 +2,8 @@
 
 use portolan_shared::model::{Reason, SensorId, SensorState, TenantId};
 use portolan_store::{
-    Certificate, ContinuityHash, RECOVERIES_A_DAY, RECOVERIES_A_MONTH, RecoveryClaim, RecoveryOutcome,
-    SessionOpening, SessionOutcome, StandingChange, Store,
+    Certificate, ContinuityHash, RECOVERIES_A_DAY, RECOVERIES_A_MONTH, RecoveryClaim, RecoveryGrounds,
+    RecoveryOutcome, SessionOpening, SessionOutcome, StandingChange, Store,
 };
 
 use crate::site::{at, bytes, certificate, note, opening, revoke, sensor, session, tenant, token};
@@ -172,7 +172,7 @@ pub async fn t14_after_an_approval_exactly_one_recovery_goes_without_questions(s
     assert_eq!(recover(store, &stale(100)).await, out, "the approval has ended");
     let approved = RecoveryOutcome::Recovered {
         tenant,
-        approved: true,
+        grounds: RecoveryGrounds::Approval,
     };
     let lost = RecoveryClaim {
         sent: ContinuityHash([3; 32]),
@@ -255,7 +255,7 @@ pub async fn t11_recoveries_are_counted_and_absence_is_noticed(store: &dyn Store
     session(store, tenant, sensor, serial).await;
     let good = RecoveryOutcome::Recovered {
         tenant,
-        approved: false,
+        grounds: RecoveryGrounds::Token,
     };
     let asks = RecoveryOutcome::Refused(Reason::NeedsApproval);
     for n in 0..RECOVERIES_A_DAY {
@@ -291,7 +291,7 @@ pub async fn t11_recoveries_are_counted_and_absence_is_noticed(store: &dyn Store
     );
     let approved = RecoveryOutcome::Recovered {
         tenant,
-        approved: true,
+        grounds: RecoveryGrounds::Approval,
     };
     assert_eq!(recover(store, &recovery(sensor, 40 * DAY)).await, approved);
 }

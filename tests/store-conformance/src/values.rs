@@ -1,5 +1,7 @@
 //! Short ways to make values.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::manifest::{ArtifactKind, ChildRole};
 use portolan_shared::model::{Digest, MediaType, RepositoryName, RepositoryOutcome, StateHash, StateHasher};
@@ -54,6 +56,7 @@ pub fn commit_of(repository: &str, tags: &[(&str, &str)], outcome: RepositoryOut
         left_out: Vec::new(),
         outcome,
         finding: None,
+        age: Duration::ZERO,
     }
 }
 

@@ -167,6 +167,7 @@ pub async fn a_repository_that_comes_back_keeps_its_history(store: &dyn Store) {
         repository: name("a"),
         state_hash: same.state_hash,
         tags: 1,
+        age: same.age,
     };
     assert_eq!(
         store.offer_repositories(&fence, &[offer], at(30)).await.unwrap(),

@@ -164,13 +164,13 @@ pub async fn so_many_deliveries_are_kept_of_a_webhook(store: &dyn Store) {
         ..attempt("test", 30)
     };
     store
-        .note_webhook_test(site.tenant, other, &test(1))
+        .note_webhook_test(site.tenant, other, &test(1), &note())
         .await
         .unwrap();
     let most = limits::KEPT_DELIVERIES;
     for number in 1..=most + 3 {
         store
-            .note_webhook_test(site.tenant, id, &test(number))
+            .note_webhook_test(site.tenant, id, &test(number), &note())
             .await
             .unwrap();
     }
@@ -197,7 +197,7 @@ pub async fn so_many_deliveries_are_kept_of_a_webhook(store: &dyn Store) {
     // One that is gone keeps nothing.
     let gone = WebhookId::random(&SystemRng);
     store
-        .note_webhook_test(site.tenant, gone, &test(1))
+        .note_webhook_test(site.tenant, gone, &test(1), &note())
         .await
         .unwrap();
 }

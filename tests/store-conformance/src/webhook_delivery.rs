@@ -13,10 +13,10 @@ use crate::site::entries;
 use crate::webhook::{add, attempt};
 use crate::{Site, at, commit_of, note, noted};
 
-const ME: [u8; 16] = [1; 16];
-const YOU: [u8; 16] = [2; 16];
+pub(crate) const ME: [u8; 16] = [1; 16];
+pub(crate) const YOU: [u8; 16] = [2; 16];
 
-async fn show(store: &dyn Store, tenant: TenantId, id: WebhookId) -> WebhookRecord {
+pub(crate) async fn show(store: &dyn Store, tenant: TenantId, id: WebhookId) -> WebhookRecord {
     store.webhook(tenant, id).await.unwrap().unwrap()
 }
 
@@ -36,7 +36,7 @@ async fn happen(store: &dyn Store, site: &Site, seconds: i64) {
         .unwrap();
 }
 
-async fn due(store: &dyn Store, tenant: TenantId, seconds: i64) -> Vec<DueWebhook> {
+pub(crate) async fn due(store: &dyn Store, tenant: TenantId, seconds: i64) -> Vec<DueWebhook> {
     let mut due = store.due_webhooks(at(seconds), 100, 100).await.unwrap();
     due.retain(|due| due.record.tenant == tenant);
     due
@@ -51,7 +51,7 @@ fn message(due: &DueWebhook, id: &str) -> WebhookMessage {
     })
 }
 
-async fn hold(
+pub(crate) async fn hold(
     store: &dyn Store,
     due: &DueWebhook,
     id: &str,
@@ -65,7 +65,7 @@ async fn hold(
         .unwrap()
 }
 
-fn again(seconds: i64, next: i64) -> DeliveryOutcome {
+pub(crate) fn again(seconds: i64, next: i64) -> DeliveryOutcome {
     DeliveryOutcome::Again {
         tries: Tries {
             attempts: 1,
@@ -75,7 +75,12 @@ fn again(seconds: i64, next: i64) -> DeliveryOutcome {
     }
 }
 
-async fn end(store: &dyn Store, hold: &WebhookHold, seconds: i64, outcome: DeliveryOutcome) -> bool {
+pub(crate) async fn end(
+    store: &dyn Store,
+    hold: &WebhookHold,
+    seconds: i64,
+    outcome: DeliveryOutcome,
+) -> bool {
     let attempt = attempt(&hold.message, seconds);
     store
         .end_delivery(hold, &attempt, &outcome, Some(&note()))
@@ -105,12 +110,12 @@ pub async fn a_webhook_is_due_when_the_feed_has_grown_behind_it(store: &dyn Stor
     );
     // Nothing in there for it: it is further on.
     let end = store.feed_end(site.tenant).await.unwrap();
-    store.pass_webhook(&found[0], &end).await.unwrap();
+    store.pass_webhook(&found[0], &end, at(21)).await.unwrap();
     assert!(due(store, site.tenant, 21).await.is_empty());
     assert_eq!(show(store, site.tenant, id).await.behind, 0);
     happen(store, &site, 30).await;
     store
-        .pass_webhook(&found[0], &FeedPosition::behind(0))
+        .pass_webhook(&found[0], &FeedPosition::behind(0), at(31))
         .await
         .unwrap();
     assert_eq!(

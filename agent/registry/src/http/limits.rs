@@ -60,7 +60,7 @@ impl Default for Limits {
             repositories: limits::REPOSITORIES_PER_REGISTRY,
             pages: 110_000,
             referrers: limits::REFERRERS,
-            longest_wait: Duration::from_secs(600),
+            longest_wait: Duration::from_secs(limits::RETRY_AFTER_SECONDS),
             patience: Duration::from_secs(3_600),
             retry: RetryPolicy::REGISTRY,
         }

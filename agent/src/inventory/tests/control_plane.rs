@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use portolan_shared::model::manifest::{ArtifactKind, ChildRole, Manifest};
 use portolan_shared::model::{
-    ContentKind, CoverageEntry, Digest, FindingCode, OfferedRepository, Reason, RepositoryName,
-    RepositoryOutcome, RunState, StateHash, TagObservation, limits,
+    ContentKind, CoverageEntry, Digest, FindingCode, Reason, RepositoryName, RepositoryOutcome, RunState,
+    StateHash, TagObservation, limits,
 };
+use portolan_shared::process::Uptime;
 
 pub(crate) use super::stored::Stored;
-use crate::inventory::{Closing, ContentItem, RepositoryTags, Upload, UploadError};
+use crate::inventory::{Closing, ContentItem, ListedRepository, RepositoryTags, Upload, UploadError};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Committed {
@@ -47,6 +48,8 @@ pub(crate) struct State {
     pub(crate) order: Vec<Digest>,
     /// How often something was met deeper than is read.
     pub(crate) too_deep: usize,
+    /// When the look began that was last told of each repository.
+    pub(crate) began: BTreeMap<String, Uptime>,
     /// What manifests have below them.
     children: HashMap<Digest, Vec<Digest>>,
 }
@@ -206,6 +209,7 @@ impl State {
     fn commit(&mut self, repository: &RepositoryTags) {
         let name = repository.repository.to_string();
         self.committed.insert(name.clone());
+        self.began.insert(name.clone(), repository.began);
         let had = self.repositories.get(&name);
         let is_part = !repository.only.is_empty();
         if had.is_none() && is_part && repository.tags.is_empty() {
@@ -217,10 +221,8 @@ impl State {
         } else {
             BTreeMap::new()
         };
-        if repository.outcome != RepositoryOutcome::Truncated {
-            for tag in &repository.only {
-                tags.remove(tag.as_str());
-            }
+        for tag in &repository.only {
+            tags.remove(tag.as_str());
         }
         for tag in &repository.left_out {
             assert!(!is_part || repository.only.contains(tag));
@@ -265,11 +267,12 @@ impl Upload for ControlPlane {
         .await
     }
 
-    async fn offer_repositories(&self, offered: &[OfferedRepository]) -> Result<Vec<bool>, UploadError> {
+    async fn offer_repositories(&self, offered: &[ListedRepository]) -> Result<Vec<bool>, UploadError> {
         assert!(offered.len() <= limits::REPOSITORIES_PER_OFFER);
         self.call("offer repositories", offered.len(), |state| {
             let changed = offered.iter().map(|offered| {
                 let name = offered.repository.to_string();
+                state.began.insert(name.clone(), offered.began);
                 let same = state
                     .repositories
                     .get(&name)

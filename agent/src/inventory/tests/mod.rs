@@ -4,6 +4,7 @@
 //! [`Upload`](super::Upload) with the rules of the real one (`stored` has those about content), and refuses a manifest that comes before
 //! what is below it. `image` makes manifests. The others are tests, one subject a file.
 
+mod ages;
 mod budget;
 mod control_plane;
 mod coverage;

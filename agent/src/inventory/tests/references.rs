@@ -169,7 +169,7 @@ async fn a_registry_that_fails_to_answer_has_deleted_nothing() {
 }
 
 #[tokio::test]
-async fn beside_a_tag_without_an_answer_the_others_are_committed_and_none_is_gone() {
+async fn beside_a_tag_without_an_answer_the_others_are_committed_or_gone() {
     let mut scene = scene().await;
     let (moved, _) = scene.registry.image("r", "2", "moved");
     scene.registry.delete("r", "3");
@@ -184,7 +184,7 @@ async fn beside_a_tag_without_an_answer_the_others_are_committed_and_none_is_gon
     );
     assert_eq!(scene.committed("s"), Some((Outcome::Listed, None)));
     assert_eq!(scene.control_plane.state().repositories["r"].only, ["2", "3"]);
-    assert_eq!(tags(&scene, "r"), ["1", "2", "3"]);
+    assert_eq!(tags(&scene, "r"), ["1", "2"], "of the first nothing is known");
     assert_eq!(scene.tag_sets()[0].1[1].1, moved.digest);
 }
 

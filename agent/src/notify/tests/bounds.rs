@@ -188,7 +188,7 @@ async fn an_address_has_its_rate_and_a_flood_for_one_repository_is_one_look_at_i
     assert_eq!(told.len(), 1);
     assert_eq!(
         told[0].subject,
-        EventSubject::Repository("acme/app".parse().unwrap())
+        EventSubject::EveryTag("acme/app".parse().unwrap())
     );
     assert_eq!(told[0].count, BURST + 1);
     scene.end().await;

@@ -108,6 +108,53 @@ async fn signatures_are_verified_over_the_body_as_it_came() {
     scene.end().await;
 }
 
+/// They have bodies of up to 25 MB, and from 19.0 a signature that GitLab makes with a key of its own.
+#[tokio::test]
+async fn a_webhook_of_gitlab_is_passed_over_whatever_its_body_and_its_signature_are() {
+    let scene = scene().await;
+    let large = format!("{{\"object_kind\":\"push\"}}{}", " ".repeat(2 * 1024 * 1024));
+    let hook = |path: &str, body: &str| {
+        Request::to(path)
+            .with("X-Gitlab-Event", "Push Hook")
+            .with("webhook-id", "0f8fad5b-d9cb-469f-a165-70867728950e")
+            .with("webhook-timestamp", "1767323045")
+            .with(
+                "webhook-signature",
+                "v1,Z/GnKtMPhzHw7hCQ2oB9D+Olibp/2jgKDyUiTF0TUEE=",
+            )
+            .with_body(body)
+    };
+    for name in ["gitlab", "distribution"] {
+        let path = format!("/notify/{name}");
+        let mut chunked = hook(&path, &large).with("X-Gitlab-Token", SECRET);
+        chunked.chunked = true;
+        for request in [
+            chunked,
+            hook(&path, &large).with("X-Gitlab-Token", SECRET),
+            hook(&format!("{path}/{SECRET}"), &large),
+            // Nothing is read out of it, whatever it says.
+            hook(&path, &push("acme/app", "1.0")).with("X-Gitlab-Token", SECRET),
+        ] {
+            let mut wire = scene.connect().await;
+            assert_eq!(wire.ask(&request.bytes()).await.status(), 200, "{}", request.path);
+            let next = Request::to(&path).with("Authorization", "wrong");
+            assert_eq!(
+                wire.ask(&next.bytes()).await.status(),
+                401,
+                "the connection goes on"
+            );
+        }
+        let wrong = hook(&path, "{}").with("X-Gitlab-Token", "wrong");
+        assert_eq!(scene.send(&wrong).await, 401);
+        let notifier = scene.notifier(name);
+        assert_eq!((notifier.received, notifier.ignored, notifier.refused), (0, 4, 5));
+    }
+    let elsewhere = hook("/notify/elsewhere", "{}").with("X-Gitlab-Token", SECRET);
+    assert_eq!(scene.send(&elsewhere).await, 401, "its address is not in `from`");
+    assert!(scene.told().is_empty());
+    scene.end().await;
+}
+
 #[tokio::test]
 async fn what_is_authentic_is_answered_200_whatever_it_says() {
     let scene = scene().await;

@@ -6,7 +6,7 @@ use portolan_shared::model::{Reason, SensorId};
 use portolan_shared::secret::SecretBytes;
 use portolan_store::{
     AuditEntry, AuditSeverity, Certificate, ContinuityHash, JudgedRecovery, MachineFacts, RecoveryClaim,
-    RecoveryOutcome, StoreError,
+    RecoveryGrounds, RecoveryOutcome, StoreError,
 };
 use serde_json::json;
 
@@ -81,8 +81,8 @@ impl App {
         };
         let note = |judged: &JudgedRecovery| note(judged, now, &attempt, &claim.certificate);
         let tenant = match self.store.recover_sensor(&claim, &note).await? {
-            RecoveryOutcome::Recovered { tenant, approved } => {
-                tracing::info!(%sensor, source = attempt.source, approved, "recovered");
+            RecoveryOutcome::Recovered { tenant, grounds } => {
+                tracing::info!(%sensor, source = attempt.source, ?grounds, "recovered");
                 // A quarantine may have ended with it.
                 self.signals.denials.notify_one();
                 tenant
@@ -124,9 +124,13 @@ fn note(
         .map(|bytes| HEXLOWER.encode(&bytes))
         .unwrap_or_default();
     let (action, severity, details) = match judged.outcome {
-        RecoveryOutcome::Recovered { approved, .. } => {
-            let details =
-                json!({ "approved": approved, "boot_id": attempt.boot_id, "fingerprint": fingerprint });
+        RecoveryOutcome::Recovered { grounds, .. } => {
+            let details = json!({
+                "approved": grounds == RecoveryGrounds::Approval,
+                "amnesty": (grounds == RecoveryGrounds::Amnesty).then_some(true),
+                "boot_id": attempt.boot_id,
+                "fingerprint": fingerprint,
+            });
             let details = issued(certificate, details);
             ("sensor.recover", AuditSeverity::Notice, details)
         }

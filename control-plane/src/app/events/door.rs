@@ -3,19 +3,23 @@
 use std::sync::Arc;
 
 use portolan_shared::events::{
-    Headers, NotAuthentic, Notification, PushAction, PushEvent, Sender, Shown, authenticate, read,
+    EventId, Headers, NotAuthentic, Notification, PushAction, PushEvent, Sender, Shown, WebhookSecret,
+    authenticate, is_gitlab_webhook, read, shows_secret,
 };
 use portolan_shared::model::{EventSubject, RegistryId, TenantId};
 use portolan_shared::process::Uptime;
 use portolan_store::{EventDoor, EventIntake, NewRegistry, StoreError};
 
+use super::answered::{By, Outcome, Refused};
 use super::secret::{DOOR, derived};
+use super::seen::SeenEvents;
 use super::wanted::is_wanted;
 use crate::app::App;
 
 /// Takes notifications, and counts what it refuses.
 pub struct WebhookDoor {
     app: Arc<App>,
+    seen: SeenEvents,
 }
 
 /// A notification that nobody has believed yet.
@@ -54,7 +58,10 @@ impl WebhookDoor {
     /// The door of this control plane.
     #[must_use]
     pub fn new(app: Arc<App>) -> Self {
-        Self { app }
+        Self {
+            app,
+            seen: SeenEvents::default(),
+        }
     }
 
     /// The clock by which rates are measured.
@@ -67,9 +74,7 @@ impl WebhookDoor {
     /// secret.
     pub async fn authenticate(&self, knock: &Knock<'_>) -> Result<Believed, NotTaken> {
         let app = &self.app;
-        let tenant = app.store.tenant_of_registry(knock.registry).await?;
-        let any = || TenantId::random(app.rng.as_ref());
-        let secret = derived(&app.pepper, DOOR, tenant.unwrap_or_else(any), knock.registry);
+        let (tenant, secret) = self.expected(knock.registry).await?;
         let shown = Shown {
             path_secret: knock.path_secret,
             headers: knock.headers,
@@ -78,6 +83,7 @@ impl WebhookDoor {
         };
         let authentic = authenticate(knock.sender, &secret, &shown);
         let Some(tenant) = tenant else {
+            self.turn_away(Refused::UnknownRegistry);
             return Err(NotTaken::NotAuthentic);
         };
         let believed = Believed {
@@ -86,13 +92,50 @@ impl WebhookDoor {
         };
         authentic.map(|()| believed).map_err(|error| {
             tracing::debug!(registry = %knock.registry, error = &error as &dyn std::error::Error, "a notification is not authentic");
-            self.app.event_tally.refused(tenant, knock.registry, word(error));
+            self.refuse(believed, why(error));
             NotTaken::NotAuthentic
         })
     }
 
+    /// Whose it is, if it is a webhook of GitLab's projects and groups that shows the secret of its registry: nothing is read out of one, whatever its body
+    /// is and however it is signed. Counts nothing.
+    pub async fn recognise(&self, knock: &Knock<'_>) -> Result<Option<Believed>, NotTaken> {
+        if !is_gitlab_webhook(knock.sender, knock.headers) {
+            return Ok(None);
+        }
+        let (tenant, secret) = self.expected(knock.registry).await?;
+        let shown = shows_secret(knock.sender, &secret, knock.path_secret, knock.headers);
+        Ok(tenant.filter(|_| shown.is_ok()).map(|tenant| Believed {
+            tenant,
+            registry: knock.registry,
+        }))
+    }
+
+    /// Whose a registry is, and what it has to show; of one that does not exist, what nobody knows.
+    async fn expected(&self, registry: RegistryId) -> Result<(Option<TenantId>, WebhookSecret), NotTaken> {
+        let app = &self.app;
+        let tenant = app.store.tenant_of_registry(registry).await?;
+        let any = || TenantId::random(app.rng.as_ref());
+        let secret = derived(&app.pepper, DOOR, tenant.unwrap_or_else(any), registry);
+        Ok((tenant, secret))
+    }
+
+    /// Counts what is of no registry that is known.
+    pub fn turn_away(&self, why: Refused) {
+        self.app
+            .event_tally
+            .answered(By::Webhook, Outcome::Refused(why), 1);
+    }
+
+    /// Counts a notification out of which nothing is to be read.
+    pub fn ignore(&self, believed: Believed) {
+        self.app
+            .event_tally
+            .ignored(believed.tenant, believed.registry, 1);
+    }
+
     /// Counts a notification that came too fast or is too large.
-    pub fn refuse(&self, believed: Believed, why: &'static str) {
+    pub fn refuse(&self, believed: Believed, why: Refused) {
         self.app
             .event_tally
             .refused(believed.tenant, believed.registry, why);
@@ -101,61 +144,97 @@ impl WebhookDoor {
     /// Notes what an authentic notification says: durable when this returns. One that cannot be read is counted: its sender can do nothing about it.
     pub async fn take(&self, believed: Believed, knock: &Knock<'_>) -> Result<(), NotTaken> {
         let Believed { tenant, registry } = believed;
-        let notification = match read(knock.sender, knock.headers, knock.body) {
+        let mut notification = match read(knock.sender, knock.headers, knock.body) {
             Ok(notification) => notification,
             Err(error) => {
                 tracing::debug!(%registry, error = &error as &dyn std::error::Error, "a notification cannot be read");
-                self.refuse(believed, "malformed");
+                self.refuse(believed, Refused::Malformed);
                 return Ok(());
             }
         };
         let app = &self.app;
+        let place = (tenant, registry);
+        let came = notification.events.len();
+        let is_known = |id: &EventId| self.seen.knows(place, id);
+        notification
+            .events
+            .retain(|event| !event.id.as_ref().is_some_and(is_known));
+        let again = came - notification.events.len();
+        let ignored = u64::from(notification.ignored) + again as u64;
         let refused = u64::from(notification.refused);
         if notification.events.is_empty() && refused == 0 {
-            // Pulls and blobs are most of what comes: they must not make the database write.
-            app.event_tally
-                .ignored(tenant, registry, u64::from(notification.ignored));
+            // Pulls and blobs are most of what comes: they must not make the database write. What says nothing at all is ignored as well.
+            app.event_tally.ignored(tenant, registry, ignored.max(1));
             return Ok(());
         }
+        let ids: Vec<EventId> = notification
+            .events
+            .iter()
+            .filter_map(|event| event.id.clone())
+            .collect();
         let Some(record) = app.store.registry(tenant, registry).await? else {
+            self.turn_away(Refused::UnknownRegistry);
             return Err(NotTaken::NotAuthentic);
         };
+        let (subjects, unwanted) = subjects(knock.sender, notification, &record.registry);
+        let ignored = ignored + unwanted;
+        if subjects.is_empty() && refused == 0 {
+            app.event_tally.ignored(tenant, registry, ignored);
+            return Ok(());
+        }
         let intake = EventIntake {
             tenant,
             registry,
             door: EventDoor::Webhook,
-            ignored: u64::from(notification.ignored),
+            ignored,
             refused,
-            last_refused: (refused > 0).then(|| "malformed".to_owned()),
-            subjects: subjects(knock.sender, notification, &record.registry),
+            last_refused: (refused > 0).then(|| Refused::Malformed.as_str().to_owned()),
+            subjects,
             now: app.clock.now(),
         };
         match app.store.note_events(&intake).await {
             Ok(_) => {}
-            Err(StoreError::Unknown { .. }) => return Err(NotTaken::NotAuthentic),
+            Err(StoreError::Unknown { .. }) => {
+                self.turn_away(Refused::UnknownRegistry);
+                return Err(NotTaken::NotAuthentic);
+            }
             Err(error) => return Err(error.into()),
         }
+        self.seen.note(place, ids.iter());
+        let tally = &app.event_tally;
+        tally.answered(By::Webhook, Outcome::Accepted, intake.subjects.len() as u64);
+        tally.answered(By::Webhook, Outcome::Ignored, ignored);
+        tally.answered(By::Webhook, Outcome::Refused(Refused::Malformed), refused);
         app.signals.schedule.notify_one();
         Ok(())
     }
 }
 
-/// What is to be looked at.
-fn subjects(sender: Sender, notification: Notification, registry: &NewRegistry) -> Vec<(EventSubject, u32)> {
+/// What is to be looked at, and how many events name nothing that is wanted.
+fn subjects(
+    sender: Sender,
+    notification: Notification,
+    registry: &NewRegistry,
+) -> (Vec<(EventSubject, u32)>, u64) {
     let mut subjects = Vec::with_capacity(notification.events.len());
+    let mut unwanted = 0;
     for event in notification.events {
         // Which of the two names it has here depends on the address that the registry is read at: a look at the wrong one finds nothing.
-        if let Some(repository) = sender.below_key(&event.repository) {
-            let below = PushEvent {
-                repository,
-                ..event.clone()
-            };
-            subjects.extend(subject(below));
-        }
-        subjects.extend(subject(event));
+        let below = sender.below_key(&event.repository);
+        let below = below.map(|repository| PushEvent {
+            repository,
+            ..event.clone()
+        });
+        let named = below.into_iter().chain([event]).filter_map(subject);
+        let before = subjects.len();
+        subjects.extend(
+            named
+                .filter(|subject| is_wanted(registry, subject))
+                .map(|subject| (subject, 1)),
+        );
+        unwanted += u64::from(subjects.len() == before);
     }
-    subjects.retain(|subject| is_wanted(registry, subject));
-    subjects.into_iter().map(|subject| (subject, 1)).collect()
+    (subjects, unwanted)
 }
 
 /// What an event asks to look at; nothing if it names neither tag nor digest of what was pushed.
@@ -179,11 +258,11 @@ fn subject(event: PushEvent) -> Option<EventSubject> {
 }
 
 /// Why, as it is counted.
-fn word(error: NotAuthentic) -> &'static str {
+fn why(error: NotAuthentic) -> Refused {
     match error {
-        NotAuthentic::Nothing => "no secret",
-        NotAuthentic::Secret => "wrong secret",
-        NotAuthentic::Signature { .. } | NotAuthentic::Incomplete { .. } => "wrong signature",
-        NotAuthentic::Stale { .. } => "stale signature",
+        NotAuthentic::Nothing => Refused::NoSecret,
+        NotAuthentic::Secret => Refused::WrongSecret,
+        NotAuthentic::Signature { .. } | NotAuthentic::Incomplete { .. } => Refused::WrongSignature,
+        NotAuthentic::Stale { .. } => Refused::StaleSignature,
     }
 }

@@ -42,9 +42,18 @@ impl App {
             secret: derived(&self.pepper, DOOR, tenant, id),
             listener_secret: derived(&self.pepper, LISTENER, tenant, id),
             listeners,
-            counts: self.store.event_counts(tenant, id).await?,
+            counts: self.event_counts(caller, &record).await?,
             record,
         })
+    }
+
+    /// What came in for a registry of the caller's tenant so far.
+    pub async fn event_counts(
+        &self,
+        caller: &Caller,
+        record: &RegistryRecord,
+    ) -> Result<Vec<EventCount>, AppError> {
+        Ok(self.store.event_counts(caller.tenant, record.registry.id).await?)
     }
 }
 

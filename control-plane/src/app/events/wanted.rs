@@ -8,7 +8,8 @@ pub(super) fn is_wanted(registry: &NewRegistry, subject: &EventSubject) -> bool 
     match subject {
         EventSubject::Tag(repository, _)
         | EventSubject::Digest(repository, _)
-        | EventSubject::Repository(repository) => registry.repositories.matches(repository),
+        | EventSubject::Repository(repository)
+        | EventSubject::EveryTag(repository) => registry.repositories.matches(repository),
         EventSubject::Registry => true,
     }
 }

@@ -2,22 +2,11 @@
 
 use std::time::Duration;
 
-use portolan_shared::model::{RegistryId, TagName, TenantId};
-use portolan_store::{FEED_PAGE, FeedPosition, Role};
+use portolan_shared::model::{TagName, TenantId};
+use portolan_store::{FEED_PAGE, FeedPosition};
 
-use super::{CloudEvent, FeedCursor, FeedReader, ReaderEnd};
+use super::{CloudEvent, FeedCursor, FeedPlace, FeedReader, ReaderEnd};
 use crate::app::{App, AppError, Caller};
-
-/// Where somebody begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FeedStart {
-    /// With everything that is there.
-    Baseline,
-    /// With what changes from now on.
-    Now,
-    /// Where they were.
-    After(FeedCursor),
-}
 
 /// An event, and where to go on behind it.
 #[derive(Debug, Clone)]
@@ -37,34 +26,11 @@ pub struct FeedPage {
     pub next: FeedCursor,
     /// Whether that is the end of the feed for now.
     pub at_end: bool,
+    /// Whether it is the end for ever: the registry that was followed has been removed.
+    pub ended: bool,
 }
 
 impl App {
-    /// The registry that a feed is to be of, by name or id. Takes a viewer.
-    pub async fn feed_registry(
-        &self,
-        caller: &Caller,
-        registry: Option<&str>,
-    ) -> Result<Option<RegistryId>, AppError> {
-        caller.require(Role::Viewer)?;
-        match registry {
-            Some(name) => Ok(Some(self.registry(caller, name).await?.registry.id)),
-            None => Ok(None),
-        }
-    }
-
-    /// Where a reader stands who begins there.
-    pub async fn feed_cursor(&self, tenant: TenantId, start: FeedStart) -> Result<FeedCursor, AppError> {
-        Ok(match start {
-            FeedStart::After(cursor) => cursor,
-            FeedStart::Now => FeedCursor::Changes(self.store.feed_end(tenant).await?),
-            FeedStart::Baseline => FeedCursor::Baseline {
-                changes_from: self.store.feed_end(tenant).await?,
-                after: None,
-            },
-        })
-    }
-
     /// What is behind a cursor now: at most `limit` events, none if there is nothing.
     ///
     /// # Errors
@@ -72,36 +38,45 @@ impl App {
     pub async fn read_feed(
         &self,
         tenant: TenantId,
-        registry: Option<RegistryId>,
         from: &FeedCursor,
         limit: u32,
     ) -> Result<FeedPage, AppError> {
         let limit = limit.clamp(1, FEED_PAGE);
-        match from {
-            FeedCursor::Baseline { changes_from, after } => {
+        // Asked before the feed is read: of one that is gone by now, it tells that it went.
+        let gone = match from.registry() {
+            Some(registry) => self.store.registry(tenant, registry).await?.is_none(),
+            None => false,
+        };
+        let mut page = match &from.place {
+            FeedPlace::Baseline { changes_from, after } => {
                 let place = (changes_from, after.as_ref());
-                self.read_baseline(tenant, registry, place, limit).await
+                self.read_baseline(tenant, from, place, limit).await?
             }
-            FeedCursor::Changes(position) => self.read_changes(tenant, registry, position, limit).await,
-        }
+            FeedPlace::Changes(position) => self.read_changes(tenant, from, position, limit).await?,
+        };
+        page.ended = gone && page.at_end;
+        Ok(page)
     }
 
     async fn read_changes(
         &self,
         tenant: TenantId,
-        registry: Option<RegistryId>,
+        from: &FeedCursor,
         position: &FeedPosition,
         limit: u32,
     ) -> Result<FeedPage, AppError> {
-        let changes = self.store.changes(tenant, registry, position, limit).await?;
+        let changes = self
+            .store
+            .changes(tenant, from.registry(), position, limit)
+            .await?;
         let changes = changes.ok_or(AppError::CursorExpired)?;
-        let next = FeedCursor::Changes(changes.next);
+        let next = from.at(FeedPlace::Changes(changes.next));
         let mut items: Vec<_> = changes
             .items
             .iter()
             .map(|change| FeedItem {
                 event: CloudEvent::of_change(change),
-                cursor: FeedCursor::Changes(change.position.clone()),
+                cursor: from.at(FeedPlace::Changes(change.position.clone())),
             })
             .collect();
         // Who stops here stands behind the whole entry, not within it.
@@ -112,69 +87,76 @@ impl App {
             items,
             next,
             at_end: changes.at_end,
+            ended: false,
         })
     }
 
     async fn read_baseline(
         &self,
         tenant: TenantId,
-        registry: Option<RegistryId>,
+        from: &FeedCursor,
         (changes_from, after): (&FeedPosition, Option<&(i64, TagName)>),
         limit: u32,
     ) -> Result<FeedPage, AppError> {
         let place = after.map(|(repository, tag)| (*repository, tag));
-        let tags = self.store.present_tags(tenant, registry, place, limit).await?;
+        let tags = self
+            .store
+            .present_tags(tenant, from.registry(), place, limit)
+            .await?;
         let whole = tags.len() < usize::try_from(limit).unwrap_or(usize::MAX);
         let mut items: Vec<_> = tags
             .into_iter()
             .map(|tag| FeedItem {
                 event: CloudEvent::of_present(&tag),
-                cursor: FeedCursor::Baseline {
+                cursor: from.at(FeedPlace::Baseline {
                     changes_from: changes_from.clone(),
                     after: Some((tag.repository_no, tag.tag)),
-                },
+                }),
             })
             .collect();
+        let changes = from.at(FeedPlace::Changes(changes_from.clone()));
         if whole {
             items.push(FeedItem {
                 event: CloudEvent::baseline_complete(changes_from, self.clock.now()),
-                cursor: FeedCursor::Changes(changes_from.clone()),
+                cursor: changes.clone(),
             });
         }
         // A page that is full has a last tag, and one that is not has the end of the baseline.
-        let next = items.last().map_or_else(
-            || FeedCursor::Changes(changes_from.clone()),
-            |last| last.cursor.clone(),
-        );
+        let next = items.last().map_or(changes, |last| last.cursor.clone());
         Ok(FeedPage {
             items,
             next,
             at_end: false,
+            ended: false,
         })
     }
 
-    /// The next events behind a cursor, as soon as there are some. Without any once the reader has to go, and then why.
+    /// The next events, as soon as there are some. `page` is what was there so far: it is replaced, also by what is none of this reader's, so that
+    /// nobody looks at that twice. Gives why the reader has to go, if it has to go without any.
     pub async fn follow_feed(
         &self,
         reader: &mut FeedReader,
-        registry: Option<RegistryId>,
-        cursor: &mut FeedCursor,
+        page: &mut FeedPage,
         limit: u32,
-    ) -> Result<Result<FeedPage, ReaderEnd>, AppError> {
+    ) -> Result<Option<ReaderEnd>, AppError> {
         let tenant = reader.caller().tenant;
+        page.items.clear();
         loop {
-            if let Some(end) = reader.end(self).await {
-                return Ok(Err(end));
+            if page.ended {
+                return Ok(Some(ReaderEnd::Removed));
             }
-            reader.look();
-            let page = self.read_feed(tenant, registry, cursor, limit).await?;
-            // Also past what is none of this reader's: nobody looks at that twice.
-            *cursor = page.next.clone();
+            if page.at_end
+                && let FeedPlace::Changes(position) = &page.next.place
+            {
+                if let Some(end) = reader.wait(self, position).await? {
+                    return Ok(Some(end));
+                }
+            } else if let Some(end) = reader.end(self).await {
+                return Ok(Some(end));
+            }
+            *page = self.read_feed(tenant, &page.next, limit).await?;
             if !page.items.is_empty() {
-                return Ok(Ok(page));
-            }
-            if page.at_end {
-                reader.wait().await;
+                return Ok(None);
             }
         }
     }
@@ -186,29 +168,30 @@ impl App {
     pub async fn poll_feed(
         &self,
         caller: &Caller,
-        registry: Option<RegistryId>,
-        mut cursor: FeedCursor,
+        cursor: &FeedCursor,
         limit: u32,
         wait: Duration,
     ) -> Result<FeedPage, AppError> {
-        let page = self.read_feed(caller.tenant, registry, &cursor, limit).await?;
-        if wait.is_zero() || !page.items.is_empty() {
+        let mut page = self.read_feed(caller.tenant, cursor, limit).await?;
+        if wait.is_zero() || !page.items.is_empty() || page.ended {
             return Ok(page);
         }
-        cursor = page.next;
         let mut reader = self.enter_feed(caller)?;
-        let following = self.follow_feed(&mut reader, registry, &mut cursor, limit);
-        match tokio::time::timeout(wait, following).await {
-            Ok(followed) => match followed? {
-                Ok(page) => return Ok(page),
-                Err(_end) => {}
-            },
-            Err(_elapsed) => {}
+        let following = self.follow_feed(&mut reader, &mut page, limit);
+        // If nothing came, the page says how far it was looked, and whether that is the end.
+        if let Ok(followed) = tokio::time::timeout(wait, following).await {
+            followed?;
         }
-        Ok(FeedPage {
-            items: Vec::new(),
-            next: cursor,
-            at_end: true,
-        })
+        Ok(page)
+    }
+}
+
+impl FeedCursor {
+    /// The same feed, at this place.
+    fn at(&self, place: FeedPlace) -> Self {
+        Self {
+            scope: self.scope,
+            place,
+        }
     }
 }

@@ -1,65 +1,48 @@
 //! Who follows the feed at present: counted, woken, and sent away.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_shared::model::{ApiTokenId, TenantId, limits};
+use portolan_shared::model::{TenantId, limits};
 use portolan_shared::process::{Shutdown, Uptime};
-use portolan_store::Role;
+use portolan_store::{FeedPosition, Role};
 use tokio::sync::watch;
 
+use super::ends::{FeedEnd, FeedEnds, LOOK};
+use super::places::{Place, Places};
 use crate::app::{App, AppError, Caller};
-use crate::fair::{Place, Shares};
 
-/// How often somebody who waits looks without being woken: another replica may have committed.
-const LOOK: Duration = Duration::from_secs(1);
-/// Least time between two looks of one reader: what is committed meanwhile is read at once.
-const BREATH: Duration = Duration::from_millis(50);
-/// How often it is looked whether a reader's token is still good.
+/// How often somebody who waits thinks of whether to go.
+const THINK: Duration = Duration::from_secs(1);
+/// How often it is looked whether a reader's token is still good: so long after it was revoked or ended, nothing more is told.
 const PROVE: Duration = Duration::from_secs(15);
-/// A stream's age at which it ends.
+/// A stream's greatest age, at which it ends.
 const AGE: Duration = Duration::from_secs(limits::FEED_STREAM_MINUTES * 60);
+/// The least age at which one ends: not all that were opened at once are opened again at once.
+const LEAST_AGE: Duration = AGE.checked_div(5).expect("5 is not 0").saturating_mul(4);
 
 /// Who waits for changes.
 #[derive(Debug)]
 pub struct FeedReaders {
-    of_token: Arc<Shares<ApiTokenId>>,
-    of_tenant: Arc<Shares<TenantId>>,
-    /// Rung for each change; one of each tenant that somebody waits in.
-    bells: Mutex<HashMap<TenantId, watch::Sender<u64>>>,
+    places: Arc<Places>,
+    ends: FeedEnds,
     draining: watch::Sender<bool>,
 }
 
 impl Default for FeedReaders {
     fn default() -> Self {
-        Self {
-            of_token: Shares::new(limits::FEED_READERS_PER_TOKEN, limits::FEED_READERS_PER_TOKEN),
-            of_tenant: Shares::new(limits::FEED_READERS_PER_TENANT, limits::FEED_READERS_PER_TENANT),
-            bells: Mutex::default(),
-            draining: watch::Sender::new(false),
-        }
+        Self::looking_every(LOOK)
     }
 }
 
 impl FeedReaders {
-    fn bells(&self) -> MutexGuard<'_, HashMap<TenantId, watch::Sender<u64>>> {
-        self.bells.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn listen(&self, tenant: TenantId) -> watch::Receiver<u64> {
-        let mut bells = self.bells();
-        // Those that nobody hears any more go: there are never more than were heard at once.
-        bells.retain(|_, bell| bell.receiver_count() > 0);
-        bells
-            .entry(tenant)
-            .or_insert_with(|| watch::Sender::new(0))
-            .subscribe()
-    }
-
-    fn ring(&self, tenant: TenantId) {
-        if let Some(bell) = self.bells().get(&tenant) {
-            bell.send_modify(|rung| *rung = rung.wrapping_add(1));
+    /// With another time between two looks at what nobody said: a product's replicas do not say what they commit, a test's may.
+    #[must_use]
+    pub fn looking_every(look: Duration) -> Self {
+        Self {
+            places: Arc::default(),
+            ends: FeedEnds::looking_every(look),
+            draining: watch::Sender::new(false),
         }
     }
 }
@@ -73,6 +56,10 @@ pub enum ReaderEnd {
     Age,
     /// The token is not good any more.
     Token,
+    /// Others have too few places, and this one's tenant more than its share.
+    Crowded,
+    /// The registry that was followed has been removed: nothing will ever follow.
+    Removed,
 }
 
 impl ReaderEnd {
@@ -83,6 +70,8 @@ impl ReaderEnd {
             Self::Draining => "draining",
             Self::Age => "age",
             Self::Token => "token",
+            Self::Crowded => "crowded",
+            Self::Removed => "removed",
         }
     }
 }
@@ -91,37 +80,33 @@ impl ReaderEnd {
 #[derive(Debug)]
 pub struct FeedReader {
     caller: Caller,
-    bell: watch::Receiver<u64>,
+    feed: Arc<FeedEnd>,
     draining: watch::Receiver<bool>,
     since: Uptime,
+    age: Duration,
     proved: Uptime,
-    _places: (Place<ApiTokenId>, Place<TenantId>),
+    place: Place,
 }
 
 impl App {
     /// Lets somebody wait for changes. Takes a viewer.
     ///
     /// # Errors
-    /// [`AppError::TooManyReaders`] if as many of the token or tenant wait as may.
+    /// [`AppError::TooManyReaders`] if as many wait as may: of the token, of the tenant, or of all.
     pub fn enter_feed(&self, caller: &Caller) -> Result<FeedReader, AppError> {
         caller.require(Role::Viewer)?;
         let readers = &self.signals.feed;
-        let place = readers.of_token.enter(caller.token);
-        let place = place.ok_or(AppError::TooManyReaders {
-            most: limits::FEED_READERS_PER_TOKEN,
-        })?;
-        let of_tenant = readers.of_tenant.enter(caller.tenant);
-        let of_tenant = of_tenant.ok_or(AppError::TooManyReaders {
-            most: limits::FEED_READERS_PER_TENANT,
-        })?;
+        let place = readers.places.enter(caller.tenant, caller.token);
+        let place = place.map_err(|full| AppError::TooManyReaders { most: full.most })?;
         let now = self.clock.uptime();
         Ok(FeedReader {
             caller: caller.clone(),
-            bell: readers.listen(caller.tenant),
+            feed: readers.ends.of(caller.tenant),
             draining: readers.draining.subscribe(),
             since: now,
+            age: self.rng.between(LEAST_AGE, AGE),
             proved: now,
-            _places: (place, of_tenant),
+            place,
         })
     }
 
@@ -130,7 +115,7 @@ impl App {
         self.signals
             .changes
             .send_modify(|told| *told = told.wrapping_add(1));
-        self.signals.feed.ring(tenant);
+        self.signals.feed.ends.ring(tenant);
     }
 
     /// Sends everybody away who waits for changes, once draining begins.
@@ -147,41 +132,40 @@ impl FeedReader {
         &self.caller
     }
 
-    /// Notes that what is there now is about to be read: what comes later wakes.
-    pub(super) fn look(&mut self) {
-        self.bell.mark_unchanged();
-    }
-
-    /// Waits until there may be more to read than at the last look, or for a second.
-    pub(super) async fn wait(&mut self) {
-        let woken = async {
-            tokio::time::sleep(BREATH).await;
-            // Without a bell nothing rings: then the time passes.
-            if self.bell.changed().await.is_err() {
-                std::future::pending::<()>().await;
+    /// Waits until the feed goes on behind this position, which was its end; or gives why the reader has to go.
+    pub(super) async fn wait(
+        &mut self,
+        app: &App,
+        position: &FeedPosition,
+    ) -> Result<Option<ReaderEnd>, AppError> {
+        let (feed, tenant) = (Arc::clone(&self.feed), self.caller.tenant);
+        let moved = feed.moves_past(position);
+        let watched = feed.watch(&*app.clock, || app.store.feed_end(tenant));
+        tokio::pin!(moved, watched);
+        loop {
+            if let Some(end) = self.end(app).await {
+                return Ok(Some(end));
             }
-        };
-        let _ = tokio::time::timeout(LOOK, async {
             tokio::select! {
-                () = woken => {}
+                () = &mut moved => return Ok(None),
+                error = &mut watched => return Err(error.into()),
                 _ = self.draining.wait_for(|draining| *draining) => {}
+                () = tokio::time::sleep(THINK) => {}
             }
-        })
-        .await;
+        }
     }
 
     /// Whether it has to go, and why.
-    pub(super) async fn end(&mut self, app: &App) -> Option<ReaderEnd> {
+    pub async fn end(&mut self, app: &App) -> Option<ReaderEnd> {
         if *self.draining.borrow() {
             return Some(ReaderEnd::Draining);
         }
         let now = app.clock.uptime();
-        if now.since(self.since) >= AGE {
+        if now.since(self.since) >= self.age {
             return Some(ReaderEnd::Age);
         }
         if now.since(self.proved) >= PROVE {
-            self.proved = now;
-            // If that cannot be found out, the next read cannot be answered either.
+            // If that cannot be found out, the feed cannot be read either, and it is asked again.
             let stored = app.store.api_token(self.caller.token).await.ok()?;
             let good = stored.is_some_and(|stored| {
                 let ended = stored.token.expires_at.is_some_and(|end| end <= app.clock.now());
@@ -190,26 +174,8 @@ impl FeedReader {
             if !good {
                 return Some(ReaderEnd::Token);
             }
+            self.proved = now;
         }
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bells_are_kept_while_somebody_hears_them() {
-        let readers = FeedReaders::default();
-        let tenant = |n| TenantId::from_slice(&[n; 16]).unwrap();
-        let (mut one, two) = (readers.listen(tenant(1)), readers.listen(tenant(2)));
-        readers.ring(tenant(1));
-        readers.ring(tenant(3));
-        assert!(one.has_changed().unwrap() && !two.has_changed().unwrap());
-        one.mark_unchanged();
-        drop(two);
-        let _three = readers.listen(tenant(3));
-        assert_eq!(readers.bells().len(), 2);
+        self.place.must_yield().then_some(ReaderEnd::Crowded)
     }
 }

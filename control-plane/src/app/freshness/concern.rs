@@ -1,6 +1,6 @@
 //! What is to be said of a thing that is not well.
 
-use portolan_shared::model::{Finding, FindingCode, Severity};
+use portolan_shared::model::{Finding, FindingCode, RegistryName, RunId, Severity};
 
 /// How much something matters, the most first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,16 +60,64 @@ pub struct Concern {
     pub rank: Rank,
     /// What was seen, and what that means.
     pub finding: Finding,
+    /// What to do: as the catalogue says it, with names in the places that it leaves for them.
+    pub cure: String,
     /// The command that shows more of it, or cures it.
     pub command: String,
 }
 
 impl Concern {
     pub(super) fn new(rank: Rank, code: FindingCode, seen: &str, command: String) -> Self {
+        Self::of(rank, Finding::new(code, seen), command)
+    }
+
+    pub(super) fn of(rank: Rank, finding: Finding, command: String) -> Self {
         Self {
             rank,
-            finding: Finding::new(code, seen),
+            cure: finding.code.cure().to_owned(),
+            finding,
             command,
         }
+    }
+
+    /// Puts a registry's name into its place.
+    pub(super) fn of_registry(self, name: &RegistryName) -> Self {
+        self.with("NAME", name.as_str())
+    }
+
+    /// Puts a sensor's name into its place.
+    pub(super) fn of_sensor(self, name: &str) -> Self {
+        self.with("SENSOR", name)
+    }
+
+    /// Puts a webhook's name into its place.
+    pub(super) fn of_webhook(self, name: &str) -> Self {
+        self.with("WEBHOOK", name)
+    }
+
+    /// Puts a run into its place; if there is none, the list of a registry's runs stands there instead.
+    pub(super) fn of_run(self, run: Option<RunId>) -> Self {
+        match run {
+            Some(run) => self.with("RUN", &run.to_string()),
+            None => Self {
+                cure: self.cure.replace("run show RUN", "run list --registry NAME"),
+                ..self
+            },
+        }
+    }
+
+    fn with(mut self, place: &str, name: &str) -> Self {
+        let is_word = |text: Option<char>| text.is_none_or(|next| !next.is_alphanumeric() && next != '_');
+        let mut filled = String::with_capacity(self.cure.len() + name.len());
+        let mut rest = self.cure.as_str();
+        while let Some((before, after)) = rest.split_once(place) {
+            filled.push_str(before);
+            let stands_alone = is_word(filled.chars().next_back()) && is_word(after.chars().next());
+            filled.push_str(if stands_alone { name } else { place });
+            rest = after;
+        }
+        filled.push_str(rest);
+        self.cure = filled;
+        self
     }
 }

@@ -8,6 +8,7 @@ use prometheus::{GaugeVec, IntGauge, IntGaugeVec, Opts, Registry};
 use super::state::age;
 use crate::app::App;
 use crate::app::meters::text_of;
+use crate::app::schedule::promised;
 
 const LABELS: &[&str] = &["tenant", "registry"];
 
@@ -42,6 +43,13 @@ pub fn registry_figures(
         ),
         LABELS,
     )?;
+    let intervals = GaugeVec::new(
+        Opts::new(
+            "portolan_registry_interval_seconds",
+            "The longest time between two of the registry's next starts; left out if the clock starts none",
+        ),
+        LABELS,
+    )?;
     let more = IntGauge::new(
         "portolan_registry_series_left_out",
         "Registries of which nothing is told here, because there are too many",
@@ -49,6 +57,7 @@ pub fn registry_figures(
     all.register(Box::new(ages.clone()))?;
     all.register(Box::new(successes.clone()))?;
     all.register(Box::new(starts.clone()))?;
+    all.register(Box::new(intervals.clone()))?;
     all.register(Box::new(more.clone()))?;
     more.set(i64::try_from(left_out).unwrap_or(i64::MAX));
     for registry in registries {
@@ -59,6 +68,13 @@ pub fn registry_figures(
         successes
             .with_label_values(&labels)
             .set(registry.last_success_at.map_or(0.0, seconds_of));
+        let schedule = &registry.schedule;
+        let promised = schedule
+            .has_starts()
+            .then(|| promised(schedule, registry.registry, now));
+        if let Some(interval) = promised.flatten() {
+            intervals.with_label_values(&labels).set(interval.as_secs_f64());
+        }
         if let Some(start) = registry.next_start_at {
             starts.with_label_values(&labels).set(seconds_of(start));
         }
@@ -95,6 +111,10 @@ impl App {
 
 #[cfg(test)]
 mod tests {
+    use portolan_shared::model::RegistryId;
+    use portolan_shared::process::SeededRng;
+    use portolan_store::Schedule;
+
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {
@@ -104,7 +124,12 @@ mod tests {
     fn figures(name: &str, success: Option<i64>, start: Option<i64>) -> RegistryFigures {
         RegistryFigures {
             tenant: "ac\"me".to_owned(),
+            registry: RegistryId::random(&SeededRng::new(1)),
             name: name.parse().unwrap(),
+            schedule: Schedule {
+                when: start.map_or("manual", |_| "daily").parse().unwrap(),
+                ..Schedule::default()
+            },
             created_at: at(-1_000),
             last_success_at: success.map(at),
             next_start_at: start.map(at),
@@ -120,6 +145,9 @@ mod tests {
         ];
         let text = registry_figures(&all, 7, at(0)).unwrap();
         insta::assert_snapshot!(text, @r#"
+        # HELP portolan_registry_interval_seconds The longest time between two of the registry's next starts; left out if the clock starts none
+        # TYPE portolan_registry_interval_seconds gauge
+        portolan_registry_interval_seconds{registry="gl",tenant="ac\"me"} 86400
         # HELP portolan_registry_last_success_age_seconds Seconds since a run of the registry was last complete; since it was added if none ever was
         # TYPE portolan_registry_last_success_age_seconds gauge
         portolan_registry_last_success_age_seconds{registry="gl",tenant="ac\"me"} 60

@@ -1,13 +1,14 @@
-//! What a page of registries is shown with.
+//! What a page of registries, or of their repositories, is shown with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use portolan_shared::model::{RegistryId, SensorId};
-use portolan_store::{HeldRun, RegistryPulse, RegistryRecord, Role};
+use portolan_store::{HeldRun, RegistryPulse, RegistryRecord, RepositoryRecord, Role};
 
 use super::concern::Concern;
 use super::registry::judge_registry;
+use super::repository::judge_repository;
 use super::state::Freshness;
 use crate::app::{App, AppError, Caller};
 
@@ -33,6 +34,12 @@ impl KnownRegistries {
             None => judge_registry(&RegistryPulse::of(record), now),
         }
     }
+
+    /// How fresh a repository of one of them is.
+    #[must_use]
+    pub fn judge_repository(&self, record: &RepositoryRecord, now: Timestamp) -> Freshness {
+        judge_repository(record, self.pulses.get(&record.registry), now)
+    }
 }
 
 impl App {
@@ -42,9 +49,37 @@ impl App {
         caller: &Caller,
         registries: &[RegistryRecord],
     ) -> Result<KnownRegistries, AppError> {
-        caller.require(Role::Viewer)?;
         let ids: Vec<_> = registries.iter().map(|record| record.registry.id).collect();
-        let found = self.store.registry_pulses(caller.tenant, &ids).await?;
+        self.known(caller, &ids).await
+    }
+
+    /// The repository that a reference means, in this registry if one is named.
+    ///
+    /// # Errors
+    /// [`AppError::Ambiguous`], [`AppError::NotFound`].
+    pub async fn repository(
+        &self,
+        caller: &Caller,
+        registry: Option<&str>,
+        reference: &str,
+    ) -> Result<RepositoryRecord, AppError> {
+        caller.require(Role::Viewer)?;
+        Ok(self.resolve(caller, registry, reference).await?.repository)
+    }
+
+    /// What these repositories are to be shown with: what is known of their registries.
+    pub async fn registries_of(
+        &self,
+        caller: &Caller,
+        repositories: &[RepositoryRecord],
+    ) -> Result<KnownRegistries, AppError> {
+        let ids: BTreeSet<_> = repositories.iter().map(|record| record.registry).collect();
+        self.known(caller, &Vec::from_iter(ids)).await
+    }
+
+    async fn known(&self, caller: &Caller, ids: &[RegistryId]) -> Result<KnownRegistries, AppError> {
+        caller.require(Role::Viewer)?;
+        let found = self.store.registry_pulses(caller.tenant, ids).await?;
         let sensors = found.iter().flat_map(|pulse| &pulse.sensors);
         let names = sensors
             .map(|sensor| (sensor.sensor, sensor.name.clone()))

@@ -1,6 +1,6 @@
 //! How fresh the inventory is, and what needs attention.
 //!
-//! `registry`, `repository`, `sensor` and `webhook` judge one of each: functions of what is stored and of the time, that give a state, the same in words, and what
+//! `registry` (with `hindrance`: what keeps it from being read), `repository`, `sensor` and `webhook` judge one of each: functions of what is stored and of the time, that give a state, the same in words, and what
 //! is to be said of it, each with what to do. `attention` brings that into the order in which it matters. Around them: `status` asks the store for a whole
 //! tenant, `figures` is what metrics tell.
 //!
@@ -9,6 +9,7 @@
 mod attention;
 mod concern;
 mod figures;
+mod hindrance;
 mod known;
 mod registry;
 mod repository;
@@ -21,7 +22,6 @@ pub use attention::Subject;
 pub use concern::{Concern, Rank};
 pub use figures::registry_figures;
 pub use known::KnownRegistries;
-pub use repository::judge_repository;
 pub use sensor::judge_sensor;
 pub use state::{Freshness, FreshnessState, SensorFreshness, SensorProgress};
 pub use status::{Status, Tally};

@@ -1,14 +1,13 @@
 //! One registry.
 
 use jiff::{SignedDuration, Timestamp};
-use portolan_shared::model::{FindingCode, RunState, RunTrigger, SensorState};
-use portolan_store::{EndedRun, RegistryPulse, WaitingRun, When};
+use portolan_shared::model::{FindingCode, RunId, RunState};
+use portolan_store::{EndedRun, RegistryPulse, When};
 
 use super::concern::{Concern, Rank};
-use super::sensor::is_heard;
+use super::hindrance::{late, no_sensor, paused, unsealed};
 use super::state::{Freshness, FreshnessState, age};
 use crate::app::outlook;
-use crate::app::schedule::OVERDUE_AFTER;
 
 /// For how long an event counts as one that arrives: its registry's notifications are configured.
 const ARRIVES: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -23,36 +22,57 @@ pub(super) fn judge_registry(pulse: &RegistryPulse, now: Timestamp) -> (Freshnes
         last_attempt_at: pulse.last_attempt_at,
         last_success_at: pulse.last_success_at,
         last_event_at: pulse.last_event_at,
-        age_seconds: pulse.last_success_at.map(|at| age(at, now)),
+        age_seconds: seen_at(pulse).map(|at| age(at, now)),
         next_start_at: next_start(pulse),
     };
     let mut concerns: Vec<Concern> = [
+        no_sensor(pulse),
         unsealed(pulse),
         late(pulse, now),
         failing(pulse),
+        changed(pulse),
         short(pulse, state),
+        paused(pulse, now),
     ]
     .into_iter()
     .flatten()
     .collect();
-    let ends = outlook(&pulse.facts, now).into_iter().map(|finding| Concern {
-        rank: Rank::of_outlook(finding.code),
-        finding,
-        command: format!("portolan registry show {}", pulse.name),
+    let ends = outlook(&pulse.facts, now).into_iter().map(|finding| {
+        let command = format!("portolan registry show {}", pulse.name);
+        Concern::of(Rank::of_outlook(finding.code), finding, command)
     });
     concerns.extend(ends);
     concerns.extend(events(pulse, now));
     concerns.sort_by_key(|concern| concern.rank);
-    (freshness, concerns)
+    let run = whole(pulse);
+    let named = concerns
+        .into_iter()
+        .map(|concern| concern.of_run(run).of_registry(&pulse.name));
+    (freshness, named.collect())
 }
 
-fn state(pulse: &RegistryPulse, now: Timestamp) -> FreshnessState {
+/// When all that the registry is to show now was last seen.
+pub(super) fn seen_at(pulse: &RegistryPulse) -> Option<Timestamp> {
+    pulse.last_success_at.filter(|_| !pulse.changed)
+}
+
+/// The last run of all of it.
+fn whole(pulse: &RegistryPulse) -> Option<RunId> {
+    pulse.last_whole.as_ref().map(|run| run.run)
+}
+
+/// Where a registry stands at `now`.
+pub(super) fn state(pulse: &RegistryPulse, now: Timestamp) -> FreshnessState {
     use FreshnessState as State;
     let last = pulse.last_whole.as_ref().map(|run| run.state);
-    if late(pulse, now).is_some() {
+    if no_sensor(pulse).is_some() {
+        State::NoSensor
+    } else if late(pulse, now).is_some() {
         State::Overdue
     } else if last == Some(RunState::Failed) {
         State::Failing
+    } else if pulse.changed {
+        State::Changed
     } else if pulse.last_success_at.is_none() {
         match pulse.last_attempt_at {
             None => State::NeverRead,
@@ -77,8 +97,11 @@ fn words(state: FreshnessState, pulse: &RegistryPulse) -> String {
         State::NeverComplete => "no run has seen everything yet",
         State::Incomplete => "the last run did not see everything",
         State::Failing => "the last run failed",
+        State::Changed => "changed since it was last read",
         State::Overdue => "a run should have begun, and has not",
-        State::Vanished => "gone",
+        State::NoSensor => "no sensor is left to read it",
+        // These are states of repositories.
+        State::Vanished | State::LeftOut => "gone",
     }
     .to_owned();
     if pulse.being_read {
@@ -92,92 +115,8 @@ fn words(state: FreshnessState, pulse: &RegistryPulse) -> String {
     words
 }
 
-fn next_start(pulse: &RegistryPulse) -> Option<Timestamp> {
+pub(super) fn next_start(pulse: &RegistryPulse) -> Option<Timestamp> {
     pulse.next_start_at.filter(|_| pulse.schedule.has_starts())
-}
-
-/// Whether `time` was so long ago that what should have begun then is overdue.
-fn is_overdue(time: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(time) > OVERDUE_AFTER
-}
-
-/// A run that nobody takes, or that nothing has started. A person who waits for a run of his own sees that it waits.
-fn late(pulse: &RegistryPulse, now: Timestamp) -> Option<Concern> {
-    if pulse.being_read {
-        return None;
-    }
-    let show = || format!("portolan registry show {}", pulse.name);
-    let concern = |seen: &str, command| {
-        let code = FindingCode::ScheduleOverdue;
-        Some(Concern::new(Rank::Blind, code, seen, command))
-    };
-    if let Some(run) = waits(pulse).filter(|run| is_overdue(run.since, now)) {
-        let seen = format!(
-            "a run waits for a sensor since {:.0}: {}",
-            run.since,
-            why(pulse, now)
-        );
-        return concern(&seen, show());
-    }
-    let start = next_start(pulse).filter(|start| is_overdue(*start, now))?;
-    let seen = format!("the run that was to start at {start:.0} was not started");
-    concern(&seen, show())
-}
-
-fn waits(pulse: &RegistryPulse) -> Option<&WaitingRun> {
-    let waiting = pulse.waiting.as_ref();
-    waiting.filter(|run| run.trigger != RunTrigger::Manual)
-}
-
-/// Why none of a registry's sensors has taken a run.
-fn why(pulse: &RegistryPulse, now: Timestamp) -> String {
-    let usable = |state| matches!(state, SensorState::Active | SensorState::Provisional);
-    let connected = pulse
-        .sensors
-        .iter()
-        .any(|sensor| is_heard(sensor.last_seen_at, now));
-    if pulse.sensors.is_empty() {
-        "it has none".to_owned()
-    } else if !pulse.sensors.iter().any(|sensor| usable(sensor.state)) {
-        format!("{} shut out", are(pulse))
-    } else if !connected {
-        format!("{} not connected", are(pulse))
-    } else if !pulse.sensors.iter().any(|sensor| sensor.can_open) {
-        format!("{} unable to open its credential", are(pulse))
-    } else {
-        format!("{} at work on other runs", are(pulse))
-    }
-}
-
-/// The sensors of a registry, at most three by name.
-fn are(pulse: &RegistryPulse) -> String {
-    let names: Vec<_> = pulse
-        .sensors
-        .iter()
-        .take(3)
-        .map(|sensor| sensor.name.as_str())
-        .collect();
-    match (names.as_slice(), pulse.sensors.len()) {
-        ([one], 1) => format!("{one} is"),
-        (names, count) if count > names.len() => {
-            format!("{} and {} more are", names.join(", "), count - names.len())
-        }
-        (names, _) => format!("{} are", names.join(", ")),
-    }
-}
-
-/// None of its sensors can open what it is read with.
-fn unsealed(pulse: &RegistryPulse) -> Option<Concern> {
-    if pulse.sensors.is_empty() || pulse.sensors.iter().any(|sensor| sensor.can_open) {
-        return None;
-    }
-    let seen = format!("{} unable to open the credential", are(pulse));
-    Some(Concern::new(
-        Rank::Blind,
-        FindingCode::CredentialAwaitsSealing,
-        &seen,
-        format!("portolan credential show {}", pulse.name),
-    ))
 }
 
 /// The last run of the whole registry has seen nothing.
@@ -189,11 +128,7 @@ fn failing(pulse: &RegistryPulse) -> Option<Concern> {
 fn failed(run: &EndedRun, rank: Rank) -> Concern {
     let command = format!("portolan run show {}", run.run);
     match &run.finding {
-        Some(finding) => Concern {
-            rank,
-            finding: finding.clone(),
-            command,
-        },
+        Some(finding) => Concern::of(rank, finding.clone(), command).of_run(Some(run.run)),
         None => Concern::new(rank, FindingCode::Internal, "the last run failed", command),
     }
 }
@@ -204,6 +139,20 @@ fn failed_since(pulse: &RegistryPulse) -> Option<&EndedRun> {
     let whole = pulse.last_whole.as_ref();
     let is_later = whole.is_none_or(|whole| whole.ended_at < run.ended_at);
     (run.state == RunState::Failed && is_later).then_some(run)
+}
+
+/// It was seen as it was before, if at all.
+fn changed(pulse: &RegistryPulse) -> Option<Concern> {
+    if !pulse.changed {
+        return None;
+    }
+    let rank = match pulse.being_read || pulse.queued || pulse.schedule.has_starts() {
+        true => Rank::Advice,
+        false => Rank::Partial,
+    };
+    let seen = "its address, patterns or tag filter were changed, and no run has seen everything since";
+    let command = format!("portolan sync {}", pulse.name);
+    Some(Concern::new(rank, FindingCode::RegistryChanged, seen, command))
 }
 
 /// Not everything of it is seen.
@@ -220,6 +169,8 @@ fn short(pulse: &RegistryPulse, state: FreshnessState) -> Option<Concern> {
     match (pulse.last_success_at, last.map(|run| run.state)) {
         // That it fails says more.
         (_, Some(RunState::Failed)) => None,
+        // That it was changed since says more.
+        (_, Some(RunState::Complete)) if pulse.changed => None,
         (None, Some(_)) => {
             let seen = format!(
                 "no run has seen everything since it was added at {:.0}",
@@ -230,7 +181,7 @@ fn short(pulse: &RegistryPulse, state: FreshnessState) -> Option<Concern> {
         (None, None) if state == FreshnessState::NeverComplete => {
             concern(never, "its runs ended without having seen everything")
         }
-        (None, None) if pulse.being_read || pulse.waiting.is_some() || pulse.schedule.has_starts() => None,
+        (None, None) if pulse.being_read || pulse.queued || pulse.schedule.has_starts() => None,
         (None, None) => concern(never, "it was not read yet, and nothing starts a run of it"),
         (Some(success), Some(RunState::Partial)) => {
             let seen =

@@ -1,15 +1,18 @@
 //! One sensor.
 
 use jiff::{SignedDuration, Timestamp};
-use portolan_shared::model::{FindingCode, SensorState};
+use portolan_shared::model::{FindingCode, SensorState, limits};
 use portolan_store::{HeldRun, SensorRecord};
 
 use super::concern::{Concern, Rank};
 use super::state::{SensorFreshness, SensorProgress};
 use crate::app::SENSOR_ONLINE_SECONDS;
 
-/// For how long nothing of a run has to have moved before it counts as one that does not get on.
-const STANDS_STILL: SignedDuration = SignedDuration::from_mins(10);
+/// For how long nothing of a run has to have moved before it counts as one that does not get on: longer than a registry may have it wait, and what was
+/// to be done then may take as long again.
+const STANDS_STILL: SignedDuration = SignedDuration::from_secs(2 * limits::RETRY_AFTER_SECONDS.cast_signed());
+/// For how long a sensor may be away before that is more than advice, unless a run waits for it: its machine may begin anew.
+const AWAY_FOR: SignedDuration = SignedDuration::from_mins(10);
 /// Registries that are named: further ones are counted.
 const NAMED: usize = 3;
 
@@ -20,16 +23,19 @@ pub(super) struct SensorDuties {
     pub(super) registries: usize,
     /// Of these, how many have no other sensor that is connected.
     pub(super) alone: usize,
+    /// Whether a run of one of those waits.
+    pub(super) awaited: bool,
     /// The names of the first of those.
     pub(super) names: Vec<String>,
 }
 
 impl SensorDuties {
-    /// Adds a registry.
-    pub(super) fn add(&mut self, registry: &str, alone: bool) {
+    /// Adds a registry, of which a run waits or not.
+    pub(super) fn add(&mut self, registry: &str, alone: bool, waits: bool) {
         self.registries += 1;
         if alone {
             self.alone += 1;
+            self.awaited |= waits;
             if self.names.len() < NAMED {
                 self.names.push(registry.to_owned());
             }
@@ -79,7 +85,13 @@ pub fn judge_sensor(record: &SensorRecord, held: &[HeldRun], now: Timestamp) -> 
         State::Revoked => record.revoked_at,
         _ => None,
     };
-    SensorFreshness { state, words, since }
+    let stuck = still.filter(|_| state == State::NotProgressing);
+    SensorFreshness {
+        state,
+        words,
+        since,
+        stuck: stuck.map(|run| (run.attempt.run, run.registry_name.clone())),
+    }
 }
 
 /// The run of a sensor that has stood still for longest, although its lease is prolonged: it is alive, and gets nowhere.
@@ -102,12 +114,17 @@ pub(super) fn sensor_concerns(
     now: Timestamp,
 ) -> Vec<Concern> {
     use SensorProgress as State;
-    let state = judge_sensor(record, held, now).state;
+    let judged = judge_sensor(record, held, now);
+    let state = judged.state;
     let show = format!("portolan sensor show {}", record.name);
     let rank = if duties.alone > 0 { Rank::Blind } else { Rank::Risk };
     let mut concerns = Vec::new();
     let mut say = |rank, code, seen: String, command: &str| {
         concerns.push(Concern::new(rank, code, &seen, command.to_owned()));
+    };
+    let away = |since| match duties.awaited || now.duration_since(since) >= AWAY_FOR {
+        true => rank,
+        false => Rank::Advice,
     };
     match state {
         State::Quarantined => {
@@ -122,7 +139,7 @@ pub(super) fn sensor_concerns(
         State::Away if duties.registries > 0 => {
             let last = record.last_seen_at.unwrap_or(record.enrolled_at);
             let seen = format!("last heard of at {last:.0}{}", nobody_else(duties));
-            say(rank, FindingCode::SensorAway, seen, &show);
+            say(away(last), FindingCode::SensorAway, seen, &show);
         }
         State::NotYetConnected if duties.registries > 0 && !is_heard(Some(record.enrolled_at), now) => {
             let seen = format!(
@@ -130,7 +147,7 @@ pub(super) fn sensor_concerns(
                 record.enrolled_at,
                 nobody_else(duties)
             );
-            say(rank, FindingCode::SensorAway, seen, &show);
+            say(away(record.enrolled_at), FindingCode::SensorAway, seen, &show);
         }
         State::NotProgressing => {
             if let Some(run) = standing_still(record, held, now) {
@@ -149,7 +166,14 @@ pub(super) fn sensor_concerns(
         let seen = "somebody else has shown the secret of its enrolment token".to_owned();
         say(Rank::Risk, FindingCode::SensorContested, seen, &show);
     }
-    concerns
+    let named = concerns.into_iter().map(|concern| {
+        let concern = concern.of_sensor(&record.name);
+        match &judged.stuck {
+            Some((run, registry)) => concern.of_run(Some(*run)).of_registry(registry),
+            None => concern,
+        }
+    });
+    named.collect()
 }
 
 /// Which registries nobody reads while this sensor does not.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use portolan_shared::model::{RegistryName, RunId};
 
 /// How fresh a registry, or a repository of it, is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub enum FreshnessState {
     Well,
     /// The same, and nothing starts the next one but people.
     Paused,
+    /// No look has seen everything since what is to be seen was changed.
+    Changed,
     /// Nothing has looked at it yet.
     NeverRead,
     /// Looks at it have never seen everything.
@@ -21,6 +24,10 @@ pub enum FreshnessState {
     Failing,
     /// A look that should have begun has not.
     Overdue,
+    /// There is nobody left to look.
+    NoSensor,
+    /// The registry's patterns leave it out: nothing looks at it any more.
+    LeftOut,
     /// It is gone.
     Vanished,
 }
@@ -32,11 +39,14 @@ impl FreshnessState {
         match self {
             Self::Well => "well",
             Self::Paused => "paused",
+            Self::Changed => "changed",
             Self::NeverRead => "never_read",
             Self::NeverComplete => "never_complete",
             Self::Incomplete => "incomplete",
             Self::Failing => "failing",
             Self::Overdue => "overdue",
+            Self::NoSensor => "no_sensor",
+            Self::LeftOut => "left_out",
             Self::Vanished => "vanished",
         }
     }
@@ -61,7 +71,7 @@ pub struct Freshness {
     pub last_success_at: Option<Timestamp>,
     /// When a push event last named it, or something in it.
     pub last_event_at: Option<Timestamp>,
-    /// Seconds since everything was last seen.
+    /// Seconds since everything was last seen; none if it never was, or not since it was changed what everything is.
     pub age_seconds: Option<u64>,
     /// When the clock starts the next look.
     pub next_start_at: Option<Timestamp>,
@@ -120,6 +130,8 @@ pub struct SensorFreshness {
     pub words: String,
     /// Since when it is away, or does not get on.
     pub since: Option<Timestamp>,
+    /// The run that does not get on, and of which registry it is.
+    pub stuck: Option<(RunId, RegistryName)>,
 }
 
 /// Whole seconds from a time to now; nought if it is later than now.

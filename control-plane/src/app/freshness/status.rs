@@ -8,7 +8,7 @@ use portolan_store::{AssignedSensor, PageRequest, RegistryPulse, Role};
 
 use super::attention::{Attention, Subject};
 use super::concern::Concern;
-use super::registry::judge_registry;
+use super::registry::{judge_registry, seen_at};
 use super::sensor::{SensorDuties, is_heard, sensor_concerns};
 use super::webhook::webhook_concerns;
 use crate::app::{App, AppError, Caller};
@@ -44,9 +44,9 @@ pub struct Status {
     pub sensors: Tally,
     /// The tenant's webhooks.
     pub webhooks: Tally,
-    /// Registries that were never seen as a whole.
+    /// Registries that were never seen as a whole, or not since it was changed what is to be seen of them.
     pub never_complete: u64,
-    /// The last success that was longest ago, of all registries that had one.
+    /// The last success that was longest ago, of all registries but those.
     pub oldest_success_at: Option<Timestamp>,
     /// As of when.
     pub at: Timestamp,
@@ -80,9 +80,9 @@ struct Gathering {
 
 impl Gathering {
     fn take(&mut self, pulse: &RegistryPulse) {
-        let (freshness, concerns) = judge_registry(pulse, self.now);
+        let (_, concerns) = judge_registry(pulse, self.now);
         self.registries.count(&concerns);
-        match freshness.last_success_at {
+        match seen_at(pulse) {
             Some(at) => {
                 let oldest = self.oldest_success_at.map_or(at, |oldest| oldest.min(at));
                 self.oldest_success_at = Some(oldest);
@@ -95,7 +95,7 @@ impl Gathering {
         let alone = !pulse.sensors.iter().any(usable);
         for sensor in &pulse.sensors {
             let duties = self.duties.entry(sensor.sensor).or_default();
-            duties.add(pulse.name.as_str(), alone);
+            duties.add(pulse.name.as_str(), alone, pulse.queued);
         }
         self.attention
             .add(&Subject::Registry(pulse.name.to_string()), concerns);

@@ -12,7 +12,9 @@ const TRIED: SignedDuration = SignedDuration::from_hours(1);
 /// What is to be said of a webhook. That nobody is told of changes blinds nobody here.
 pub(super) fn webhook_concerns(record: &WebhookRecord, now: Timestamp) -> Vec<Concern> {
     let command = format!("portolan webhook deliveries {}", record.name);
-    let concern = |code, seen: String| vec![Concern::new(Rank::Risk, code, &seen, command.clone())];
+    let concern = |code, seen: String| {
+        vec![Concern::new(Rank::Risk, code, &seen, command.clone()).of_webhook(record.name.as_str())]
+    };
     match (record.state, record.tries) {
         (WebhookState::Disabled(why), _) => {
             let why = match why {

@@ -10,7 +10,7 @@ impl App {
     /// The ledger, newest first: of one tag for `PATH:TAG`, of the whole repository for `PATH`.
     ///
     /// # Errors
-    /// [`AppError::NotFound`] for a tag that was never seen, and as for any reference.
+    /// [`AppError::NotFound`] for a tag that was never seen, or of which nothing is kept any more, and as for any reference.
     pub async fn history(
         &self,
         caller: &Caller,
@@ -43,7 +43,7 @@ impl App {
                 page,
             )
             .await?;
-        // Every tag that was ever seen has appeared once.
+        // Every tag that was ever seen has appeared once; of one that has been gone for longer than is kept, nothing is left.
         if let Some(tag) = tag
             && rows.items.is_empty()
             && page.after.is_none()

@@ -1,7 +1,7 @@
 //! What was, and what is different since.
 
 use jiff::Timestamp;
-use portolan_store::{Page, PageRequest, Past, PastTag, RegistryRecord, Role, TagDifference};
+use portolan_store::{PageRequest, Past, PastPage, PastTag, RegistryRecord, Role, TagDifference};
 
 use super::RepositoryFound;
 use crate::app::{App, AppError, Caller};
@@ -10,7 +10,8 @@ impl App {
     /// Tags of a repository as they were known at some time. Without `registry`, `repository` is read as a reference is.
     ///
     /// # Errors
-    /// [`AppError::HistoryForgotten`] for a time of which nothing is known any more, [`AppError::Invalid`] for one that is still to come.
+    /// [`AppError::HistoryForgotten`] for a time of which nothing is known any more, [`AppError::HistoryUnknown`] for one at which nothing was known
+    /// yet, [`AppError::Invalid`] for one that is still to come.
     pub async fn tags_at(
         &self,
         caller: &Caller,
@@ -18,7 +19,7 @@ impl App {
         repository: &str,
         at: Timestamp,
         page: &PageRequest,
-    ) -> Result<(RepositoryFound, Page<PastTag>), AppError> {
+    ) -> Result<(RepositoryFound, PastPage<PastTag>), AppError> {
         caller.require(Role::Viewer)?;
         self.check_past("at", at)?;
         let found = self.resolve(caller, registry, repository).await?;
@@ -27,10 +28,11 @@ impl App {
             .store
             .tags_at(caller.tenant, place.registry, &place.name, at, page)
             .await?;
-        Ok((found, known(tags)?))
+        let tags = known(tags, || found.candidate())?;
+        Ok((found, tags))
     }
 
-    /// What is different in a registry since some time, by repository and tag.
+    /// What is different in a registry since some time, by repository and tag. What was there already, but not known yet, is different.
     ///
     /// # Errors
     /// As with [`App::tags_at`].
@@ -40,7 +42,7 @@ impl App {
         registry: &str,
         since: Timestamp,
         page: &PageRequest,
-    ) -> Result<(RegistryRecord, Page<TagDifference>), AppError> {
+    ) -> Result<(RegistryRecord, PastPage<TagDifference>), AppError> {
         caller.require(Role::Viewer)?;
         self.check_past("since", since)?;
         let registry = self.registry(caller, registry).await?;
@@ -48,7 +50,8 @@ impl App {
             .store
             .differences(caller.tenant, registry.registry.id, since, page)
             .await?;
-        Ok((registry, known(found)?))
+        let found = known(found, || registry.registry.name.to_string())?;
+        Ok((registry, found))
     }
 
     fn check_past(&self, field: &'static str, time: Timestamp) -> Result<(), AppError> {
@@ -63,9 +66,13 @@ impl App {
     }
 }
 
-fn known<T>(past: Past<T>) -> Result<T, AppError> {
+fn known<T>(past: Past<T>, what: impl Fn() -> String) -> Result<T, AppError> {
     match past {
         Past::Known(answer) => Ok(answer),
         Past::Forgotten(earliest) => Err(AppError::HistoryForgotten { earliest }),
+        Past::NotYet(earliest) => Err(AppError::HistoryUnknown {
+            what: what(),
+            earliest,
+        }),
     }
 }

@@ -37,7 +37,7 @@ impl App {
     ///
     /// # Errors
     /// [`AppError::Ambiguous`], [`AppError::NotFound`].
-    pub(super) async fn resolve(
+    pub(in crate::app) async fn resolve(
         &self,
         caller: &Caller,
         registry: Option<&str>,

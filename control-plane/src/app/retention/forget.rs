@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use portolan_shared::process::Shutdown;
 use portolan_store::StoreError;
 
+use super::clocks::{Clocks, TOLD_WITHIN};
 use crate::app::App;
 
 /// How often it is looked for what need not be kept any more.
@@ -16,10 +18,11 @@ const ROWS: u32 = 2_000;
 const BREATH: Duration = Duration::from_millis(100);
 
 impl App {
-    /// Forgets what need not be kept any more, little by little, until draining begins.
+    /// Forgets what need not be kept any more, little by little, until draining begins: only while the time is to be believed.
     pub async fn keep_forgetting(self: Arc<Self>, shutdown: Shutdown) {
+        let mut clocks = Clocks::begin(&*self.clock);
         loop {
-            let pause = match self.forget_some().await {
+            let pause = match self.forget_if_sure(&mut clocks).await {
                 Ok(0) => LOOK,
                 Ok(_) => BREATH,
                 Err(error) => {
@@ -35,7 +38,20 @@ impl App {
         }
     }
 
-    /// Goes through a little of it; gives through how many rows, none if nothing is left.
+    async fn forget_if_sure(&self, clocks: &mut Clocks) -> Result<u64, StoreError> {
+        let Some(now) = clocks.look(&*self.clock) else {
+            return Ok(0);
+        };
+        let until = now.saturating_add(TOLD_WITHIN).unwrap_or(Timestamp::MAX);
+        let told = self.store.time_told_by_sensors(until).await?;
+        if !clocks.confirmed(now, told) {
+            return Ok(0);
+        }
+        self.store.forget_past(now, ROWS).await
+    }
+
+    /// Goes through a little of what need not be kept by the present time, whatever that is worth; gives through how many rows, none if nothing is
+    /// left.
     ///
     /// # Errors
     /// The database's.

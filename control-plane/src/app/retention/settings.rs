@@ -13,11 +13,16 @@ impl App {
         Ok(self.store.retention(caller.tenant).await?)
     }
 
-    /// Changes that. What is older is removed soon, and does not come back. Takes an admin.
+    /// Changes that, if it is still as it was `seen`, where that is said. What is older is removed soon, and does not come back. Takes an admin.
     ///
     /// # Errors
-    /// [`AppError::Invalid`] for numbers of days out of bounds.
-    pub async fn set_retention(&self, caller: &Caller, retention: Retention) -> Result<(), AppError> {
+    /// [`AppError::Invalid`] for numbers of days out of bounds, [`AppError::OutOfDate`] if somebody else has changed it since.
+    pub async fn set_retention(
+        &self,
+        caller: &Caller,
+        retention: Retention,
+        seen: Option<Retention>,
+    ) -> Result<(), AppError> {
         caller.require(Role::Admin)?;
         check("history_days", retention.history_days, 1)?;
         check("runs_days", retention.runs_days, limits::RUNS_DAYS_LEAST)?;
@@ -26,8 +31,13 @@ impl App {
         let (at, object) = (self.clock.now(), format!("tenant:{}", caller.tenant));
         let details = json!({"from": days(before), "to": days(retention)});
         let entry = caller.entry(at, "settings.retention", object, AuditSeverity::Notice, details);
-        self.store.set_retention(caller.tenant, retention, &entry).await?;
-        Ok(())
+        // The entry tells of the change from what was read here.
+        let seen = seen.unwrap_or(before);
+        let set = self
+            .store
+            .set_retention(caller.tenant, retention, Some(seen), &entry)
+            .await?;
+        set.map(drop).ok_or(AppError::OutOfDate { what: "retention" })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use portolan_shared::model::{RegistryId, limits};
-use portolan_store::{Schedule, When, covers_the_week};
+use portolan_store::{Blackouts, Schedule, When};
 
 use super::starts::Starts;
 use crate::app::AppError;
@@ -36,7 +36,7 @@ pub(in crate::app) fn check_schedule(
     if schedule.when == When::Manual {
         return Ok(());
     }
-    if covers_the_week(&schedule.blackouts) {
+    if Blackouts::of(schedule).never_end() {
         let why = "they leave no minute of the week, so that nothing would ever start: leave some out, or use the schedule \"manual\"";
         return Err(AppError::invalid("schedule.blackouts", why));
     }

@@ -53,7 +53,7 @@ pub(super) fn decide(due: &DueRegistry, now: Timestamp) -> Decision {
     let starts = starts_of(&due.schedule, due.registry, due.unannounced_at, now);
     let was = match due.next_start_at {
         Some(was) if due.planned => was,
-        _ => return nothing(first(due, &starts, now)),
+        _ => return nothing(first(&Seen::of(due), &due.schedule, &starts, now)),
     };
     if was > now {
         return nothing(Some(was));
@@ -96,13 +96,38 @@ pub(super) fn starts_of(
     }
 }
 
+/// What the first start of a schedule depends on: what has been seen of the registry, and since when events are to say more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seen {
+    pub(super) last_attempt_at: Option<Timestamp>,
+    pub(super) last_success_at: Option<Timestamp>,
+    pub(super) events_since: Option<Timestamp>,
+    pub(super) unannounced_at: Option<Timestamp>,
+}
+
+impl Seen {
+    fn of(due: &DueRegistry) -> Self {
+        Self {
+            last_attempt_at: due.last_attempt_at,
+            last_success_at: due.last_success_at,
+            events_since: due.events_since,
+            unannounced_at: due.unannounced_at,
+        }
+    }
+}
+
 /// The first start of a schedule that has just been made. Events say what changes, not what is there: where they are to be relied on, everything is
 /// read as soon as possible unless it was since they are.
-fn first(due: &DueRegistry, starts: &Starts<'_>, now: Timestamp) -> Option<Timestamp> {
-    let since = |at: Option<Timestamp>| at.is_some() && at >= due.events_since;
+pub(super) fn first(
+    seen: &Seen,
+    schedule: &Schedule,
+    starts: &Starts<'_>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let since = |at: Option<Timestamp>| at.is_some() && at >= seen.events_since;
     // One that is never complete, and in a hurry, has its time: nothing would come between one run and the next.
-    let hurried = due.unannounced_at.is_some() && since(due.last_attempt_at);
-    if due.schedule.when == When::OnPush && !since(due.last_success_at) && !hurried {
+    let hurried = seen.unannounced_at.is_some() && since(seen.last_attempt_at);
+    if schedule.when == When::OnPush && !since(seen.last_success_at) && !hurried {
         return starts.reopen(now).or(Some(now));
     }
     starts.next(now)

@@ -2,9 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::RunId;
-use portolan_store::{DueEvents, QueueOutcome, StoreError};
+use portolan_store::{Blackouts, DueEvents, QueueOutcome, StoreError};
 
-use super::blackouts::Blackouts;
 use crate::app::App;
 
 /// Registries whose events are looked at in one round.

@@ -9,7 +9,9 @@ use portolan_shared::process::Shutdown;
 use portolan_store::{DueRegistry, NewRun, PlannedStart, StartOutcome, StoreError};
 
 use super::decide::decide;
+use super::lapses::MERCY;
 use crate::app::App;
+use crate::app::mercy::Mercy;
 
 /// Longest pause between two looks: another replica may have changed something.
 const LOOK: Duration = Duration::from_secs(1);
@@ -26,8 +28,10 @@ const SET_BACK: SignedDuration = SignedDuration::from_mins(1);
 const TIDY: SignedDuration = SignedDuration::from_mins(1);
 
 /// What the loop remembers from one look to the next. Losing it costs nothing but a look.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Memory {
+    /// Keeps runs from being ended whose time has come all of a sudden.
+    mercy: Mercy,
     /// When it last looked.
     looked_at: Option<Timestamp>,
     /// When it last cleared away.
@@ -46,7 +50,11 @@ struct Round {
 impl App {
     /// Starts what is due until draining begins: when it is told to, when something becomes due, and every second.
     pub async fn keep_schedule(self: Arc<Self>, shutdown: Shutdown) {
-        let mut memory = Memory::default();
+        let mut memory = Memory {
+            mercy: Mercy::begin(&self, MERCY),
+            looked_at: None,
+            tidied_at: None,
+        };
         let mut pause = BREATH;
         loop {
             tokio::select! {
@@ -77,7 +85,9 @@ impl App {
         if let Err(error) = self.store.judge_silence(self.clock.now()).await {
             told("it was not looked for changes that no event announced", &error);
         }
-        if let Err(error) = self.end_lapsed_runs().await {
+        if !memory.mercy.holds(self)
+            && let Err(error) = self.end_lapsed_runs().await
+        {
             told("runs that have lapsed were not looked for", &error);
         }
         if let Err(error) = self.tidy_events(memory).await {

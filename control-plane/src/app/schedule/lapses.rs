@@ -1,13 +1,17 @@
 //! Runs that nobody takes and runs that never end: both end as failed, with a finding.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
+use portolan_shared::model::limits::{RUN_NOT_TAKEN_SECONDS, RUN_WAITS_SECONDS};
 use portolan_shared::model::{Finding, FindingCode};
-use portolan_store::{Lapse, LapsedRun, StoreError};
+use portolan_store::{Lapse, LapsedRun, StoreError, WaitsSince};
 
 use crate::app::{App, CancelNotice};
 
-/// For how long a run may wait to be taken by a sensor.
-const WAITS: SignedDuration = SignedDuration::from_hours(48);
+/// For how long no run is ended after the start, or after a leap of the clock: sensors that could not come while this process, or the machine, was not
+/// there come meanwhile, and a clock that is wrong for a moment ends nothing.
+pub(super) const MERCY: Duration = Duration::from_mins(5);
 /// Runs that are ended in one look: further ones at the next, a second later.
 const ENDED: u32 = 200;
 
@@ -15,8 +19,15 @@ impl App {
     /// Ends the runs that have lapsed.
     pub(super) async fn end_lapsed_runs(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let queued_before = now.saturating_sub(WAITS).unwrap_or(now);
-        for lapsed in self.store.lapsed_runs(now, queued_before, ENDED).await? {
+        let before = |seconds: u32| {
+            let waits = SignedDuration::from_secs(i64::from(seconds));
+            now.saturating_sub(waits).unwrap_or(now)
+        };
+        let waits = WaitsSince {
+            for_a_sensor: before(RUN_NOT_TAKEN_SECONDS),
+            for_anything: before(RUN_WAITS_SECONDS),
+        };
+        for lapsed in self.store.lapsed_runs(now, waits, ENDED).await? {
             let finding = finding(&lapsed);
             if !self.store.end_lapsed(&lapsed, &finding, now).await? {
                 continue;
@@ -34,10 +45,19 @@ impl App {
 fn finding(lapsed: &LapsedRun) -> Finding {
     match lapsed.lapse {
         Lapse::NotTaken => {
-            let hours = WAITS.as_hours();
+            let hours = RUN_NOT_TAKEN_SECONDS / 3_600;
             Finding::new(
                 FindingCode::RunNotTaken,
                 &format!("no sensor of the registry took the run within {hours} hours"),
+            )
+        }
+        Lapse::WaitedTooLong => {
+            let days = RUN_WAITS_SECONDS / 86_400;
+            Finding::new(
+                FindingCode::RunNotTaken,
+                &format!(
+                    "no sensor of the registry could begin the run within {days} days, each time for another reason"
+                ),
             )
         }
         Lapse::TooLong => Finding::new(

@@ -1,12 +1,11 @@
 //! The moments that an expression names, before anything is put off.
 
-use jiff::tz::TimeZone;
+use jiff::civil::{Date, DateTime};
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use portolan_shared::model::RegistryId;
-use portolan_store::{CronExpression, Schedule, TimeOfDay, Weekday, When};
+use portolan_store::{CronExpression, Schedule, TimeOfDay, Weekday, When, ZoneName};
 
 use super::draw::{Purpose, draw};
-use super::wall;
 
 const HOUR: i64 = 60 * 60;
 const DAY: i64 = 24 * HOUR;
@@ -22,7 +21,7 @@ const SHOWN_AGAIN: usize = 24 * 60;
 #[derive(Debug, Clone)]
 pub(super) struct Slots {
     form: Form,
-    zone: TimeZone,
+    zone: ZoneName,
 }
 
 #[derive(Debug, Clone)]
@@ -91,7 +90,7 @@ impl Slots {
         };
         Self {
             form,
-            zone: schedule.zone.zone().clone(),
+            zone: schedule.zone.clone(),
         }
     }
 
@@ -101,12 +100,14 @@ impl Slots {
         let first = i64::try_from(draw(registry, Purpose::Moment, HOUR, most)).unwrap_or(0);
         Self {
             form: Form::Grid { seconds: HOUR, first },
-            zone: schedule.zone.zone().clone(),
+            zone: schedule.zone.clone(),
         }
     }
 
     /// The first one after this moment, in whole seconds. `None` if there is none before the end of the calendar.
     pub(super) fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        #[cfg(test)]
+        work::count();
         match &self.form {
             Form::Never => None,
             Form::Grid { seconds, first } => {
@@ -120,20 +121,20 @@ impl Slots {
     }
 
     fn next_on_a_day(&self, after: Timestamp, on: Option<Weekday>, seconds: i64) -> Option<Timestamp> {
-        let today = self.zone.to_datetime(after).date();
+        let today = self.zone.zone().to_datetime(after).date();
         (-1..=DAYS)
             .filter_map(|ahead| today.checked_add(ahead.days()).ok())
             .filter(|day| on.is_none_or(|on| on.civil() == day.weekday()))
-            .filter_map(|day| wall::first(&self.zone, wall::at(day, seconds)?))
+            .filter_map(|day| self.zone.first(shown_at(day, seconds)?))
             .find(|at| *at > after)
     }
 
     /// As a clock shows it: a moment that it skips comes when it is set forward, one that it shows twice comes the first time only.
     fn next_on_the_wall(&self, after: Timestamp, cron: &CronExpression) -> Option<Timestamp> {
-        let mut shown = self.zone.to_datetime(after);
+        let mut shown = self.zone.zone().to_datetime(after);
         for _ in 0..=SHOWN_AGAIN {
             shown = cron.next_on_the_wall(shown)?;
-            let at = wall::first(&self.zone, shown)?;
+            let at = self.zone.first(shown)?;
             if at > after {
                 return Some(at);
             }
@@ -146,7 +147,7 @@ impl Slots {
         let second = SignedDuration::from_secs(1);
         let mut since = after;
         for _ in 0..=SETTINGS {
-            let offset = self.zone.to_offset(since);
+            let offset = self.zone.zone().to_offset(since);
             // The moment at which a clock was set is itself in question; the one that was asked about is not.
             let asked = if since == after {
                 since
@@ -156,11 +157,38 @@ impl Slots {
             let at = offset
                 .to_timestamp(cron.next_on_the_wall(offset.to_datetime(asked))?)
                 .ok()?;
-            match self.zone.following(since).next() {
+            match self.zone.zone().following(since).next() {
                 Some(set) if set.timestamp() <= at => since = set.timestamp(),
                 _ => return Some(at),
             }
         }
         None
+    }
+}
+
+/// So many seconds after midnight of a day, or of the next.
+fn shown_at(day: Date, seconds: i64) -> Option<DateTime> {
+    let day = day.checked_add((seconds / DAY).days()).ok()?;
+    day.at(0, 0, 0, 0)
+        .checked_add(SignedDuration::from_secs(seconds % DAY))
+        .ok()
+}
+
+/// Counts how often slots are looked for, for tests of how much work something is.
+#[cfg(test)]
+pub(super) mod work {
+    use std::cell::Cell;
+
+    std::thread_local! {
+        static DONE: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count() {
+        DONE.set(DONE.get() + 1);
+    }
+
+    /// Slots that this thread has looked for.
+    pub(in crate::app::schedule) fn done() -> u64 {
+        DONE.get()
     }
 }

@@ -2,9 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::RegistryId;
-use portolan_store::{MissedStart, Schedule, When};
+use portolan_store::{Blackouts, MissedStart, Schedule, When};
 
-use super::blackouts::Blackouts;
 use super::draw::{Purpose, draw};
 use super::slots::Slots;
 
@@ -25,7 +24,7 @@ const HORIZON: SignedDuration = SignedDuration::from_hours(24 * 366 * 41);
 pub(super) struct Starts<'a> {
     registry: RegistryId,
     slots: Slots,
-    blackouts: Blackouts<'a>,
+    blackouts: Blackouts,
     schedule: &'a Schedule,
 }
 
@@ -53,8 +52,12 @@ impl<'a> Starts<'a> {
         if self.blackouts.never_end() {
             return None;
         }
+        self.first_of(self.first_to_look_at(after)?, after)
+    }
+
+    /// The first start after this moment, of those that come of this slot and the ones after it.
+    fn first_of(&self, mut slot: Timestamp, after: Timestamp) -> Option<Timestamp> {
         let horizon = after.checked_add(HORIZON).unwrap_or(Timestamp::MAX);
-        let mut slot = self.slots.next(self.first_to_look_at(after)?)?;
         for _ in 0..TRIES {
             let free = self.blackouts.end(slot)?;
             if free == slot || self.waits() {
@@ -73,6 +76,15 @@ impl<'a> Starts<'a> {
         None
     }
 
+    /// The same by looking at every slot whose start could be put off beyond this moment, whatever comes after it.
+    #[cfg(test)]
+    pub(super) fn next_plainly(&self, after: Timestamp) -> Option<Timestamp> {
+        if self.blackouts.never_end() {
+            return None;
+        }
+        self.first_of(self.slots.next(self.earliest(after)?)?, after)
+    }
+
     /// All starts after this moment.
     pub(super) fn after(&self, after: Timestamp) -> impl Iterator<Item = Timestamp> {
         std::iter::successors(self.next(after), |last| self.next(*last))
@@ -84,14 +96,33 @@ impl<'a> Starts<'a> {
         (free != at).then(|| self.put_off(free, true))
     }
 
-    /// A moment before which lie only slots whose starts are not after the one that is asked about.
+    /// The last slot up to this moment, if its start may be after it, or else the first slot after it. No start is put off as far as the next slot: those
+    /// of all slots before this one have been.
     fn first_to_look_at(&self, after: Timestamp) -> Option<Timestamp> {
+        let mut last = self.slots.next(self.earliest(after)?)?;
+        // From here on there is none up to the moment that is asked about.
+        let mut none = after.as_second();
+        while last.as_second() < none {
+            let middle = last.as_second() + (none - last.as_second()) / 2;
+            match self.slots.next(Timestamp::from_second(middle).ok()?) {
+                Some(slot) if slot <= after => last = slot,
+                _ => none = middle,
+            }
+        }
+        // One at which a blackout ends stands for those within it as well.
+        match self.blackouts.around(second_before(last)?) {
+            Some(window) if window.to == last => self.slots.next(second_before(window.from)?),
+            _ => Some(last),
+        }
+    }
+
+    /// A moment before which lie only slots that cannot be put off beyond the one that is asked about.
+    fn earliest(&self, after: Timestamp) -> Option<Timestamp> {
         let most = self.jitter(false).max(self.jitter(true));
         let look = after
             .checked_sub(SignedDuration::from_secs(i64::from(most)))
             .ok()?;
-        let look = self.blackouts.around(look).map_or(look, |window| window.from);
-        second_before(look)
+        second_before(self.blackouts.around(look).map_or(look, |window| window.from))
     }
 
     /// Whether a start that falls into a blackout waits for its end. Where nobody chose the moment, skipping it could mean that there never

@@ -5,7 +5,7 @@ use portolan_shared::model::RegistryId;
 use portolan_shared::process::SeededRng;
 use portolan_store::{RegistryRecord, Role, Schedule};
 
-use super::decide::starts_of;
+use super::decide::{Seen, first, starts_of};
 use super::starts::Starts;
 use super::{check_schedule, slots};
 use crate::app::{App, AppError, Caller};
@@ -22,7 +22,18 @@ pub fn next_starts(record: &RegistryRecord, now: Timestamp) -> Vec<Timestamp> {
         return Vec::new();
     }
     let starts = starts_of(schedule, registry.id, record.unannounced_at, now);
-    let first = record.next_start_at;
+    let first = if record.planned {
+        record.next_start_at
+    } else {
+        // Nobody has looked at it yet. This is what will be seen.
+        let seen = Seen {
+            last_attempt_at: record.last_attempt_at,
+            last_success_at: record.last_success_at,
+            events_since: record.events_since,
+            unannounced_at: record.unannounced_at,
+        };
+        first(&seen, schedule, &starts, now)
+    };
     let further = starts.after(first.unwrap_or(now).max(now));
     first.into_iter().chain(further).take(NEXT_STARTS).collect()
 }
@@ -54,10 +65,16 @@ impl App {
             Some(name) => self.registry(caller, name).await?.registry.id,
             None => RegistryId::random(&SeededRng::new(0)),
         };
-        check_schedule(schedule, id, now)?;
-        let starts = Starts::of(schedule, id).after(now).take(count).collect();
+        let of = schedule.clone();
+        // Whoever asks chooses how much there is to reckon: off the reactor.
+        let starts = tokio::task::spawn_blocking(move || {
+            check_schedule(&of, id, now)?;
+            Ok::<_, AppError>(Starts::of(&of, id).after(now).take(count).collect())
+        });
         Ok(PreviewStarts {
-            starts,
+            starts: starts
+                .await
+                .map_err(|error| AppError::Internal(Box::new(error)))??,
             example: registry.is_none() && slots::leaves_the_moment_open(&schedule.when),
         })
     }

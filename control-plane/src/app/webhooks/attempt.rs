@@ -11,6 +11,10 @@ use super::courier::Reply;
 const FIRST: Duration = Duration::from_secs(5);
 /// Longest pause, whoever asks for it.
 const LONGEST: Duration = Duration::from_hours(1);
+/// An attempt that begins later than this after the time for which it was planned was not made earlier because nobody was there to make it.
+const LATE: SignedDuration = SignedDuration::from_mins(15);
+/// No attempt lasts longer: where it seems to, the clock was set on meanwhile.
+const ATTEMPT: SignedDuration = SignedDuration::from_mins(1);
 /// How long a message is tried.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
 
@@ -54,17 +58,42 @@ impl Verdict {
     }
 }
 
-/// What becomes of the message. `before` are the attempts so far, this one began at `began`, it is `now`, and `fraction` is drawn from 0 to 1.
+/// When an attempt was to be made, and was made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    /// For when it was planned, if the message was tried before.
+    pub(super) planned: Timestamp,
+    /// When it began.
+    pub(super) began: Timestamp,
+    /// When it ended.
+    pub(super) ended: Timestamp,
+}
+
+impl Times {
+    /// Since when a message is tried that was first tried at `first`. What was slept through, because no control plane was there, the machine slept or
+    /// the clock was set on, does not count; where the clock was set back, it begins again.
+    fn tried_since(self, first: Timestamp) -> Timestamp {
+        let passed = |from: Timestamp, to: Timestamp| to.duration_since(from).max(SignedDuration::ZERO);
+        let late = passed(self.planned, self.began);
+        let until_now = match late > LATE {
+            true => passed(first, self.planned),
+            false => passed(first, self.began),
+        };
+        let tried = until_now + passed(self.began, self.ended).min(ATTEMPT);
+        self.ended.saturating_sub(tried).unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// What becomes of the message. `before` are the attempts so far, and `fraction` is drawn from 0 to 1.
 ///
-/// A message is tried for a day, counted from the beginning of the first attempt; the last one is under way when the day ends. Where the clock was set
-/// back behind the first attempt, the day begins again.
-pub(super) fn judge(
-    before: Option<Tries>,
-    reply: &Reply,
-    (began, now): (Timestamp, Timestamp),
-    fraction: f64,
-) -> DeliveryOutcome {
-    let since = before.map_or(began, |tries| tries.since).min(now);
+/// A message is tried for a day, counted from the beginning of the first attempt; the last one is under way when the day ends. Time in which nobody
+/// was there to try does not count.
+pub(super) fn judge(before: Option<Tries>, reply: &Reply, times: Times, fraction: f64) -> DeliveryOutcome {
+    let now = times.ended;
+    let since = match before {
+        None => times.began.min(now),
+        Some(tries) => times.tried_since(tries.since),
+    };
     let tries = Tries {
         attempts: before.map_or(0, |tries| tries.attempts).saturating_add(1),
         since,

@@ -28,9 +28,19 @@ fn silence() -> Reply {
     })
 }
 
+/// An attempt at its time.
+fn from_to(began: Timestamp, ended: Timestamp) -> Times {
+    let planned = began;
+    Times {
+        planned,
+        began,
+        ended,
+    }
+}
+
 /// How long until the next attempt, after the first one.
 fn pause_after(reply: &Reply) -> i64 {
-    match judge(None, reply, (at(0), at(0)), 1.0) {
+    match judge(None, reply, from_to(at(0), at(0)), 1.0) {
         DeliveryOutcome::Again { at: next, .. } => next.duration_since(at(0)).as_secs(),
         other => panic!("{other:?}"),
     }
@@ -39,7 +49,7 @@ fn pause_after(reply: &Reply) -> i64 {
 #[test]
 fn only_an_answer_that_says_so_is_a_delivery() {
     for status in 100..600 {
-        let outcome = judge(None, &answered(status), (at(0), at(1)), 0.5);
+        let outcome = judge(None, &answered(status), from_to(at(0), at(1)), 0.5);
         let arrived = outcome == DeliveryOutcome::Delivered;
         assert_eq!(arrived, (200..300).contains(&status), "{status}");
         assert_eq!(
@@ -49,7 +59,7 @@ fn only_an_answer_that_says_so_is_a_delivery() {
         );
     }
     assert_ne!(
-        judge(None, &silence(), (at(0), at(1)), 0.5),
+        judge(None, &silence(), from_to(at(0), at(1)), 0.5),
         DeliveryOutcome::Delivered
     );
     let words = |status| Verdict::of(&answered(status)).failure;
@@ -62,7 +72,7 @@ fn only_an_answer_that_says_so_is_a_delivery() {
 
 #[test]
 fn an_endpoint_that_is_gone_is_left_alone_at_once() {
-    let outcome = judge(None, &answered(410), (at(0), at(1)), 0.5);
+    let outcome = judge(None, &answered(410), from_to(at(0), at(1)), 0.5);
     let tries = Tries {
         attempts: 1,
         since: at(0),
@@ -106,7 +116,7 @@ fn never(fraction: impl Fn(u32) -> f64) -> (Vec<i64>, DeliveryOutcome) {
         let began = now;
         now += SignedDuration::from_secs(20);
         let draw = fraction(u32::try_from(tried.len()).unwrap());
-        match judge(tries, &silence(), (began, now), draw) {
+        match judge(tries, &silence(), from_to(began, now), draw) {
             DeliveryOutcome::Again { tries: so_far, at } => {
                 assert!(at > now && at.duration_since(now) <= SignedDuration::from_hours(1));
                 tries = Some(so_far);
@@ -141,24 +151,73 @@ fn a_message_is_tried_for_a_day_ever_more_patiently() {
 }
 
 #[test]
-fn a_clock_that_jumps_neither_ends_nor_prolongs_it_for_long() {
+fn time_in_which_nobody_tried_does_not_count() {
+    let (minute, hour, day) = (60, 3_600, 86_400);
+    let tries = Some(Tries {
+        attempts: 1,
+        since: at(0),
+    });
+    let judged = |planned, began, ended| {
+        let (planned, began, ended) = (at(planned), at(began), at(ended));
+        judge(
+            tries,
+            &silence(),
+            Times {
+                planned,
+                began,
+                ended,
+            },
+            1.0,
+        )
+    };
+    // No control plane for two days, a machine that slept, a clock that was set on: between two attempts, or in the middle of one.
+    for (times, tried) in [
+        ((20, 2 * day, 2 * day + 20), 40),
+        ((20, 25, 2 * day), 25 + minute),
+        ((23 * hour, 3 * day, 3 * day + 20), 23 * hour + 20),
+        // A little late is as good as in time.
+        ((20, 20 + 15 * minute, 40 + 15 * minute), 40 + 15 * minute),
+    ] {
+        match judged(times.0, times.1, times.2) {
+            DeliveryOutcome::Again { tries, at: next } => {
+                assert_eq!(
+                    (tries.since, tries.attempts),
+                    (at(times.2 - tried), 2),
+                    "{times:?}"
+                );
+                assert!(next > at(times.2), "{times:?}");
+            }
+            other => panic!("{times:?}: {other:?}"),
+        }
+    }
+    // A day in which somebody tried is one.
+    for times in [(day, day, day + 20), (23 * hour + 3_590, 2 * day, 2 * day + 20)] {
+        let judged = judged(times.0, times.1, times.2);
+        let why = WhyDisabled::Undeliverable;
+        let is_over = matches!(judged, DeliveryOutcome::Disabled { why: over, .. } if over == why);
+        assert!(is_over, "{times:?}: {judged:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_prolong_it_for_long() {
     let tries = Some(Tries {
         attempts: 3,
         since: at(7_200),
     });
-    match judge(tries, &silence(), (at(0), at(1)), 1.0) {
+    match judge(tries, &silence(), from_to(at(0), at(1)), 1.0) {
         DeliveryOutcome::Again { tries, at: next } => {
-            assert_eq!((tries.since, tries.attempts), (at(1), 4));
+            assert_eq!((tries.since, tries.attempts), (at(0), 4));
             assert!(next <= at(1 + 3_600));
         }
         other => panic!("{other:?}"),
     }
     let end = Timestamp::MAX;
-    judge(None, &silence(), (end, end), 1.0);
+    judge(None, &silence(), from_to(end, end), 1.0);
     judge(
         None,
         &later(503, "Fri, 31 Dec 9999 23:59:59 GMT"),
-        (Timestamp::MIN, Timestamp::MIN),
+        from_to(Timestamp::MIN, Timestamp::MIN),
         1.0,
     );
 }

@@ -46,7 +46,9 @@ impl App {
             details,
         );
         self.store.add_webhook(&webhook, &entry).await?;
-        self.webhook_keys(caller, &webhook.id.to_string()).await
+        let record = self.webhook(caller, &webhook.id.to_string()).await?;
+        let keys = SigningKeys::of(&self.pepper, &record, webhook.now);
+        Ok((record, keys))
     }
 
     /// Changes a webhook. A message that is on its way goes on, to the new URL if there is one. Takes an operator.
@@ -132,7 +134,7 @@ impl App {
         Ok(resumed)
     }
 
-    /// Replaces a webhook's secret; the one before signs too for a day. Takes an operator.
+    /// Replaces a webhook's secret; the one before, and no other, signs too for a day. Takes an operator.
     pub async fn rotate_webhook(
         &self,
         caller: &Caller,
@@ -211,6 +213,6 @@ impl App {
     }
 }
 
-fn object(id: WebhookId) -> String {
+pub(super) fn object(id: WebhookId) -> String {
     format!("webhook:{id}")
 }

@@ -18,8 +18,6 @@ pub struct Letter {
     pub signature: String,
     /// What it says, as `application/cloudevents-batch+json`.
     pub body: Vec<u8>,
-    /// Whether somebody tries the endpoint out: such letters do not keep others waiting.
-    pub test: bool,
 }
 
 /// What came of bringing it there.
@@ -50,7 +48,7 @@ pub struct Failure {
 pub enum FailureWord {
     /// The endpoint may not be contacted.
     Forbidden,
-    /// Its name could not be resolved.
+    /// Its name could not be resolved, or leads to an address that may not be contacted: which of the two is not said.
     Dns,
     /// No connection.
     Connect,

@@ -1,6 +1,5 @@
 //! The one loop that delivers.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
-use portolan_shared::model::{TenantId, WebhookId, limits};
+use portolan_shared::model::{WebhookId, limits};
 use portolan_shared::process::Shutdown;
 use portolan_store::{
     AuditEntry, AuditSeverity, DeliveryOutcome, DueWebhook, StoreError, WebhookAttempt, WebhookMessage,
@@ -16,11 +15,12 @@ use portolan_store::{
 };
 use serde_json::json;
 
-use super::attempt::{Verdict, judge};
+use super::attempt::{Times, Verdict, judge};
 use super::courier::Letter;
 use super::message::{Next, compose};
 use super::secret::SigningKeys;
-use crate::app::App;
+use super::slots::Slots;
+use crate::app::{App, Meters};
 
 /// Longest pause between two looks: another replica may have written something, or an attempt become due.
 const LOOK: Duration = Duration::from_secs(1);
@@ -28,6 +28,9 @@ const LOOK: Duration = Duration::from_secs(1);
 const GATHER: Duration = Duration::from_millis(50);
 /// How long a webhook is held: longer than a courier needs, so that it ends only with its process.
 const HOLD: SignedDuration = SignedDuration::from_secs(60);
+
+/// How often those are looked after to which nothing is delivered.
+const TEND: Duration = Duration::from_secs(60);
 
 /// How the work on one webhook ended.
 struct Ended {
@@ -40,56 +43,60 @@ struct Ended {
 #[derive(Default)]
 struct UnderWay<'a> {
     work: FuturesUnordered<BoxFuture<'a, Ended>>,
-    /// Whose each is, and whether it was tried before.
-    webhooks: HashMap<WebhookId, (TenantId, bool)>,
+    slots: Slots,
+    /// Something has ended since the last look, and there may be more.
+    look_again: bool,
 }
 
 impl UnderWay<'_> {
-    /// How many may be begun: of those that were not tried yet, and of those that were.
-    fn room(&self) -> (usize, usize) {
-        let again = self.webhooks.values().filter(|(_, again)| *again).count();
-        let free = limits::DELIVERIES_AT_ONCE.saturating_sub(self.webhooks.len());
-        (
-            free,
-            limits::REPEATED_DELIVERIES_AT_ONCE
-                .saturating_sub(again)
-                .min(free),
-        )
+    /// The next that ends; none if nothing is under way.
+    async fn next(&mut self) -> Option<()> {
+        let ended = self.work.next().await?;
+        self.slots.free(ended.webhook);
+        self.look_again |= ended.look_again;
+        Some(())
     }
 
-    /// Whether this one may be begun. Neither endpoints that take nothing nor one tenant ever have all slots.
-    fn may_begin(&self, webhook: WebhookId, tenant: TenantId, tried: bool) -> bool {
-        let (fresh, again) = self.room();
-        let room = if tried { again } else { fresh };
-        let of_tenant = self.webhooks.values().filter(|(whose, _)| *whose == tenant);
-        room > 0 && of_tenant.count() < limits::DELIVERIES_PER_TENANT && !self.webhooks.contains_key(&webhook)
+    /// Goes on with it until something else is done. Whatever is awaited beside it must be awaited so: what is under way holds connections to the
+    /// database, of which there are few, and gives them back only if it goes on.
+    async fn until<T>(&mut self, done: impl Future<Output = T>) -> T {
+        tokio::pin!(done);
+        loop {
+            tokio::select! {
+                done = &mut done => return done,
+                Some(()) = self.next() => {}
+            }
+        }
     }
 }
 
 impl App {
     /// Delivers until draining begins; what is under way then may end until everything is cut.
-    pub async fn deliver_webhooks(self: Arc<Self>, shutdown: Shutdown) {
+    pub async fn deliver_webhooks(self: Arc<Self>, meters: Arc<Meters>, shutdown: Shutdown) {
         let mut holder = [0; 16];
         self.rng.fill(&mut holder);
         let mut under_way = UnderWay::default();
         let mut changes = self.signals.changes.subscribe();
+        let mut tended = None;
         loop {
+            let now = self.clock.uptime();
+            if tended.is_none_or(|tended| now.since(tended) >= TEND) {
+                under_way.until(self.tend_webhooks()).await;
+                tended = Some(now);
+            }
             tokio::select! {
                 () = shutdown.draining() => break,
-                Some(ended) = under_way.work.next() => {
-                    under_way.webhooks.remove(&ended.webhook);
-                    if !ended.look_again {
-                        continue;
-                    }
-                }
+                () = std::future::ready(()), if under_way.look_again => {}
+                Some(()) = under_way.next() => continue,
                 () = tokio::time::sleep(LOOK) => {}
-                _ = changes.changed() => gather(&mut under_way).await,
+                _ = changes.changed() => under_way.until(tokio::time::sleep(GATHER)).await,
             }
-            self.begin_deliveries(&mut under_way, holder).await;
+            under_way.look_again = false;
+            self.begin_deliveries(&meters, &mut under_way, holder).await;
         }
         tokio::select! {
             () = shutdown.cutting() => {}
-            () = async { while under_way.work.next().await.is_some() {} } => return,
+            () = async { while under_way.next().await.is_some() {} } => return,
         }
         drop(under_way);
         if let Err(error) = self.store.release_webhooks(holder).await {
@@ -100,19 +107,43 @@ impl App {
         }
     }
 
-    /// Begins what there is room for.
-    async fn begin_deliveries<'a>(&'a self, under_way: &mut UnderWay<'a>, holder: [u8; 16]) {
-        let (fresh, again) = under_way.room();
-        if fresh == 0 {
-            return;
+    /// Looks after those to which nothing is delivered.
+    async fn tend_webhooks(&self) {
+        let now = self.clock.now();
+        let forget = |record: &WebhookRecord| Some(disabled(record, WhyDisabled::Forgotten, now));
+        match self.store.tend_webhooks(&forget).await {
+            Ok(tended) if tended.forgotten > 0 => {
+                let webhooks = tended.forgotten;
+                tracing::warn!(
+                    webhooks,
+                    "what paused webhooks were not told of is not kept any more; they are disabled"
+                );
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "webhooks to which nothing is delivered are not looked after"
+            ),
         }
+    }
+
+    /// Begins what there is room for.
+    async fn begin_deliveries<'a>(
+        &'a self,
+        meters: &'a Meters,
+        under_way: &mut UnderWay<'a>,
+        holder: [u8; 16],
+    ) {
+        let now = self.clock.uptime();
+        let room = under_way.slots.room(now);
         // Some that are worked on are not held yet.
-        let most = |room: usize| u32::try_from(room + under_way.webhooks.len()).unwrap_or(u32::MAX);
-        let due = self
-            .store
-            .due_webhooks(self.clock.now(), most(fresh), most(again))
-            .await;
-        let due = due.unwrap_or_else(|error| {
+        let most = |room: usize| match room {
+            0 => 0,
+            room => u32::try_from(room + under_way.slots.taken()).unwrap_or(u32::MAX),
+        };
+        let (quick, slow) = (most(room.quick), most(room.slow));
+        let due = self.store.due_webhooks(self.clock.now(), quick, slow);
+        let due = under_way.until(due).await.unwrap_or_else(|error| {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "it is not known what is to be delivered"
@@ -120,16 +151,15 @@ impl App {
             Vec::new()
         });
         for webhook in due {
-            let (id, tried) = (webhook.record.id, webhook.record.tries.is_some());
-            if !under_way.may_begin(id, webhook.record.tenant, tried) {
+            let id = webhook.record.id;
+            if !under_way.slots.take(id, webhook.record.tenant, webhook.slow, now) {
                 continue;
             }
-            under_way.webhooks.insert(id, (webhook.record.tenant, tried));
             under_way.work.push(Box::pin(async move {
-                let done = self.deliver_one(&webhook, holder).await;
+                let done = self.deliver_one(meters, webhook, holder).await;
                 let look_again = done.unwrap_or_else(|error| {
                     tracing::warn!(
-                        webhook = %webhook.record.id,
+                        webhook = %id,
                         error = &error as &dyn std::error::Error,
                         "a delivery could not be carried out or noted"
                     );
@@ -144,32 +174,39 @@ impl App {
     }
 
     /// Brings a webhook one message further. Gives whether it is worth a look whether there is more.
-    pub(super) async fn deliver_one(&self, due: &DueWebhook, holder: [u8; 16]) -> Result<bool, StoreError> {
-        let record = &due.record;
-        let made;
-        let message = match &due.message {
-            Some(message) => message,
-            None => match self.next_message(due).await? {
-                Some(Next::Message(message)) => {
-                    made = message;
-                    &made
-                }
+    async fn deliver_one(
+        &self,
+        meters: &Meters,
+        mut due: DueWebhook,
+        holder: [u8; 16],
+    ) -> Result<bool, StoreError> {
+        let made = match due.message {
+            Some(_) => None,
+            None => match self.next_message(&due).await? {
+                Some(Next::Message(message)) => Some(message),
                 Some(Next::Nothing(to)) => {
-                    if to <= record.position {
+                    if to <= due.record.position {
                         return Ok(false);
                     }
-                    self.store.pass_webhook(due, &to).await?;
+                    self.store.pass_webhook(&due, &to, self.clock.now()).await?;
                     return Ok(true);
                 }
                 None => return Ok(false),
             },
         };
+        let Some(message) = made.as_ref().or(due.message.as_ref()) else {
+            return Ok(false);
+        };
         let now = self.clock.now();
         let hold = self
             .store
-            .hold_webhook(due, message, holder, now, now + HOLD)
+            .hold_webhook(&due, message, holder, now, now + HOLD)
             .await?;
-        let Some(hold) = hold else { return Ok(false) };
+        // What is on its way is in memory once.
+        let (Some(hold), Some(message)) = (hold, made.or(due.message.take())) else {
+            return Ok(false);
+        };
+        let record = &due.record;
         let (attempt, outcome) = self.attempt(record, message, now).await;
         let entry = match &outcome {
             DeliveryOutcome::Disabled { why, .. } => Some(disabled(record, *why, attempt.at)),
@@ -179,6 +216,10 @@ impl App {
             .store
             .end_delivery(&hold, &attempt, &outcome, entry.as_ref())
             .await?;
+        meters
+            .webhook_deliveries
+            .with_label_values(&[word(&outcome)])
+            .inc();
         tell(record, &attempt, &outcome, counted);
         Ok(true)
     }
@@ -211,19 +252,25 @@ impl App {
     async fn attempt(
         &self,
         record: &WebhookRecord,
-        message: &WebhookMessage,
+        message: WebhookMessage,
         now: Timestamp,
     ) -> (WebhookAttempt, DeliveryOutcome) {
         let began = self.clock.uptime();
+        let (id, changes) = (message.id.clone(), message.changes);
         let reply = self.courier.bring(self.letter(record, message, now)).await;
         let took = self.clock.uptime().since(began);
         let verdict = Verdict::of(&reply);
-        let outcome = judge(record.tries, &reply, (now, self.clock.now()), self.rng.fraction());
+        let times = Times {
+            planned: record.next_try_at,
+            began: now,
+            ended: self.clock.now(),
+        };
+        let outcome = judge(record.tries, &reply, times, self.rng.fraction());
         let attempt = WebhookAttempt {
-            message: message.id.clone(),
+            message: id,
             at: now,
             attempt: record.tries.map_or(0, |tries| tries.attempts).saturating_add(1),
-            changes: message.changes,
+            changes,
             status: verdict.status,
             failure: verdict.failure.map(str::to_owned),
             detail: verdict.detail,
@@ -234,29 +281,14 @@ impl App {
     }
 
     /// A message, signed at this time.
-    pub(super) fn letter(&self, record: &WebhookRecord, message: &WebhookMessage, now: Timestamp) -> Letter {
+    pub(super) fn letter(&self, record: &WebhookRecord, message: WebhookMessage, now: Timestamp) -> Letter {
         let keys = SigningKeys::of(&self.pepper, record, now);
         Letter {
             url: record.url.clone(),
-            id: message.id.clone(),
             timestamp: now.as_second(),
             signature: keys.sign(&message.id, now, &message.body),
-            body: message.body.clone(),
-            test: false,
-        }
-    }
-}
-
-/// Lets changes gather for a moment, during which what is under way goes on.
-async fn gather(under_way: &mut UnderWay<'_>) {
-    let over = tokio::time::sleep(GATHER);
-    tokio::pin!(over);
-    loop {
-        tokio::select! {
-            () = &mut over => return,
-            Some(ended) = under_way.work.next() => {
-                under_way.webhooks.remove(&ended.webhook);
-            }
+            id: message.id,
+            body: message.body,
         }
     }
 }
@@ -269,6 +301,15 @@ fn disabled(record: &WebhookRecord, why: WhyDisabled, at: Timestamp) -> AuditEnt
         object: format!("webhook:{}", record.id),
         severity: AuditSeverity::Notice,
         details: json!({"name": record.name, "url": record.url.to_string(), "why": why.as_str()}),
+    }
+}
+
+/// What has become of a message, as a word for figures.
+fn word(outcome: &DeliveryOutcome) -> &'static str {
+    match outcome {
+        DeliveryOutcome::Delivered => "delivered",
+        DeliveryOutcome::Again { .. } => "again",
+        DeliveryOutcome::Disabled { .. } => "disabled",
     }
 }
 
@@ -289,42 +330,5 @@ fn tell(record: &WebhookRecord, attempt: &WebhookAttempt, outcome: &DeliveryOutc
             let why = why.as_str();
             tracing::warn!(%webhook, %url, message, status, failure, tries, why, "a webhook is disabled");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use portolan_shared::process::SeededRng;
-
-    /// Begins as many as may be, of this tenant.
-    fn begin(under_way: &mut UnderWay<'_>, rng: &SeededRng, tenant: TenantId, tried: bool) -> usize {
-        let mut begun = 0;
-        loop {
-            let webhook = WebhookId::random(rng);
-            if !under_way.may_begin(webhook, tenant, tried) {
-                return begun;
-            }
-            under_way.webhooks.insert(webhook, (tenant, tried));
-            assert!(!under_way.may_begin(webhook, tenant, tried), "one at a time");
-            begun += 1;
-        }
-    }
-
-    #[test]
-    fn neither_dead_endpoints_nor_one_tenant_have_all_slots() {
-        let rng = SeededRng::new(1);
-        let [one, two, three] = [(); 3].map(|()| TenantId::random(&rng));
-        let mut under_way = UnderWay::default();
-        assert_eq!(
-            begin(&mut under_way, &rng, one, true),
-            limits::REPEATED_DELIVERIES_AT_ONCE
-        );
-        assert_eq!(begin(&mut under_way, &rng, two, true), 0);
-        let left = limits::DELIVERIES_PER_TENANT - limits::REPEATED_DELIVERIES_AT_ONCE;
-        assert_eq!(begin(&mut under_way, &rng, one, false), left);
-        let left = limits::DELIVERIES_AT_ONCE - limits::DELIVERIES_PER_TENANT;
-        assert_eq!(begin(&mut under_way, &rng, two, false), left);
-        assert_eq!(begin(&mut under_way, &rng, three, false), 0, "all are taken");
     }
 }

@@ -1,8 +1,10 @@
 //! Webhooks by name or id, what is known of them, and what people say of one.
 
 use portolan_shared::model::{RegistryId, WebhookId, WebhookName, WebhookUrl};
-use portolan_store::{Page, PageRequest, Role, WebhookAttempt, WebhookRecord};
+use portolan_store::{AuditSeverity, Page, PageRequest, Role, WebhookAttempt, WebhookRecord};
+use serde_json::json;
 
+use super::change::object;
 use super::secret::SigningKeys;
 use crate::app::{App, AppError, Caller};
 
@@ -56,7 +58,7 @@ impl App {
         Ok(deliveries.await?)
     }
 
-    /// What its messages are signed with, and its whole URL. Takes an operator.
+    /// What its messages are signed with, and its whole URL, which the audit log says that somebody has seen. Takes an operator.
     pub async fn webhook_keys(
         &self,
         caller: &Caller,
@@ -64,7 +66,16 @@ impl App {
     ) -> Result<(WebhookRecord, SigningKeys), AppError> {
         caller.require(Role::Operator)?;
         let record = self.webhook(caller, name_or_id).await?;
-        let keys = SigningKeys::of(&self.pepper, &record, self.clock.now());
+        let now = self.clock.now();
+        let entry = caller.entry(
+            now,
+            "webhook.show_keys",
+            object(record.id),
+            AuditSeverity::Notice,
+            json!({"name": record.name, "url": record.url.to_string()}),
+        );
+        self.store.append_audit(caller.tenant, &entry).await?;
+        let keys = SigningKeys::of(&self.pepper, &record, now);
         Ok((record, keys))
     }
 

@@ -3,7 +3,7 @@
 //! Which of the three a line is, its members tell: `portolan_audit`, `end`, or those of a record. A line with any other, or without one of its
 //! own, is none of them: what is not hashed must not stand in a log that was verified.
 
-use std::io::{BufRead, Read as _, Write};
+use std::io::{self, BufRead, Read as _, Write};
 
 use portolan_shared::audit::AuditHash;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ const RECORD: [&str; 9] = [
 
 /// One line of an export.
 #[derive(Debug)]
-pub(super) enum ExportLine {
+pub(crate) enum ExportLine {
     /// The first line.
     Start(Start),
     /// A record.
@@ -41,18 +41,18 @@ pub(super) enum ExportLine {
 /// Whose log it is.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Start {
+pub(crate) struct Start {
     /// The form of the export.
-    pub(super) portolan_audit: u32,
-    pub(super) tenant: String,
+    pub(crate) portolan_audit: u32,
+    pub(crate) tenant: String,
 }
 
 /// Where the log stood.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct End {
-    pub(super) seq: u64,
-    pub(super) hash: AuditHash,
+pub(crate) struct End {
+    pub(crate) seq: u64,
+    pub(crate) hash: AuditHash,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -62,10 +62,10 @@ struct LastLine<E> {
 }
 
 /// The form of exports that this release writes and reads.
-pub(super) const FORM: u32 = 1;
+pub(crate) const FORM: u32 = 1;
 
 impl ExportLine {
-    pub(super) fn write(&self, out: &mut dyn Write) -> Result<(), CliError> {
+    pub(in crate::cli) fn write(&self, out: &mut dyn Write) -> Result<(), CliError> {
         let text = match self {
             Self::Start(start) => serde_json::to_string(start),
             Self::Record(link) => serde_json::to_string(link),
@@ -94,7 +94,7 @@ impl ExportLine {
 
 /// A line as it was read.
 #[derive(Debug)]
-pub(super) enum Read {
+pub(crate) enum Read {
     /// A line of an export.
     Line(ExportLine),
     /// Something else: it was damaged, or never was one.
@@ -104,7 +104,7 @@ pub(super) enum Read {
 }
 
 /// The next line.
-pub(super) fn next(input: &mut dyn BufRead) -> Result<Read, CliError> {
+pub(crate) fn next(input: &mut dyn BufRead) -> io::Result<Read> {
     let mut line = Vec::new();
     input.take(LINE).read_until(b'\n', &mut line)?;
     Ok(match ExportLine::parse(&line) {

@@ -3,7 +3,7 @@
 
 mod command;
 mod export;
-mod export_file;
+pub(crate) mod export_file;
 mod list;
 mod verify;
 mod walk;

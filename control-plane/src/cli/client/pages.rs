@@ -1,5 +1,6 @@
 //! Whole lists, page by page.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -16,6 +17,8 @@ pub(in crate::cli) struct Listing {
     pub(in crate::cli) items: Vec<Value>,
     /// There is more than was asked for.
     pub(in crate::cli) more: bool,
+    /// When all that the list is about was known for the first time, where the list says so.
+    pub(in crate::cli) known_from: Option<Timestamp>,
 }
 
 /// A page of any list.
@@ -26,6 +29,8 @@ struct Fetched {
     /// There is more that is on no page; only some lists have that.
     #[serde(default)]
     cut: bool,
+    #[serde(default)]
+    known_from: Option<Timestamp>,
 }
 
 impl Client {
@@ -54,6 +59,7 @@ impl Client {
                 return Ok(Listing {
                     more: cut || page.next.is_some(),
                     items,
+                    known_from: page.known_from,
                 });
             }
             if page.next == cursor {

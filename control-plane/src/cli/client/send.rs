@@ -46,6 +46,15 @@ impl Client {
         self.json(&answered.bytes)
     }
 
+    /// `GET`, with the tag that tells whether it has changed since.
+    pub(in crate::cli) async fn get_tagged(
+        &self,
+        path: &[&str],
+    ) -> Result<(Value, Option<String>), CliError> {
+        let answered = self.send(self.request(Method::GET, path, &[])).await?;
+        Ok((self.json(&answered.bytes)?, answered.tag))
+    }
+
     /// `GET`, as it came.
     pub(in crate::cli) async fn get_raw(
         &self,
@@ -81,6 +90,20 @@ impl Client {
     ) -> Result<Value, CliError> {
         let answered = self.send(self.request(method, path, &[]).json(body)).await?;
         self.json(&answered.bytes)
+    }
+
+    /// Replaces something, if it is still as it was read: `tag` is what came with it then.
+    pub(in crate::cli) async fn replace(
+        &self,
+        path: &[&str],
+        tag: Option<String>,
+        body: &(impl Serialize + Sync),
+    ) -> Result<Value, CliError> {
+        let mut request = self.request(Method::PUT, path, &[]).json(body);
+        if let Some(tag) = tag {
+            request = request.header(header::IF_MATCH, tag);
+        }
+        self.json(&self.send(request).await?.bytes)
     }
 
     /// `POST` without a body: an act.

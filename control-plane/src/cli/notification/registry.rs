@@ -228,4 +228,25 @@ mod tests {
             assert!(said.contains(target.secret), "{sender}: {said}");
         }
     }
+
+    /// What an administrator reads says the same as what the command prints.
+    #[test]
+    fn the_manual_has_the_same_timeouts() {
+        let manual = include_str!("../../../../deploy/agent/notify.md");
+        let target = Target {
+            url: "https://agent.internal.example:5443/notify/x",
+            secret: "the secret",
+        };
+        for sender in [Sender::GitLab, Sender::Distribution] {
+            let printed = snippet(sender, target).text;
+            let settings = printed.split([',', '\n']).map(str::trim).filter(|line| {
+                ["timeout", "maxretries", "threshold", "backoff"]
+                    .iter()
+                    .any(|word| line.contains(word))
+            });
+            for setting in settings {
+                assert!(manual.contains(setting), "{sender}: {setting}");
+            }
+        }
+    }
 }

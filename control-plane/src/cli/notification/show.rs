@@ -11,7 +11,7 @@ use crate::cli::Exit;
 use crate::cli::failure::CliError;
 use crate::cli::operate::Desk;
 use crate::cli::output::{Format, Sheet, Table, moment, print_one};
-use crate::web::api::registries::RegistryWebhookView;
+use crate::web::api::registries::{EventCountView, RegistryWebhookView};
 
 /// Prints what to write where. `name` is the registry's.
 pub(in crate::cli) fn show_webhook(
@@ -29,6 +29,9 @@ pub(in crate::cli) fn show_webhook(
     let own = desk.client.control_plane().join(&webhook.path);
     let own = own.map_err(|error| desk.client.odd(error.to_string()))?;
     let out = &mut desk.terminal.out;
+    if !webhook.received.is_empty() {
+        writeln!(out, "{}", received(&webhook.received).render(None))?;
+    }
     if registry::is_in_a_private_network(sender) {
         write_listeners(out, sender, name, &webhook)?;
     }
@@ -45,31 +48,35 @@ pub(in crate::cli) fn show_webhook(
         out,
         "Then: portolan registry set {name} --schedule on-push\nThe secrets follow from this control plane's key: show them to nobody who need not know them."
     )?;
-    if !webhook.received.is_empty() {
-        let mut table = Table::new(&[
-            "RECEIVED AT",
-            "EVENTS",
-            "IGNORED",
-            "REFUSED",
-            "LAST",
-            "LAST REFUSED",
-        ]);
-        for count in &webhook.received {
-            let refused = count.last_refused_at.map(moment).unwrap_or_default();
-            table.row([
-                count.door.clone(),
-                count.accepted.to_string(),
-                count.ignored.to_string(),
-                count.refused.to_string(),
-                count.last_at.map(moment).unwrap_or_default(),
-                format!("{refused} {}", count.last_refused.as_deref().unwrap_or_default())
-                    .trim()
-                    .to_owned(),
-            ]);
-        }
-        write!(out, "\n{}", table.render(None))?;
-    }
     Ok(Exit::Done)
+}
+
+/// What came in so far.
+fn received(counts: &[EventCountView]) -> Table {
+    let mut table = Table::new(&[
+        "RECEIVED AT",
+        "EVENTS",
+        "IGNORED",
+        "REFUSED",
+        "GIVEN UP",
+        "LAST",
+        "LAST REFUSED",
+    ]);
+    for count in counts {
+        let refused = count.last_refused_at.map(moment).unwrap_or_default();
+        table.row([
+            count.door.clone(),
+            count.accepted.to_string(),
+            count.ignored.to_string(),
+            count.refused.to_string(),
+            count.given_up.to_string(),
+            count.last_at.map(moment).unwrap_or_default(),
+            format!("{refused} {}", count.last_refused.as_deref().unwrap_or_default())
+                .trim()
+                .to_owned(),
+        ]);
+    }
+    table
 }
 
 /// The way by a sensor.

@@ -12,6 +12,6 @@ mod yaml;
 pub(super) use coverage::{Lines, account};
 pub(super) use format::{DigestArgs, Format, ListArgs, ShowArgs};
 pub(super) use format::{print_items, print_one, print_text};
-pub(super) use moment::{ago, bytes, moment, span};
+pub(super) use moment::{age, ago, bytes, moment, span};
 pub(super) use table::{Sheet, Table, short};
 pub(super) use yaml::to_yaml;

@@ -24,6 +24,11 @@ pub(in crate::cli) fn span(seconds: u64) -> String {
     format!("{count} {unit}")
 }
 
+/// How old what is known of something is; never, if it was not seen as it is to be seen now.
+pub(in crate::cli) fn age(seconds: Option<u64>) -> String {
+    seconds.map_or_else(|| "never".to_owned(), span)
+}
+
 /// A size with decimal units.
 pub(in crate::cli) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];

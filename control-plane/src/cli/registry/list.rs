@@ -3,7 +3,7 @@
 use crate::cli::Exit;
 use crate::cli::failure::CliError;
 use crate::cli::operate::Desk;
-use crate::cli::output::{ListArgs, Table, moment, print_items};
+use crate::cli::output::{ListArgs, Table, age, moment, print_items};
 use crate::web::api::registries::Registry;
 
 pub(super) async fn list(desk: Desk<'_>, args: &ListArgs) -> Result<Exit, CliError> {
@@ -14,15 +14,19 @@ pub(super) async fn list(desk: Desk<'_>, args: &ListArgs) -> Result<Exit, CliErr
             "URL",
             "FLAVOUR",
             "SENSORS",
+            "STATE",
+            "AGE",
             "SCHEDULE",
             "NEXT START",
             "LAST ATTEMPT",
             "LAST SUCCESS",
+            "LAST EVENT",
         ]);
         for item in items {
             let registry: Registry = desk.client.view(item)?;
             let time = |time: Option<_>| time.map_or_else(|| "never".to_owned(), moment);
             let (attempt, success) = (time(registry.last_attempt_at), time(registry.last_success_at));
+            let event = time(registry.last_event_at);
             table.row([
                 registry.name.clone(),
                 registry.url.clone(),
@@ -32,10 +36,13 @@ pub(super) async fn list(desk: Desk<'_>, args: &ListArgs) -> Result<Exit, CliErr
                     .as_ref()
                     .map_or_else(String::new, |fact| fact.flavour.clone()),
                 sensors(&registry),
+                registry.freshness.state.clone(),
+                age(registry.freshness.age_seconds),
                 registry.schedule.expression.clone(),
                 next(&registry),
                 attempt,
                 success,
+                event,
             ]);
         }
         Ok(table)

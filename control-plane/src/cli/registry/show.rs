@@ -8,7 +8,7 @@ use crate::cli::assigned::assigned;
 use crate::cli::credential::{credential_of, in_registry};
 use crate::cli::failure::CliError;
 use crate::cli::operate::Desk;
-use crate::cli::output::{Format, Sheet, moment, print_one};
+use crate::cli::output::{Format, Sheet, age, moment, print_one};
 use crate::cli::schedule::starts;
 use crate::web::api::FindingView;
 use crate::web::api::registries::{CredentialFact, FlavourFact, Registry, RegistryFactsView, ScheduleView};
@@ -56,7 +56,11 @@ pub(super) async fn show_registry(
                 "changed",
                 format!("{}, version {}", moment(registry.changed_at), registry.version),
             )
-            .add("state", registry.freshness.words.clone())
+            .add(
+                "state",
+                format!("{}: {}", registry.freshness.state, registry.freshness.words),
+            )
+            .add("age", age(registry.freshness.age_seconds))
             .add(
                 "last attempt",
                 registry
@@ -69,7 +73,10 @@ pub(super) async fn show_registry(
                     .last_success_at
                     .map_or_else(|| "never".to_owned(), moment),
             )
-            .add("last event", registry.last_event_at.map(moment));
+            .add(
+                "last event",
+                registry.last_event_at.map_or_else(|| "never".to_owned(), moment),
+            );
         known(&mut sheet, &registry.facts);
         sheet.add_all("attention", registry.findings.iter().flat_map(attention));
         Ok(sheet)

@@ -7,7 +7,7 @@ use super::command::{connection, last_seen};
 use crate::cli::Exit;
 use crate::cli::failure::CliError;
 use crate::cli::operate::Desk;
-use crate::cli::output::{Format, Sheet, moment, print_one};
+use crate::cli::output::{Format, Sheet, ago, moment, print_one};
 use crate::web::api::sensors::Sensor;
 
 pub(super) fn print(desk: &mut Desk<'_>, format: Format, value: &Value) -> Result<Exit, CliError> {
@@ -23,13 +23,15 @@ pub(super) fn sheet(sensor: Sensor, now: Timestamp) -> Sheet {
     let mut sheet = Sheet::new();
     let (connection, last_seen) = (connection(&sensor), last_seen(&sensor, now));
     let quarantined = sensor.state == "quarantined";
+    let stuck = stands_still(&sensor, now);
     let host = sensor.host;
     sheet
         .add("name", sensor.name)
         .add("id", sensor.id)
         .add("state", sensor.state)
         .add("connection", connection)
-        .add("last seen", last_seen);
+        .add("last seen", last_seen)
+        .add("stands still", stuck);
     if sensor.contested {
         sheet.add(
             "CONTESTED",
@@ -48,6 +50,15 @@ pub(super) fn sheet(sensor: Sensor, now: Timestamp) -> Sheet {
         sensor
             .approved_until
             .map(|until| format!("may recover once without questions until {}", moment(until))),
+    );
+    sheet.add(
+        "amnesty",
+        sensor.amnesty_until.map(|until| {
+            format!(
+                "the database was restored: may come once with a younger state until {}",
+                moment(until)
+            )
+        }),
     );
     sheet
         .add("certificate ends", moment(sensor.certificate_ends_at))
@@ -71,4 +82,16 @@ pub(super) fn sheet(sensor: Sensor, now: Timestamp) -> Sheet {
         )
         .add("revoked", sensor.revoked_at.map(moment));
     sheet
+}
+
+/// Since when nothing moves, and in which run.
+fn stands_still(sensor: &Sensor, now: Timestamp) -> Option<String> {
+    let freshness = &sensor.freshness;
+    let (run, registry) = (freshness.run.as_ref()?, freshness.registry.as_ref()?);
+    let since = freshness.since?;
+    Some(format!(
+        "nothing has moved since {} ({}) in run {run} of {registry}: see `portolan run show {run}`",
+        moment(since),
+        ago(since, now)
+    ))
 }

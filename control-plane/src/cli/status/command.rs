@@ -25,7 +25,7 @@ Examples:
   portolan status -o json || page-somebody
   portolan status --watch")]
 pub struct StatusArgs {
-    /// Look again every five seconds, until it is interrupted
+    /// Look again every five seconds, until it is interrupted; while the control plane cannot be reached, too
     #[arg(long)]
     watch: bool,
 
@@ -47,7 +47,15 @@ pub(in crate::cli) async fn show(mut desk: Desk<'_>, args: &StatusArgs) -> Resul
                 interrupted?;
                 return Ok(exit);
             }
-            looked = look(&mut desk, args) => exit = looked?,
+            looked = look(&mut desk, args) => exit = match looked {
+                // It may be back at the next look.
+                Err(error) if error.exit() == Exit::Unavailable => {
+                    let told = format!("{}\n  looking again every {} seconds", error.tell(), LOOK.as_secs());
+                    writeln!(desk.terminal.err, "{told}")?;
+                    error.exit()
+                }
+                other => other?,
+            },
         }
         tokio::select! {
             interrupted = tokio::signal::ctrl_c() => {

@@ -51,14 +51,17 @@ fn figures(status: &StatusView) -> Sheet {
     if status.webhooks.total > 0 {
         sheet.add("webhooks", tally(status.webhooks));
     }
-    let oldest = status.oldest_success_age_seconds;
-    let age = oldest.map(|seconds| format!("everything was seen within the last {}", span(seconds)));
-    match (age, status.never_complete) {
-        (None, 0) => {}
-        (None, never) => drop(sheet.add("freshness", format!("none of {never} was ever seen whole"))),
-        (Some(age), 0) => drop(sheet.add("freshness", age)),
-        (Some(age), never) => drop(sheet.add("freshness", format!("{age}, but {never} never whole"))),
-    }
+    let whole = status.registries.total.saturating_sub(status.never_complete);
+    let never = status.never_complete;
+    let freshness = match (status.oldest_success_age_seconds.map(span), never) {
+        (None, 0) => None,
+        (None, never) => Some(format!("none of {never} was seen whole yet")),
+        (Some(age), 0) => Some(format!("each was seen whole within the last {age}")),
+        (Some(age), never) => Some(format!(
+            "{whole} seen whole within the last {age}, {never} not yet"
+        )),
+    };
+    sheet.add("freshness", freshness);
     sheet
 }
 

@@ -1,7 +1,8 @@
 //! What is done.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, Read as _, Write as _};
 
+use portolan_shared::model::limits;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -22,6 +23,7 @@ pub(in crate::cli) async fn run(mut desk: Desk<'_>, command: WebhookCommand) -> 
             registry,
             show,
         } => {
+            let url = url_of(&mut desk, url)?;
             let body = CreateWebhook { name, url, registry };
             let value = desk.client.put(Method::POST, &["webhooks"], &body).await?;
             print_key(&mut desk, show.output, &value)
@@ -54,7 +56,7 @@ pub(in crate::cli) async fn run(mut desk: Desk<'_>, command: WebhookCommand) -> 
         } => {
             let body = ChangeWebhook {
                 name,
-                url,
+                url: url.map(|url| url_of(&mut desk, url)).transpose()?,
                 registry: registry.map(Some).or(all_registries.then_some(None)),
             };
             let value = desk
@@ -85,6 +87,21 @@ pub(in crate::cli) async fn run(mut desk: Desk<'_>, command: WebhookCommand) -> 
         }
         Do::Test { webhook, show } => test(&mut desk, &webhook, show.output).await,
         Do::Deliveries { webhook, list } => sheet::deliveries(desk, &webhook, &list).await,
+    }
+}
+
+/// A URL that was given; `-` stands for one on standard input, where neither the list of processes nor the shell's history shows it.
+fn url_of(desk: &mut Desk<'_>, given: String) -> Result<String, CliError> {
+    if given != "-" {
+        return Ok(given);
+    }
+    let mut line = String::new();
+    // One byte more than may be, and the end of the line: what is longer is refused as what it is.
+    let most = limits::WEBHOOK_URL_BYTES as u64 + 2;
+    (&mut desk.terminal.input).take(most).read_line(&mut line)?;
+    match line.trim() {
+        "" => Err(CliError::Usage("no URL was given on standard input".to_owned())),
+        url => Ok(url.to_owned()),
     }
 }
 

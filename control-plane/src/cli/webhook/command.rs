@@ -13,11 +13,12 @@ The URL leads to the Internet, over https. What else it may lead to, the server'
 
 Examples:
   portolan webhook add deployer https://deploy.example.com/hooks/portolan
-  portolan webhook add scanner https://scan.example.com/in --registry gitlab")]
+  portolan webhook add scanner https://scan.example.com/in --registry gitlab
+  portolan webhook add chat - < url          # a URL that is a secret itself")]
     Add {
         /// Its name
         name: String,
-        /// Where messages go
+        /// Where messages go; - reads it from standard input
         url: String,
         /// Told only of this registry's changes, by name or id
         #[arg(long, value_name = "REGISTRY")]
@@ -55,7 +56,7 @@ Examples:
         /// New name
         #[arg(long, value_name = "NAME")]
         name: Option<String>,
-        /// New URL
+        /// New URL; - reads it from standard input
         #[arg(long, value_name = "URL")]
         url: Option<String>,
         /// Told only of this registry's changes
@@ -85,7 +86,7 @@ Examples:
     },
     /// Let a webhook that is paused or disabled go on
     #[command(after_help = "\
-It goes on where it was, without a gap.
+It goes on where it was, without a gap. One that is disabled as forgotten can only go on from now, with --skip: what it was not told of is not kept any more.
 
 Examples:
   portolan webhook resume deployer
@@ -101,7 +102,7 @@ Examples:
     },
     /// Replace what a webhook's messages are signed with
     #[command(after_help = "\
-For a day, messages carry a signature by the new key and one by the key before it: give the endpoint the new one meanwhile. The key is printed on standard output alone.
+For a day, messages carry a signature by the new key and one by the key before it: give the endpoint the new one meanwhile. A further rotation within the day ends the first key at once: of two keys that are good, one is always the newest. The key is printed on standard output alone.
 
 Example:
   portolan webhook rotate deployer")]
@@ -113,7 +114,7 @@ Example:
     },
     /// Send a message to a webhook at once, and say what came back
     #[command(after_help = "\
-It has one event of the type io.portolan.webhook.test, is signed as all are, is tried once, and goes out in whatever state the webhook is.
+It has one event of the type io.portolan.webhook.test, is signed as all are, is tried once, and goes out in whatever state the webhook is. Two may be under way at once.
 
 Example:
   portolan webhook test deployer")]

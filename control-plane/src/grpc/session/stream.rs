@@ -234,9 +234,11 @@ impl SessionStream {
                 match app.take_relayed_events(&live.session, *events).await {
                     Ok(unknown) => Some(Event::EventsTaken { number, unknown }),
                     Err(error) => {
-                        // The database cannot be reached. Not acknowledged: the sensor sends them again in its next session.
+                        // Not acknowledged: the sensor sends them again, after a while or in its next session. What is wrong with one registry alone
+                        // is no reason to end this one.
+                        let unreachable = matches!(error, StoreError::Unavailable { .. });
                         self.logged("take push events", Err(error));
-                        Some(Event::End(Reason::StorageUnavailable))
+                        unreachable.then_some(Event::End(Reason::StorageUnavailable))
                     }
                 }
             }

@@ -242,9 +242,10 @@ async fn take_commit(
         Ok((
             convert::state_hash("end.state_hash", &end.state_hash)?,
             read::committed_outcome(&end.outcome)?,
+            convert::age("end.listed_ms_ago", end.listed_ms_ago)?,
         ))
     };
-    let (state_hash, outcome) = check().map_err(|error| incoming.field(&error))?;
+    let (state_hash, outcome, age) = check().map_err(|error| incoming.field(&error))?;
     let (tags, left_out) = tags
         .finish(state_hash)
         .map_err(|error| incoming.refuse().ingest(&IngestError::TagSet(error)))?;
@@ -259,6 +260,7 @@ async fn take_commit(
             state_hash,
             outcome,
             finding: convert::optional_finding(end.finding.as_ref()),
+            age,
         },
     ))
 }

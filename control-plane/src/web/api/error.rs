@@ -158,8 +158,12 @@ fn status(error: &AppError) -> StatusCode {
         | AppError::AwaitingSealing { .. }
         | AppError::RunEnded { .. }
         | AppError::WebhookForgotten { .. } => StatusCode::CONFLICT,
-        AppError::TooManyProbes { .. } | AppError::TooManyReaders { .. } => StatusCode::TOO_MANY_REQUESTS,
-        AppError::HistoryForgotten { .. } | AppError::CursorExpired => StatusCode::GONE,
+        AppError::TooManyProbes { .. } | AppError::TooManyReaders { .. } | AppError::TooManyTests { .. } => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
+        AppError::HistoryForgotten { .. } | AppError::HistoryUnknown { .. } | AppError::CursorExpired => {
+            StatusCode::GONE
+        }
         AppError::OutOfDate { .. } => StatusCode::PRECONDITION_FAILED,
         AppError::Invalid { .. } | AppError::UnknownReference { .. } | AppError::OutsidePatterns { .. } => {
             StatusCode::UNPROCESSABLE_ENTITY
@@ -199,8 +203,10 @@ fn details(error: &AppError) -> Option<Value> {
         AppError::ContentUnavailable { why, .. } => Some(json!({"reason": why})),
         AppError::Forbidden { needs, has } => Some(json!({"needs": needs.as_str(), "has": has.as_str()})),
         AppError::TooManyProbes { most } => Some(json!({"most": most})),
-        AppError::TooManyReaders { most } => Some(json!({"most": most})),
-        AppError::HistoryForgotten { earliest } => Some(json!({"earliest": earliest})),
+        AppError::TooManyReaders { most } | AppError::TooManyTests { most } => Some(json!({"most": most})),
+        AppError::HistoryForgotten { earliest } | AppError::HistoryUnknown { earliest, .. } => {
+            Some(json!({"earliest": earliest}))
+        }
         AppError::Unauthenticated
         | AppError::NotFound { .. }
         | AppError::Taken { .. }

@@ -82,5 +82,5 @@ pub use document::document;
 pub use error::{ApiError, ErrorBody, ErrorParts};
 pub use finding::FindingView;
 pub use freshness::{FreshnessView, SensorFreshnessView};
-pub use page::PageOf;
+pub use page::{KnownPageOf, PageOf};
 pub use routes::routes;

@@ -1,5 +1,6 @@
 //! Pages of lists.
 
+use jiff::Timestamp;
 use portolan_store::{Page, PageRequest};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -20,6 +21,33 @@ impl<T> PageOf<T> {
         Self {
             items: page.items.into_iter().map(view).collect(),
             next: page.next.map(|cursor| cursor.to_string()),
+        }
+    }
+}
+
+/// One page of a list about what is known since some time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KnownPageOf<T> {
+    /// The items, in the order of the list.
+    pub items: Vec<T>,
+    /// The cursor of the next page; null on the last page.
+    pub next: Option<String>,
+    /// When all of the repository, or registry, was known for the first time: of a time before that only parts are known. Null if it never was:
+    /// then of no time all of it is known, not even now.
+    pub known_from: Option<Timestamp>,
+}
+
+impl<T> KnownPageOf<T> {
+    pub(in crate::web::api) fn of<R>(
+        page: Page<R>,
+        known_from: Option<Timestamp>,
+        view: impl FnMut(R) -> T,
+    ) -> Self {
+        let PageOf { items, next } = PageOf::of(page, view);
+        Self {
+            items,
+            next,
+            known_from,
         }
     }
 }

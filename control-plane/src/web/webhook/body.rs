@@ -9,6 +9,8 @@ use portolan_shared::model::limits;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+use crate::app::Refused;
+
 /// A body has this long to come.
 const WITHIN: Duration = Duration::from_secs(10);
 /// A larger body needs one of the places for such, in bytes.
@@ -40,11 +42,11 @@ pub(super) enum Untaken {
 
 impl Untaken {
     /// The status, and why, as it is counted.
-    pub(super) fn told(self) -> (StatusCode, &'static str) {
+    pub(super) fn told(self) -> (StatusCode, Refused) {
         match self {
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too large"),
-            Self::NoPlace => (StatusCode::TOO_MANY_REQUESTS, "too many"),
-            Self::Slow | Self::Broken => (StatusCode::REQUEST_TIMEOUT, "no body"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Refused::TooLarge),
+            Self::NoPlace => (StatusCode::TOO_MANY_REQUESTS, Refused::TooMany),
+            Self::Slow | Self::Broken => (StatusCode::REQUEST_TIMEOUT, Refused::NoBody),
         }
     }
 }
@@ -73,6 +75,23 @@ impl Bodies {
             _place: place,
             _large: large,
         })
+    }
+
+    /// Lets a body pass of which nothing is kept: at most [`limits::PASSED_OVER_BYTES`] of it and for as long as one may take; what comes behind is not
+    /// waited for.
+    pub(super) async fn pass_over(&self, body: Body) -> Result<(), Untaken> {
+        let _place = self.all.try_acquire().map_err(|_| Untaken::NoPlace)?;
+        let mut pieces = body.into_data_stream();
+        let mut passed = 0;
+        let all = async {
+            while passed <= limits::PASSED_OVER_BYTES
+                && let Some(Ok(piece)) = pieces.next().await
+            {
+                passed += piece.len();
+            }
+        };
+        let _ = timeout(self.within, all).await;
+        Ok(())
     }
 
     async fn read(
@@ -142,6 +161,33 @@ mod tests {
             bodies.take(Body::from_stream(broken)).await.err(),
             Some(Untaken::Broken)
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_passed_over_has_its_bounds_and_a_place() {
+        let bodies = Bodies {
+            within: Duration::from_millis(20),
+            ..Bodies::new(1, 0)
+        };
+        assert!(
+            bodies
+                .pass_over(body(3 * limits::NOTIFICATION_BYTES, true))
+                .await
+                .is_ok()
+        );
+        assert!(
+            bodies.pass_over(body(10, false)).await.is_ok(),
+            "nobody waits for the rest"
+        );
+        let without_end = stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b' '; 1024 * 1024]));
+        assert!(bodies.pass_over(Body::from_stream(without_end)).await.is_ok());
+        let mut slow = Box::pin(bodies.pass_over(body(10, false)));
+        assert!(futures::poll!(slow.as_mut()).is_pending());
+        assert_eq!(
+            bodies.pass_over(body(1, true)).await.err(),
+            Some(Untaken::NoPlace)
+        );
+        assert!(slow.await.is_ok());
     }
 
     #[tokio::test]

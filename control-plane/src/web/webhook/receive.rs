@@ -13,7 +13,7 @@ use portolan_shared::events::{Headers, Sender, is_signed};
 use portolan_shared::model::RegistryId;
 
 use super::body::{Bodies, Untaken};
-use crate::app::{App, Believed, Knock, NotTaken, WebhookDoor};
+use crate::app::{App, Believed, Knock, NotTaken, Refused, WebhookDoor};
 use crate::fair::{Buckets, Source};
 use crate::settings::RateLimit;
 
@@ -90,6 +90,7 @@ impl Receiver {
             },
             Err(Refusal::NotTaken(NotTaken::NotAuthentic)) => StatusCode::UNAUTHORIZED.into_response(),
             Err(Refusal::NotTaken(NotTaken::Store(error))) => {
+                self.door.turn_away(Refused::NotNoted);
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "a notification could not be noted"
@@ -108,6 +109,7 @@ impl Receiver {
         let connection = head.extensions.get::<ConnectInfo<SocketAddr>>();
         let source = connection.map(|ConnectInfo(remote)| Source::of(remote.ip()));
         if self.sources.take(source, self.door.uptime()).is_err() {
+            self.door.turn_away(Refused::TooMany);
             return Err(Refusal::TooFast);
         }
         let path = path.and_then(|(sender, registry, secret)| {
@@ -118,6 +120,7 @@ impl Receiver {
             ))
         });
         let Some((sender, registry, secret)) = path else {
+            self.door.turn_away(Refused::Path);
             return Err(NotTaken::NotAuthentic.into());
         };
         let headers = Shown(&head.headers);
@@ -128,17 +131,25 @@ impl Receiver {
             headers: &headers,
             body,
         };
-        if is_signed(&headers) {
-            let body = self.unjudged.take(body).await.map_err(Refusal::Body)?;
+        if let Some(believed) = self.door.recognise(&knock(&[])).await? {
+            self.keep_rate(believed, registry)?;
+            self.believed
+                .pass_over(body)
+                .await
+                .map_err(|untaken| self.untaken(believed, untaken))?;
+            self.door.ignore(believed);
+        } else if is_signed(&headers) {
+            let body = self.unjudged.take(body).await.map_err(|untaken| {
+                self.door.turn_away(untaken.told().1);
+                Refusal::Body(untaken)
+            })?;
             let knock = knock(&body.bytes);
             let believed = self.believe(&knock).await?;
             self.door.take(believed, &knock).await?;
         } else {
             let believed = self.believe(&knock(&[])).await?;
-            let body = self.believed.take(body).await.map_err(|untaken| {
-                self.door.refuse(believed, untaken.told().1);
-                Refusal::Body(untaken)
-            })?;
+            let body = self.believed.take(body).await;
+            let body = body.map_err(|untaken| self.untaken(believed, untaken))?;
             self.door.take(believed, &knock(&body.bytes)).await?;
         }
         Ok(())
@@ -147,11 +158,20 @@ impl Receiver {
     /// Whether it is authentic, and one that may come now.
     async fn believe(&self, knock: &Knock<'_>) -> Result<Believed, Refusal> {
         let believed = self.door.authenticate(knock).await?;
-        if self.rates.take(knock.registry, self.door.uptime()).is_err() {
-            self.door.refuse(believed, "too many");
-            return Err(Refusal::TooFast);
-        }
+        self.keep_rate(believed, knock.registry)?;
         Ok(believed)
+    }
+
+    fn keep_rate(&self, believed: Believed, registry: RegistryId) -> Result<(), Refusal> {
+        self.rates.take(registry, self.door.uptime()).map_err(|_| {
+            self.door.refuse(believed, Refused::TooMany);
+            Refusal::TooFast
+        })
+    }
+
+    fn untaken(&self, believed: Believed, untaken: Untaken) -> Refusal {
+        self.door.refuse(believed, untaken.told().1);
+        Refusal::Body(untaken)
     }
 }
 

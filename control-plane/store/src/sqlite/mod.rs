@@ -19,7 +19,7 @@
 //! 1. Add `migrations/sqlite/NNNN_what.sql`; never change one that has been released. The previous release must be able to serve while and
 //!    after it runs: add now, move the data, drop with a later release.
 //! 2. `tenant_id` is the first column of the primary key; tables are `STRICT`, and `WITHOUT ROWID` unless rows are wide. Words get a `CHECK`.
-//! 3. Name the file in `schema.rs`. The tests in `tests/sqlite.rs` read the schema and hold it to these rules.
+//! 3. Name the file in `schema.rs`. The tests in `tests/sqlite/schema.rs` read the schema and hold it to these rules.
 //! 4. Write the row's way into its checked type beside the queries, private to the file; a value that does not fit is
 //!    [`StoreError::Corrupt`](crate::StoreError::Corrupt).
 //! 5. If the table belongs to a registry, add it to `registry/remove.rs`.
@@ -49,6 +49,8 @@ mod schema;
 mod sensor;
 mod store;
 mod tenant;
+mod timeline;
 mod webhook;
 
 pub use store::SqliteStore;
+pub use timeline::back_up;

@@ -99,6 +99,31 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "credential references of every kind",
         include_str!("../../migrations/sqlite/0021_credential_references.sql"),
     ),
+    (
+        22,
+        "timeline",
+        include_str!("../../migrations/sqlite/0022_timeline.sql"),
+    ),
+    (
+        23,
+        "webhooks of registries",
+        include_str!("../../migrations/sqlite/0023_webhooks_of_registries.sql"),
+    ),
+    (
+        24,
+        "known when",
+        include_str!("../../migrations/sqlite/0024_known_when.sql"),
+    ),
+    (
+        25,
+        "claims",
+        include_str!("../../migrations/sqlite/0025_claims.sql"),
+    ),
+    (
+        27,
+        "events by registry",
+        include_str!("../../migrations/sqlite/0027_events_by_registry.sql"),
+    ),
 ];
 
 /// Runs the migrations that the database lacks. [`StoreError::Refused`] if it has one that this program does not know, or if one was

@@ -41,25 +41,6 @@ impl Blackout {
     }
 }
 
-/// Whether windows leave no minute of the week, so that nothing would ever start.
-#[must_use]
-pub fn covers_the_week(windows: &[Blackout]) -> bool {
-    let week = usize::from(DAY) * 7;
-    let mut closed = vec![false; week];
-    for window in windows {
-        let (from, to) = window.minutes();
-        for (day, _) in window.days.iter().enumerate().filter(|(_, on)| **on) {
-            for minute in from..to {
-                let at = (day * usize::from(DAY) + usize::from(minute)) % week;
-                if let Some(minute) = closed.get_mut(at) {
-                    *minute = true;
-                }
-            }
-        }
-    }
-    closed.iter().all(|closed| *closed)
-}
-
 impl FromStr for Blackout {
     type Err = TimetableError;
 

@@ -133,17 +133,19 @@ fn a_window_over_midnight_ends_on_the_next_day() {
 
 #[test]
 fn windows_that_leave_nothing_are_known() {
-    let windows =
-        |texts: &[&str]| -> Vec<Blackout> { texts.iter().map(|text| text.parse().unwrap()).collect() };
-    assert!(covers_the_week(&windows(&["00:00-24:00"])));
-    assert!(covers_the_week(&windows(&["22:00-06:00", "06:00-22:00"])));
-    assert!(covers_the_week(&windows(&[
-        "mon-sat 12:00-12:01",
-        "sun-sat 00:00-24:00"
-    ])));
-    assert!(!covers_the_week(&windows(&["22:00-06:00", "06:01-22:00"])));
-    assert!(!covers_the_week(&windows(&["mon-sat 00:00-24:00"])));
-    assert!(!covers_the_week(&[]));
+    let never_end = |texts: &[&str]| {
+        let schedule = Schedule {
+            blackouts: texts.iter().map(|text| text.parse().unwrap()).collect(),
+            ..Schedule::default()
+        };
+        Blackouts::of(&schedule).never_end()
+    };
+    assert!(never_end(&["00:00-24:00"]));
+    assert!(never_end(&["22:00-06:00", "06:00-22:00"]));
+    assert!(never_end(&["mon-sat 12:00-12:01", "sun-sat 00:00-24:00"]));
+    assert!(!never_end(&["22:00-06:00", "06:01-22:00"]));
+    assert!(!never_end(&["mon-sat 00:00-24:00"]));
+    assert!(!never_end(&[]));
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase};
+use jiff::{SignedDuration, Timestamp};
 
 use super::error::{TimetableError, shown};
 
@@ -22,6 +24,35 @@ impl ZoneName {
     #[must_use]
     pub fn zone(&self) -> &TimeZone {
         &self.0
+    }
+
+    /// The first moment at which its clock shows this, or for the first time shows something later: where it is set forward some times never come,
+    /// where it is set back some come twice. `None` beyond the calendar.
+    #[must_use]
+    pub fn first(&self, shown: DateTime) -> Option<Timestamp> {
+        #[cfg(test)]
+        work::count();
+        match self.0.to_ambiguous_timestamp(shown).offset() {
+            AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(shown).ok(),
+            AmbiguousOffset::Fold { before, .. } => before.to_timestamp(shown).ok(),
+            AmbiguousOffset::Gap { before, .. } => self.set_forward(before, shown),
+        }
+    }
+
+    /// The last moment at which its clock shows this, or for the first time shows something later.
+    #[must_use]
+    pub fn last(&self, shown: DateTime) -> Option<Timestamp> {
+        match self.0.to_ambiguous_timestamp(shown).offset() {
+            AmbiguousOffset::Fold { after, .. } => after.to_timestamp(shown).ok(),
+            _ => self.first(shown),
+        }
+    }
+
+    /// When the clock was set forward over what it would show had it not been.
+    fn set_forward(&self, before: Offset, shown: DateTime) -> Option<Timestamp> {
+        let without = before.to_timestamp(shown).ok()?;
+        let just_after = without.checked_add(SignedDuration::from_secs(1)).ok()?;
+        self.0.preceding(just_after).next().map(|set| set.timestamp())
     }
 
     /// Every name, for completion, in order.
@@ -61,5 +92,24 @@ impl FromStr for ZoneName {
 impl fmt::Display for ZoneName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// Counts how often moments are looked for, for tests of how much work something is.
+#[cfg(test)]
+pub(super) mod work {
+    use std::cell::Cell;
+
+    std::thread_local! {
+        static DONE: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count() {
+        DONE.set(DONE.get() + 1);
+    }
+
+    /// Moments that this thread has looked for.
+    pub(in crate::timetable) fn done() -> u64 {
+        DONE.get()
     }
 }

@@ -38,41 +38,28 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Builds them with `cargo` in the workspace that this program came from. Cargo's own progress goes to standard error.
+    /// Builds them with `cargo` in the workspace that this program came from: for release the agent by itself and static, where that can be done.
+    /// Cargo's own progress goes to standard error.
     pub async fn build(cargo: &Path, profile: Profile) -> anyhow::Result<Self> {
-        let mut command = Command::new(cargo);
-        command
-            .args([
-                "build",
-                "--package",
-                "portolan",
-                "--package",
-                "portolan-agent",
-                "--bins",
-            ])
-            .arg("--message-format=json-render-diagnostics")
-            .current_dir(env!("CARGO_MANIFEST_DIR"));
-        if profile == Profile::Release {
-            command.arg("--release");
+        const CONTROL_PLANE: [&str; 4] = ["--package", "portolan", "--bin", "portolan"];
+        const AGENT: [&str; 4] = ["--package", "portolan-agent", "--bin", "portolan-agent"];
+        let alone = cfg!(all(target_arch = "x86_64", target_env = "gnu"));
+        let builds = match profile {
+            Profile::Dev => vec![[&["build"][..], &CONTROL_PLANE, &AGENT].concat()],
+            Profile::Release if alone => vec![
+                [&["build", "--release"][..], &CONTROL_PLANE].concat(),
+                vec!["static-agent"],
+            ],
+            Profile::Release => vec![[&["build", "--release"][..], &CONTROL_PLANE, &AGENT].concat()],
+        };
+        let mut built = Vec::new();
+        for arguments in builds {
+            built.extend(artifacts(cargo, &arguments).await?);
         }
-        let output = command
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .with_context(|| format!("start {}", cargo.display()))?;
-        if !output.status.success() {
-            bail!("the programs could not be built, {}", output.status);
-        }
-        let messages = String::from_utf8_lossy(&output.stdout);
         let find = |name: &str| {
-            messages
-                .lines()
-                .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-                .filter(|message| {
-                    message["reason"] == "compiler-artifact" && message["target"]["name"] == name
-                })
+            built
+                .iter()
+                .filter(|message| message["target"]["name"] == name)
                 .find_map(|message| message["executable"].as_str().map(PathBuf::from))
                 .with_context(|| format!("cargo built no {name}"))
         };
@@ -81,4 +68,26 @@ impl Programs {
             agent: find("portolan-agent")?,
         })
     }
+}
+
+/// What cargo says that it has built.
+async fn artifacts(cargo: &Path, arguments: &[&str]) -> anyhow::Result<Vec<Value>> {
+    let output = Command::new(cargo)
+        .args(arguments)
+        .arg("--message-format=json-render-diagnostics")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .with_context(|| format!("start {}", cargo.display()))?;
+    if !output.status.success() {
+        bail!("the programs could not be built, {}", output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|message| message["reason"] == "compiler-artifact")
+        .collect())
 }

@@ -4,6 +4,7 @@
 //! A registry's notifications carry no `X-Gitlab-Event`; whoever has one is a webhook, also when it was pointed at the registry's address.
 
 use super::distribution;
+use crate::events::authenticate::is_gitlab_webhook;
 use crate::events::{Headers, Notification, NotificationError, Sender};
 
 pub(in crate::events) fn read(
@@ -11,7 +12,7 @@ pub(in crate::events) fn read(
     headers: &dyn Headers,
     body: &[u8],
 ) -> Result<Notification, NotificationError> {
-    if headers.get("X-Gitlab-Event").is_some() {
+    if is_gitlab_webhook(sender, headers) {
         return Ok(Notification {
             ignored: 1,
             ..Notification::default()

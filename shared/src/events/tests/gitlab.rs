@@ -1,7 +1,8 @@
 //! CNCF Distribution's notifications, GitLab's registry's, and GitLab's webhooks.
 
-use super::super::{NotificationError, Sender};
+use super::super::{NotificationError, Sender, is_gitlab_webhook, read, shows_secret};
 use super::told::{error, none, says};
+use crate::model::limits;
 
 pub(super) const PUSH: &str = r#"{"events":[{
   "id":"a4a9b6d8-7f0e-4f43-9a5f-1d6f3a2b0001",
@@ -177,4 +178,60 @@ fn webhooks_of_gitlab_are_counted_and_not_even_read() {
             );
         }
     }
+}
+
+#[test]
+fn a_webhook_of_gitlab_is_believed_for_the_secret_alone() {
+    let secret = "correct-horse-battery-staple".parse().unwrap();
+    let shows = |sender, path, headers: &[(&str, &str)]| {
+        let headers = headers.to_vec();
+        is_gitlab_webhook(sender, &headers) && shows_secret(sender, &secret, path, &headers).is_ok()
+    };
+    let hook = ("X-Gitlab-Event", "Push Hook");
+    let token = ("X-Gitlab-Token", "correct-horse-battery-staple");
+    // With a key of its own, from GitLab 19.0 on.
+    let foreign = (
+        "webhook-signature",
+        "v1,Z/GnKtMPhzHw7hCQ2oB9D+Olibp/2jgKDyUiTF0TUEE=",
+    );
+    for sender in [Sender::GitLab, Sender::Distribution] {
+        assert!(shows(sender, None, &[hook, token, foreign]), "{sender}");
+        assert!(
+            shows(sender, Some("correct-horse-battery-staple"), &[hook, foreign]),
+            "{sender}"
+        );
+        assert!(
+            shows(sender, None, &[hook, ("Authorization", token.1)]),
+            "{sender}"
+        );
+        for wrong in [
+            &[token, foreign][..],
+            &[hook, foreign],
+            &[hook, ("X-Gitlab-Token", "correct-horse-battery-stable")],
+        ] {
+            assert!(!shows(sender, Some("wrong"), wrong), "{sender}: {wrong:?}");
+        }
+    }
+    assert!(!shows(Sender::Harbor, Some(token.1), &[hook, token]));
+}
+
+#[test]
+fn what_is_signed_as_standard_webhooks_say_has_the_id_of_its_message() {
+    let two = r#"{"events":[
+        {"id":"a","action":"push","target":{"repository":"acme/app","tag":"1"}},
+        {"action":"push","target":{"repository":"acme/app","tag":"2"}}]}"#;
+    let long = "x".repeat(limits::EVENT_ID_BYTES);
+    let ids = |headers: &[(&str, &str)]| -> Vec<Option<String>> {
+        let read = read(Sender::GitLab, &headers.to_vec(), two.as_bytes()).unwrap();
+        read.events
+            .iter()
+            .map(|event| event.id.as_ref().map(ToString::to_string))
+            .collect()
+    };
+    let some = |id: &str| Some(id.to_owned());
+    let (id, signature) = (("webhook-id", "msg_1"), ("webhook-signature", "v1,x"));
+    assert_eq!(ids(&[id, signature]), [some("msg_1"), some("msg_1/2")]);
+    assert_eq!(ids(&[id]), [some("a"), None], "nobody vouches for it");
+    assert_eq!(ids(&[id, ("webhook-signature", " ")]), [some("a"), None]);
+    assert_eq!(ids(&[("webhook-id", &long), signature]), [some(&long), None]);
 }

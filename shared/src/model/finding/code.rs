@@ -74,6 +74,8 @@ codes! {
     RunNotTaken = "run.not_taken",
     /// Its time was up.
     RunTooLong = "run.too_long",
+    /// Whoever worked on it is gone.
+    RunSensorLost = "run.sensor_lost",
     /// Nothing announces changes any more.
     EventsStopped = "events.stopped",
     /// They are announced to no purpose.
@@ -82,6 +84,12 @@ codes! {
     RegistryNeverComplete = "registry.never_complete",
     /// Seen whole once, and not the last time.
     RegistryIncomplete = "registry.incomplete",
+    /// Nobody is left who may read it.
+    RegistryNoSensor = "registry.no_sensor",
+    /// Not seen as it is now.
+    RegistryChanged = "registry.changed",
+    /// Nothing starts runs of it for the time being.
+    RegistryPaused = "registry.paused",
     /// Alive, and gets nowhere.
     SensorNotProgressing = "sensor.not_progressing",
     /// Not heard of.
@@ -94,6 +102,8 @@ codes! {
     SensorContested = "sensor.contested",
     /// No sensor has come yet for what the clock has started.
     ScheduleOverdue = "schedule.overdue",
+    /// Nothing starts by itself now.
+    ScheduleBlackout = "schedule.blackout",
     /// Others do not take what they are told.
     WebhookUndelivered = "webhook.undelivered",
     /// Others are not told any more.

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use portolan_doubles::faults::{Fault, Gate, Rule};
 use portolan_doubles::{Content, RegistryDouble};
-use portolan_harness::{Registered, Scene, wait_for};
+use portolan_harness::{Agent, LOGIN, Registered, Scene, wait_for};
 use serde_json::{Value, json};
+
+use crate::sealing::told;
 
 /// A run that is held up after so many requests to the registry.
 struct Halfway {
@@ -37,6 +39,35 @@ impl Halfway {
         };
         halfway.settled().await?;
         Ok(halfway)
+    }
+
+    /// A second sensor of the registry, on a machine that has the same login, and online.
+    async fn annex(&self) -> anyhow::Result<Agent> {
+        let scene = &self.scene;
+        let mut annex = Agent::new()?;
+        let token = scene.control_plane.invite("annex")?;
+        let (registry, realm) = (self.registry.address().to_string(), scene.realm_host()?);
+        let login = scene.login_reference(LOGIN)?;
+        let allow = ["--allow", &registry, "--allow", &realm, "--credential", &login];
+        told(annex.cli(&[&["enroll", &token][..], &allow].concat())?, 0)?;
+        annex.start()?;
+        let api = scene.control_plane.api()?;
+        wait_for("the other sensor to be online", async || {
+            let sensor = api.get("/sensors/annex", &[]).await.ok()?;
+            (sensor["online"] == json!(true) && sensor["state"] == json!("active")).then_some(())
+        })
+        .await;
+        let assign = [
+            "registry",
+            "set",
+            self.gitlab.name,
+            "--sensor",
+            "office",
+            "--sensor",
+            "annex",
+        ];
+        told(scene.control_plane.cli(&assign)?, 0)?;
+        Ok(annex)
     }
 
     /// Waits until nothing more is committed: everything that can go on without the registry has.
@@ -166,11 +197,12 @@ async fn t26_the_attempt_of_a_sensor_that_does_not_come_back_returns_to_the_queu
     let api = halfway.scene.control_plane.api()?;
     let path = format!("/runs/{}", halfway.run);
     assert_eq!(api.get(&path, &[]).await?["state"], json!("leased"));
-    wait_for("the run to be queued again", async || {
+    let lost = wait_for("the run to be queued again", async || {
         let run = api.get(&path, &[]).await.ok()?;
-        (run["state"] == json!("queued")).then_some(())
+        (run["state"] == json!("queued")).then_some(run)
     })
     .await;
+    assert_eq!(lost["finding"]["code"], json!("run.sensor_lost"), "{lost:#}");
     // 60 s from the last renewal and 15 s of grace; the last renewal was at most one heartbeat before the end.
     assert!(
         leased.elapsed() <= Duration::from_secs(76),
@@ -180,5 +212,30 @@ async fn t26_the_attempt_of_a_sensor_that_does_not_come_back_returns_to_the_queu
     let committed = halfway.committed().await?;
     halfway.scene.agent.start()?;
     halfway.finish(&committed).await?;
+    Ok(())
+}
+
+/// With two sensors the other one takes over, and reads nothing again that is committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn t26_another_sensor_takes_over_from_one_that_does_not_come_back() -> anyhow::Result<()> {
+    let mut halfway = Halfway::start(1_000).await?;
+    let annex = halfway.annex().await?;
+    halfway.scene.agent.kill();
+    let committed = halfway.committed().await?;
+    assert!(!committed.is_empty());
+    let api = halfway.scene.control_plane.api()?;
+    let path = format!("/runs/{}", halfway.run);
+    wait_for("the other sensor to take over", async || {
+        let run = api.get(&path, &[]).await.ok()?;
+        (run["attempt"] == json!(2) && run["state"] == json!("leased")).then_some(())
+    })
+    .await;
+    let run = halfway.finish(&committed).await?;
+    assert_eq!(
+        (&run["attempt"], &run["sensor"]["name"]),
+        (&json!(2), &json!("annex")),
+        "{run:#}\n{}",
+        annex.log()
+    );
     Ok(())
 }

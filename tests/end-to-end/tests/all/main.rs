@@ -10,6 +10,7 @@ mod main_job;
 mod notifications;
 mod policy;
 mod proxies;
+mod restored;
 mod revocation;
 mod scan;
 mod schedules;

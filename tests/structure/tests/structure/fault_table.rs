@@ -88,7 +88,7 @@ pub(super) fn all_fault_tests(tree: &Tree) -> Vec<(&str, FaultTest<'_>)> {
 fn names_of_fault_tests_are_unique_and_all_are_run() {
     let tree = tree();
     let suite = tree
-        .file(&format!("{SUITE}lib.rs"))
+        .file(&format!("{SUITE}suite.rs"))
         .map_or("", |file| file.text.as_str());
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     let mut complaints = Vec::new();

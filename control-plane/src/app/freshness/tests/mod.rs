@@ -2,6 +2,8 @@
 
 mod attention;
 mod events;
+mod hindrance;
+mod places;
 mod registry;
 mod repository;
 mod scene;

@@ -1,11 +1,9 @@
 //! Registries.
 
-use portolan_shared::model::{
-    CredentialFacts, CredentialKind, FindingCode as Code, RunState, RunTrigger, SensorState,
-};
+use portolan_shared::model::{CredentialFacts, CredentialKind, FindingCode as Code, RunState};
 use portolan_store::{KnownFacts, Observed, RegistryPulse, Schedule};
 
-use super::scene::{ago, assigned, ended, new, now, pulse, run_id, waiting};
+use super::scene::{ago, ended, new, now, pulse, run_id, waiting};
 use crate::app::freshness::registry::judge_registry;
 use crate::app::freshness::{FreshnessState as State, Rank};
 
@@ -24,7 +22,7 @@ pub(super) fn scheduled(text: &str) -> Schedule {
     }
 }
 
-fn paused() -> Schedule {
+pub(super) fn paused() -> Schedule {
     Schedule {
         paused: true,
         ..scheduled("daily")
@@ -60,7 +58,7 @@ fn each_state_has_its_reason() {
                 ..pulse()
             },
             State::Paused,
-            vec![],
+            vec![(Rank::Advice, Code::RegistryPaused)],
         ),
         ("added, and its start is to come", new(), State::NeverRead, vec![]),
         (
@@ -72,7 +70,7 @@ fn each_state_has_its_reason() {
         (
             "the same, a person has asked",
             RegistryPulse {
-                waiting: waiting(RunTrigger::Manual, 9_000),
+                queued: true,
                 ..of_manual
             },
             State::NeverRead,
@@ -143,7 +141,10 @@ fn each_state_has_its_reason() {
                 ..pulse()
             },
             State::Failing,
-            unreachable(Rank::Blind),
+            vec![
+                (Rank::Blind, Code::Unreachable),
+                (Rank::Advice, Code::RegistryPaused),
+            ],
         ),
         (
             "its last run was not whole",
@@ -175,7 +176,7 @@ fn each_state_has_its_reason() {
         (
             "a run waits for a quarter of an hour",
             RegistryPulse {
-                waiting: waiting(RunTrigger::Schedule, 900),
+                waiting: waiting(900),
                 ..pulse()
             },
             State::Well,
@@ -184,16 +185,7 @@ fn each_state_has_its_reason() {
         (
             "a second longer",
             RegistryPulse {
-                waiting: waiting(RunTrigger::Schedule, 901),
-                ..pulse()
-            },
-            State::Overdue,
-            overdue.clone(),
-        ),
-        (
-            "an event's run",
-            RegistryPulse {
-                waiting: waiting(RunTrigger::Event, 901),
+                waiting: waiting(901),
                 ..pulse()
             },
             State::Overdue,
@@ -202,7 +194,7 @@ fn each_state_has_its_reason() {
         (
             "a person's run",
             RegistryPulse {
-                waiting: waiting(RunTrigger::Manual, 9_000),
+                queued: true,
                 ..pulse()
             },
             State::Well,
@@ -211,7 +203,7 @@ fn each_state_has_its_reason() {
         (
             "it waits behind another one",
             RegistryPulse {
-                waiting: waiting(RunTrigger::Schedule, 901),
+                waiting: waiting(901),
                 being_read: true,
                 ..pulse()
             },
@@ -221,7 +213,7 @@ fn each_state_has_its_reason() {
         (
             "it waits for tomorrow's requests",
             RegistryPulse {
-                waiting: waiting(RunTrigger::Schedule, -901),
+                waiting: waiting(-901),
                 ..pulse()
             },
             State::Well,
@@ -253,7 +245,7 @@ fn each_state_has_its_reason() {
                 ..pulse()
             },
             State::Paused,
-            vec![],
+            vec![(Rank::Advice, Code::RegistryPaused)],
         ),
     ] {
         assert_eq!(judged(&pulse), (state, concerns), "{what}");
@@ -272,7 +264,7 @@ fn ages_are_by_this_clock_and_never_negative() {
     assert_eq!(judge_registry(&new(), now()).0.age_seconds, None);
     // Set back by a day: nothing is overdue for that.
     let waits = RegistryPulse {
-        waiting: waiting(RunTrigger::Schedule, -86_400),
+        waiting: waiting(-86_400),
         ..pulse()
     };
     assert_eq!(judged(&waits).0, State::Well);
@@ -314,54 +306,6 @@ fn states_are_said_in_words() {
 }
 
 #[test]
-fn why_a_run_waits_is_said_of_all_sensors_together() {
-    let mut away = assigned("a");
-    away.last_seen_at = Some(ago(90));
-    let mut shut_out = assigned("b");
-    shut_out.state = SensorState::Suspended;
-    let mut sealed = assigned("c");
-    sealed.can_open = false;
-    let many = ["a", "b", "c", "d", "e"].map(assigned).to_vec();
-    for (sensors, why) in [
-        (vec![], "it has none"),
-        (vec![away.clone()], "a is not connected"),
-        (vec![shut_out.clone()], "b is shut out"),
-        (vec![away, assigned("z")], "a, z are at work on other runs"),
-        (vec![sealed], "c is unable to open its credential"),
-        (many, "a, b, c and 2 more are at work on other runs"),
-    ] {
-        let pulse = RegistryPulse {
-            waiting: waiting(RunTrigger::Schedule, 1_000),
-            sensors,
-            ..pulse()
-        };
-        let concerns = judge_registry(&pulse, now()).1;
-        let late = concerns
-            .iter()
-            .find(|concern| concern.finding.code == Code::ScheduleOverdue);
-        let expected = format!("a run waits for a sensor since 2027-01-15T07:43:20Z: {why}");
-        assert_eq!(late.unwrap().finding.seen, expected);
-    }
-}
-
-#[test]
-fn what_none_of_its_sensors_can_open_is_told_before_a_run_waits() {
-    let mut one = assigned("a");
-    one.can_open = false;
-    let blind = vec![(Rank::Blind, Code::CredentialAwaitsSealing)];
-    let alone = RegistryPulse {
-        sensors: vec![one.clone()],
-        ..pulse()
-    };
-    assert_eq!(judged(&alone), (State::Well, blind));
-    let other = RegistryPulse {
-        sensors: vec![one, assigned("b")],
-        ..pulse()
-    };
-    assert_eq!(judged(&other), (State::Well, vec![]));
-}
-
-#[test]
 fn what_matters_most_is_said_first() {
     let credential = CredentialFacts {
         expires_at: Some(ago(-86_400)),
@@ -376,7 +320,7 @@ fn what_matters_most_is_said_first() {
             ..KnownFacts::default()
         },
         last_whole: Some(ended(RunState::Failed, 9)),
-        waiting: waiting(RunTrigger::Schedule, 901),
+        waiting: waiting(901),
         last_event_at: Some(ago(9)),
         ..pulse()
     };

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::{
-    AttemptRef, Finding, FindingCode, HostFacts, RegistryId, RunId, RunState, RunTrigger, SensorId,
+    AttemptRef, Finding, FindingCode, HostFacts, RegistryId, RepositoryPatterns, RunId, RunState, SensorId,
     SensorState, TenantId,
 };
 use portolan_shared::process::SeededRng;
@@ -36,6 +36,9 @@ pub(super) fn pulse() -> RegistryPulse {
             when: "daily".parse().unwrap(),
             ..portolan_store::Schedule::default()
         },
+        paused_at: None,
+        repositories: RepositoryPatterns::all(),
+        changed: false,
         created_at: ago(86_400),
         last_attempt_at: Some(ago(3_660)),
         last_success_at: Some(ago(3_600)),
@@ -46,6 +49,7 @@ pub(super) fn pulse() -> RegistryPulse {
         last_whole: Some(ended(RunState::Complete, 3_600)),
         last_run: Some(ended(RunState::Complete, 3_600)),
         being_read: false,
+        queued: false,
         waiting: None,
         sensors: vec![assigned("berlin-1")],
     }
@@ -73,10 +77,10 @@ pub(super) fn ended(state: RunState, seconds: i64) -> EndedRun {
     }
 }
 
-pub(super) fn waiting(trigger: RunTrigger, seconds: i64) -> Option<WaitingRun> {
+/// A run that its schedule or an event has asked for so many seconds ago.
+pub(super) fn waiting(seconds: i64) -> Option<WaitingRun> {
     Some(WaitingRun {
         run: run_id(),
-        trigger,
         since: ago(seconds),
     })
 }
@@ -119,6 +123,7 @@ pub(super) fn sensor() -> SensorRecord {
         generation: 1,
         approved_until: None,
         approved_fingerprint: None,
+        amnesty_until: None,
         machine: MachineFacts::default(),
         deleted_at: None,
     }

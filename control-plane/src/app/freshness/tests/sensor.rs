@@ -1,6 +1,6 @@
 //! Sensors.
 
-use portolan_shared::model::{FindingCode as Code, SensorId, SensorState};
+use portolan_shared::model::{FindingCode as Code, SensorId, SensorState, limits};
 use portolan_shared::process::SeededRng;
 use portolan_store::{HeldRun, SensorRecord};
 
@@ -24,7 +24,7 @@ fn each_state_has_its_reason() {
     let own = sensor().id;
     let lapsed = HeldRun {
         lease_until: now(),
-        ..held(own, 600)
+        ..held(own, 1_200)
     };
     let unknown = HeldRun {
         progress_at: None,
@@ -67,20 +67,20 @@ fn each_state_has_its_reason() {
             State::NotYetConnected,
             Some(86_400),
         ),
-        ("at work", sensor(), vec![held(own, 599)], State::Working, None),
+        ("at work", sensor(), vec![held(own, 1_199)], State::Working, None),
         (
             "at work to no effect",
             sensor(),
-            vec![held(own, 600)],
+            vec![held(own, 1_200)],
             State::NotProgressing,
-            Some(600),
+            Some(1_200),
         ),
         (
             "one of two gets on",
             sensor(),
-            vec![held(own, 1), held(own, 601)],
+            vec![held(own, 1), held(own, 1_201)],
             State::NotProgressing,
-            Some(601),
+            Some(1_201),
         ),
         (
             "its lease is not prolonged",
@@ -106,7 +106,7 @@ fn each_state_has_its_reason() {
         (
             "quarantined",
             standing(SensorState::Quarantined),
-            vec![held(own, 601)],
+            vec![held(own, 1_201)],
             State::Quarantined,
             None,
         ),
@@ -131,7 +131,7 @@ fn it_matters_most_where_nobody_else_reads() {
     let duties = |registries: usize, alone: usize| {
         let mut duties = SensorDuties::default();
         for number in 0..registries {
-            duties.add(&format!("r{number}"), number < alone);
+            duties.add(&format!("r{number}"), number < alone, false);
         }
         duties
     };
@@ -147,21 +147,21 @@ fn it_matters_most_where_nobody_else_reads() {
         (sensor(), duties(2, 2), None),
         (heard(Some(90)), duties(0, 0), None),
         (
-            heard(Some(90)),
+            heard(Some(600)),
             duties(2, 0),
             Some((
                 Rank::Risk,
                 Code::SensorAway,
-                "last heard of at 2027-01-15T07:58:30Z",
+                "last heard of at 2027-01-15T07:50:00Z",
             )),
         ),
         (
-            heard(Some(90)),
+            heard(Some(600)),
             duties(2, 1),
             Some((
                 Rank::Blind,
                 Code::SensorAway,
-                "last heard of at 2027-01-15T07:58:30Z; nobody else reads r0",
+                "last heard of at 2027-01-15T07:50:00Z; nobody else reads r0",
             )),
         ),
         (
@@ -212,16 +212,59 @@ fn it_matters_most_where_nobody_else_reads() {
 #[test]
 fn the_run_that_stands_still_is_named() {
     let record = sensor();
-    let runs = [held(record.id, 3), held(record.id, 700)];
+    let runs = [held(record.id, 3), held(record.id, 1_300)];
     let concerns = sensor_concerns(&record, &SensorDuties::default(), &runs, now());
     assert_eq!(concerns[0].rank, Rank::Partial);
     assert_eq!(concerns[0].finding.code, Code::SensorNotProgressing);
     assert_eq!(
         concerns[0].finding.seen,
-        "nothing has moved since 2027-01-15T07:48:20Z in its run of gl"
+        "nothing has moved since 2027-01-15T07:38:20Z in its run of gl"
     );
-    assert_eq!(
-        concerns[0].command,
-        format!("portolan run show {}", runs[1].attempt.run)
-    );
+    let run = runs[1].attempt.run;
+    assert_eq!(concerns[0].command, format!("portolan run show {run}"));
+    let judged = judge_sensor(&record, &runs, now());
+    assert_eq!(judged.stuck, Some((run, runs[1].registry_name.clone())));
+    assert_eq!(judge_sensor(&record, &runs[..1], now()).stuck, None);
+}
+
+#[test]
+fn a_sensor_that_waits_for_as_long_as_a_registry_may_demand_does_not_stand_still() {
+    let record = sensor();
+    let longest = limits::RETRY_AFTER_SECONDS.cast_signed();
+    let waits = [held(record.id, longest + 60)];
+    assert_eq!(judge_sensor(&record, &waits, now()).state, State::Working);
+}
+
+#[test]
+fn a_machine_that_begins_anew_wakes_nobody_unless_a_run_waits_for_it() {
+    let told = |record: &SensorRecord, alone, waits| {
+        let mut duties = SensorDuties::default();
+        duties.add("gl", alone, waits);
+        let concerns = sensor_concerns(record, &duties, &[], now());
+        concerns.iter().map(|concern| concern.rank).collect::<Vec<_>>()
+    };
+    let enrolled = |seconds| SensorRecord {
+        enrolled_at: ago(seconds),
+        ..heard(None)
+    };
+    for (seconds, alone, waits, rank) in [
+        (90, true, false, Rank::Advice),
+        (599, true, false, Rank::Advice),
+        (600, true, false, Rank::Blind),
+        (90, true, true, Rank::Blind),
+        // Another one will take it.
+        (90, false, true, Rank::Advice),
+        (600, false, true, Rank::Risk),
+    ] {
+        assert_eq!(
+            told(&heard(Some(seconds)), alone, waits),
+            [rank],
+            "{seconds} {alone} {waits}"
+        );
+        assert_eq!(
+            told(&enrolled(seconds), alone, waits),
+            [rank],
+            "{seconds} {alone} {waits}"
+        );
+    }
 }

@@ -33,6 +33,14 @@ fn webhook(state: WebhookState, tried_for: Option<i64>) -> WebhookRecord {
     }
 }
 
+/// One of each kind of trouble.
+pub(super) fn troubled() -> [WebhookRecord; 2] {
+    [
+        webhook(WebhookState::Active, Some(3_601)),
+        webhook(WebhookState::Disabled(WhyDisabled::Gone), None),
+    ]
+}
+
 #[test]
 fn who_is_not_told_is_a_risk() {
     let disabled = |why| WebhookState::Disabled(why);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::super::blackouts::Blackouts;
+use portolan_store::Blackouts;
+
 use super::super::check::check_schedule;
 use super::scene::*;
 use crate::app::AppError;
@@ -58,6 +59,34 @@ fn many_starts_in_one_window_become_one() {
         shown(&schedule, "2026-11-20T21:40:00Z", 3),
         ["11-20 21:50 +00:00", "11-21 02:00 +00:00", "11-21 02:10 +00:00"]
     );
+}
+
+#[test]
+fn a_start_at_the_end_of_a_window_stands_for_those_within_it_wherever_it_is_looked_for() {
+    let schedule = Schedule {
+        jitter_seconds: None,
+        ..closed(
+            exact("*/20 * * * *", "UTC"),
+            &["22:00-02:00"],
+            MissedStart::RunOnce,
+        )
+    };
+    for number in 0..20 {
+        let starts = Starts::of(&schedule, registry(number));
+        let next = starts.next(at("2026-11-20T23:00:00Z")).unwrap();
+        for before in [
+            "2026-11-20T21:59:00Z",
+            "2026-11-21T01:59:59Z",
+            "2026-11-21T02:00:00Z",
+        ] {
+            let again = starts
+                .after(at(before))
+                .find(|start| *start >= at("2026-11-21T02:00:00Z"));
+            assert!(next == at(before) || again == Some(next), "{before}");
+        }
+        let just_before = Timestamp::from_second(next.as_second() - 1).unwrap();
+        assert_eq!(starts.next(just_before), Some(next));
+    }
 }
 
 #[test]

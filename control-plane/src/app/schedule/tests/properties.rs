@@ -1,10 +1,9 @@
 //! What holds of every schedule, at every moment.
 
 use portolan_shared::model::{RunTrigger, TenantId};
-use portolan_store::DueRegistry;
+use portolan_store::{Blackouts, DueRegistry};
 use proptest::prelude::*;
 
-use super::super::blackouts::Blackouts;
 use super::super::decide::decide;
 use super::scene::*;
 
@@ -30,7 +29,12 @@ fn any_schedule() -> impl Strategy<Value = Schedule> {
         Just("Asia/Kolkata"),
         Just("Africa/Casablanca"),
     ];
-    let window = (0_u16..1440, 1_u16..900, 1_u8..128).prop_map(|(from, long, days)| {
+    // Half of them begin and end when starts do, too.
+    let minutes = prop_oneof![
+        (0_u16..1440, 1_u16..900),
+        (0_u16..72, 1_u16..45).prop_map(|(from, long)| (from * 20, long * 20)),
+    ];
+    let window = (minutes, 1_u8..128).prop_map(|((from, long), days)| {
         let to = (from + long) % 1440;
         let to = if to == from { (to + 1) % 1440 } else { to };
         let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -111,6 +115,20 @@ proptest! {
             prop_assert_eq!(start.subsec_nanosecond(), 0);
             prop_assert_eq!(blackouts.around(start), None);
             last = start;
+        }
+    }
+
+    #[test]
+    fn the_next_start_is_the_one_that_looking_at_every_slot_finds(
+        schedule in any_schedule(), now in any_moment(), number in 0_u64..20,
+    ) {
+        let starts = Starts::of(&schedule, registry(number));
+        let mut after = now;
+        for _ in 0..4 {
+            let next = starts.next(after);
+            prop_assert_eq!(next, starts.next_plainly(after), "after {}", after);
+            let Some(next) = next else { break };
+            after = next;
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use portolan_store::When;
 
+use super::super::slots::work;
 use super::scene::*;
 
 fn first(schedule: &Schedule, number: u64) -> Timestamp {
@@ -110,4 +111,40 @@ fn jitter_never_reaches_the_next_start() {
         minutes.windows(2).all(|pair| pair[1] == pair[0] + 1),
         "{minutes:?}"
     );
+}
+
+#[test]
+fn the_next_start_is_found_without_looking_at_all_that_jitter_could_reach() {
+    let windows: Vec<String> = (0..32)
+        .map(|number| {
+            format!(
+                "mon {:02}:{:02}-{:02}:{:02}",
+                number / 2,
+                number % 2 * 30,
+                number / 2,
+                number % 2 * 30 + 9
+            )
+        })
+        .collect();
+    let windows: Vec<&str> = windows.iter().map(String::as_str).collect();
+    // Six hours are 360 slots; twice within a slot are nine halves of them.
+    for (when, most) in [
+        ("* * * * *", 20),
+        ("every 1m", 20),
+        ("0 * * * *", 20),
+        ("daily 03:30", 20),
+    ] {
+        for windows in [&windows[..], &[]] {
+            let schedule = Schedule {
+                jitter_seconds: Some(21_600),
+                ..closed(exact(when, "Europe/Berlin"), windows, MissedStart::RunOnce)
+            };
+            let before = work::done();
+            let starts = Starts::of(&schedule, registry(2));
+            let shown = starts.after(at("2026-11-21T00:00:00Z")).take(100);
+            assert_eq!(shown.count(), 100);
+            let each = (work::done() - before).div_ceil(100);
+            assert!(each <= most, "{when}: {each} slots are looked for, for one start");
+        }
+    }
 }

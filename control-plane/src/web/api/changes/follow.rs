@@ -12,13 +12,15 @@ use portolan_store::FEED_PAGE;
 use serde::Deserialize;
 
 use super::{ChangesView, stream};
-use crate::app::{App, FeedCursor, FeedStart};
+use crate::app::{App, AppError, FeedCursor, FeedStart};
 use crate::web::api::ApiError;
 use crate::web::api::authenticated::Authenticated;
 use crate::web::api::parameters::Parameters;
 
-/// Events in a page if the caller does not say, and those that a stream has in hand.
+/// Events in a page if the caller does not say.
 const PAGE: u32 = 100;
+/// What is said to those for whom there is no place: after how many seconds one may be free, from the least to the most.
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -29,9 +31,9 @@ pub(crate) struct FollowChanges {
     /// Where to begin without a cursor: `start` with everything that is there, or `now`.
     #[param(value_type = Option<String>, default = "start")]
     from: Option<String>,
-    /// Only of this registry, by name or id.
+    /// Only of this registry, by name or id. A cursor says it too: with one it may be left out, and must not name another one.
     registry: Option<String>,
-    /// Events at most, 1 to 1,000. Of a stream: those that are read at once.
+    /// Events at most, 1 to 1,000. Of a stream: those that are read at once, and more than 100 is as 100.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<String>,
     /// Seconds to wait for events if there are none, 0 to 25. A stream always waits.
@@ -45,16 +47,23 @@ pub(crate) struct FollowChanges {
 /// they were committed: CloudEvents. A tag is as the last event of it says; an event may tell what the baseline showed already.
 ///
 /// With `Accept: text/event-stream` the events come as they happen, each with the cursor behind it as its id; a comment every 15 seconds; and
-/// at last an `end` (`draining`, `age` after 10 minutes, `token`) or an `error` with its code: then open it again with `Last-Event-ID`.
+/// at last an `end` or an `error` with its code: then open it again with `Last-Event-ID`. The `end` says why: `draining`, `age` after 8 to 10
+/// minutes, `token` at most 15 seconds after it was revoked or ended, `crowded` if others follow too and the tenant has more than its share of
+/// streams, `removed`.
 ///
-/// A cursor behind which changes have been removed, as the settings of retention want it, gives `410` with the code `cursor_expired`; more than 16
-/// streams and waiting polls of a token, or 256 of a tenant, `429` with `too_many_streams`.
+/// What was followed is part of the cursor. When a registry that is followed is removed, `io.portolan.registry.removed` is the last that is told:
+/// `ended` is true from then on, a stream ends with `removed`, and opened again it answers `204`. One that is added again, by the same name too, is
+/// another one: begin anew without a cursor.
+///
+/// A cursor behind which changes have been removed, as the settings of retention want it, gives `410` with the code `cursor_expired`. More than 16
+/// streams and waiting polls of a token, 64 of a tenant or 128 of all give `429` with `too_many_streams`; as does one more of a tenant that has as
+/// many as are left to all others.
 #[utoipa::path(
     get, path = "/changes", operation_id = "follow_changes", tag = "inventory",
     params(FollowChanges, ("Last-Event-ID" = Option<String>, Header, description = "Of a stream that is opened again: instead of `cursor`")),
     responses((status = 200, description = "Events", content(
         (ChangesView = "application/json"), (String = "text/event-stream")
-    ))),
+    )), (status = 204, description = "Of a stream: nothing will ever follow")),
     extensions(("x-required-role" = json!("viewer"))),
 )]
 pub(crate) async fn follow(
@@ -70,15 +79,28 @@ pub(crate) async fn follow(
     let seen = headers.get("last-event-id").filter(|_| is_stream);
     let seen = seen.map(|value| value.to_str().unwrap_or("?").to_owned());
     let start = start(seen.or(query.cursor), query.from.as_deref())?;
-    let registry = app.feed_registry(&caller, query.registry.as_deref()).await?;
-    let cursor = app.feed_cursor(caller.tenant, start).await?;
-    if is_stream {
-        let reader = app.enter_feed(&caller)?;
-        return stream::open(app, reader, registry, cursor, limit).await;
-    }
+    let cursor = app.feed_cursor(&caller, start, query.registry.as_deref()).await?;
     let wait = Duration::from_secs(wait.into());
-    let page = app.poll_feed(&caller, registry, cursor, limit, wait).await?;
-    Ok(Json(ChangesView::of(page)).into_response())
+    let answer = if is_stream {
+        match app.enter_feed(&caller) {
+            Ok(reader) => return stream::open(Arc::clone(&app), reader, &cursor, limit).await,
+            Err(error) => Err(error),
+        }
+    } else {
+        app.poll_feed(&caller, &cursor, limit, wait).await
+    };
+    match answer {
+        Ok(page) => Ok(Json(ChangesView::of(page)).into_response()),
+        Err(full @ AppError::TooManyReaders { .. }) => {
+            let mut response = ApiError::from(full).into_response();
+            let seconds = app.rng.between(RETRY_AFTER.0, RETRY_AFTER.1).as_secs();
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            Ok(response)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn wants_stream(accept: &HeaderValue) -> bool {

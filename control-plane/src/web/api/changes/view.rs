@@ -15,6 +15,9 @@ pub struct ChangesView {
     pub next_cursor: String,
     /// Nothing was behind it when this was answered.
     pub at_end: bool,
+    /// Nothing will ever be behind it: the registry that was followed has been removed.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 impl ChangesView {
@@ -23,6 +26,7 @@ impl ChangesView {
             items: page.items.into_iter().map(|item| item.event).collect(),
             next_cursor: page.next.to_string(),
             at_end: page.at_end,
+            ended: page.ended,
         }
     }
 }

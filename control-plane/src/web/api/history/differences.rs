@@ -11,14 +11,14 @@ use crate::app::App;
 use crate::web::api::authenticated::Authenticated;
 use crate::web::api::page::page_request;
 use crate::web::api::parameters::{Parameters, time};
-use crate::web::api::{ApiError, PageOf};
+use crate::web::api::{ApiError, KnownPageOf};
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListDifferences {
     /// Compare with what was known at this time, RFC 3339. A time of which nothing is known any more gives `410` with the code
-    /// `history_forgotten`.
+    /// `history_forgotten`. Before `known_from`, what was there already counts as having appeared.
     #[param(value_type = String, format = DateTime)]
     since: String,
     /// `next` of the page before.
@@ -34,7 +34,7 @@ pub(crate) struct ListDifferences {
 #[utoipa::path(
     get, path = "/registries/{registry}/changes", operation_id = "list_differences", tag = "inventory",
     params(("registry" = String, Path, description = "Name or id"), ListDifferences),
-    responses((status = 200, description = "A page of differences", body = PageOf<TagDifferenceView>)),
+    responses((status = 200, description = "A page of differences", body = KnownPageOf<TagDifferenceView>)),
     extensions(("x-required-role" = json!("viewer"))),
 )]
 pub(crate) async fn list(
@@ -42,10 +42,11 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Path(registry): Path<String>,
     Parameters(query): Parameters<ListDifferences>,
-) -> Result<Json<PageOf<TagDifferenceView>>, ApiError> {
+) -> Result<Json<KnownPageOf<TagDifferenceView>>, ApiError> {
     let page = page_request(query.cursor, query.limit)?;
     let since = time("since", &query.since)?;
-    let (registry, page) = app.differences(&caller, &registry, since, &page).await?;
+    let (registry, found) = app.differences(&caller, &registry, since, &page).await?;
     let name = &registry.registry.name;
-    Ok(Json(PageOf::of(page, |found| TagDifferenceView::of(name, found))))
+    let view = |difference| TagDifferenceView::of(name, difference);
+    Ok(Json(KnownPageOf::of(found.page, found.known_from, view)))
 }

@@ -28,7 +28,7 @@ pub(crate) struct ListHistory {
 
 /// List what happened to a tag
 ///
-/// Or to all tags of a repository. Newest first. A tag that was never seen gives `404`.
+/// Or to all tags of a repository. Newest first. A tag that was never seen, or has been gone for longer than history is kept, gives `404`.
 #[utoipa::path(
     get, path = "/history", operation_id = "list_history", tag = "inventory",
     params(ListHistory),

@@ -23,8 +23,8 @@ pub struct LedgerLine {
     pub to: Option<String>,
     /// When it was noticed.
     pub noticed_at: Timestamp,
-    /// The last time before that the tag was known to be as it was: it happened in between. Of a tag that vanished: when it was last seen.
-    /// Null if nothing was known of it.
+    /// The last time before that the tag was known to be as it was: it happened in between. Of a tag that vanished: when it was last seen. It is the
+    /// time at which that look began. Null if nothing was known of it, if that has been forgotten, or if the clock was set back in between.
     pub not_before: Option<Timestamp>,
     /// How it was learnt: `manual` (a person had asked for the run), `event` (push events had), `schedule`, or `reconcile` (by a look at everything,
     /// of a registry that is read on push: no event had told); null if that is not known any more.

@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::Json;
 use axum::extract::{Path, State};
 
-use super::Registry;
+use super::{EventCountView, Registry};
 use crate::app::App;
 use crate::web::api::ApiError;
 use crate::web::api::authenticated::Authenticated;
@@ -31,5 +31,8 @@ pub(crate) async fn show(
         .known_registries(&caller, std::slice::from_ref(&record))
         .await?;
     let version = Extension(Version(record.version));
-    Ok((version, Json(Registry::of(record, &known, app.clock.now()))))
+    let counts = app.event_counts(&caller, &record).await?;
+    let mut shown = Registry::of(record, &known, app.clock.now());
+    shown.events = (!counts.is_empty()).then(|| counts.into_iter().map(EventCountView::from).collect());
+    Ok((version, Json(shown)))
 }

@@ -9,8 +9,8 @@ use portolan_store::RegistryRecord;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ScheduleView;
 use super::facts::RegistryFactsView;
+use super::{EventCountView, ScheduleView};
 use crate::app::KnownRegistries;
 use crate::web::api::{FindingView, FreshnessView};
 
@@ -87,6 +87,9 @@ pub struct Registry {
     pub last_success_at: Option<Timestamp>,
     /// When a push event last named something in it.
     pub last_event_at: Option<Timestamp>,
+    /// What push events came in, by door; left out if none ever did, in lists, and where a registry was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<Vec<EventCountView>>,
     /// What sensors found out about it.
     #[serde(default)]
     pub facts: RegistryFactsView,
@@ -138,11 +141,15 @@ impl Registry {
             last_attempt_at: record.last_attempt_at,
             last_success_at: record.last_success_at,
             last_event_at: record.last_event_at,
+            events: None,
             facts: RegistryFactsView::of(record.facts, now),
             freshness: freshness.into(),
             findings: concerns
                 .into_iter()
-                .map(|concern| concern.finding.into())
+                .map(|concern| FindingView {
+                    cure: concern.cure,
+                    ..concern.finding.into()
+                })
                 .collect(),
         }
     }

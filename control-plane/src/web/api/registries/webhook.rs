@@ -54,7 +54,7 @@ pub struct ListenerView {
 }
 
 /// What came in at one door since the registry was added.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = EventCount)]
 pub struct EventCountView {
     /// `webhook` for the control plane's own, else the id of the sensor.

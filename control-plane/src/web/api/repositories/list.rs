@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use portolan_store::Page;
 use serde::Deserialize;
 
 use super::Repository;
@@ -19,6 +20,9 @@ use crate::web::api::{ApiError, PageOf};
 pub(crate) struct ListRepositories {
     /// Only of this registry, by name or id.
     registry: Option<String>,
+    /// Only this one, even if it has vanished: its name if `registry` is given, else `REGISTRY/REPOSITORY`, `HOST[:PORT]/REPOSITORY`, or a bare
+    /// name that only one registry has. One that does not exist gives `404`.
+    repository: Option<String>,
     /// Only names that contain this text, in any case.
     contains: Option<String>,
     /// Also those that have vanished.
@@ -47,15 +51,20 @@ pub(crate) async fn list(
     Parameters(query): Parameters<ListRepositories>,
 ) -> Result<Json<PageOf<Repository>>, ApiError> {
     let page = page_request(query.cursor, query.limit)?;
-    let page = app
-        .repositories(
-            &caller,
-            query.registry.as_deref(),
-            query.contains,
-            query.vanished,
-            &page,
-        )
-        .await?;
+    let registry = query.registry.as_deref();
+    let page = match &query.repository {
+        Some(reference) => Page {
+            items: vec![app.repository(&caller, registry, reference).await?],
+            next: None,
+        },
+        None => {
+            app.repositories(&caller, registry, query.contains, query.vanished, &page)
+                .await?
+        }
+    };
+    let known = app.registries_of(&caller, &page.items).await?;
     let now = app.clock.now();
-    Ok(Json(PageOf::of(page, |record| Repository::of(&record, now))))
+    Ok(Json(PageOf::of(page, |record| {
+        Repository::of(&record, &known, now)
+    })))
 }

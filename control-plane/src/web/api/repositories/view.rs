@@ -5,7 +5,7 @@ use portolan_store::RepositoryRecord;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::judge_repository;
+use crate::app::KnownRegistries;
 use crate::web::api::FreshnessView;
 
 /// A repository.
@@ -33,9 +33,9 @@ pub struct Repository {
 }
 
 impl Repository {
-    pub(super) fn of(record: &RepositoryRecord, now: Timestamp) -> Self {
+    pub(super) fn of(record: &RepositoryRecord, known: &KnownRegistries, now: Timestamp) -> Self {
         Self {
-            freshness: judge_repository(record, now).into(),
+            freshness: known.judge_repository(record, now).into(),
             registry: record.registry_name.to_string(),
             name: record.name.to_string(),
             tags: record.tags,

@@ -61,6 +61,9 @@ pub struct Sensor {
     pub generation: u64,
     /// Until when it may recover without questions, until it has opened a session.
     pub approved_until: Option<Timestamp>,
+    /// Until when it may recover once with a state that is not known here, because the database was restored from a backup; until it has opened
+    /// a session.
+    pub amnesty_until: Option<Timestamp>,
     /// The machine that this holds for, in hexadecimal; none: any.
     pub approved_fingerprint: Option<String>,
     /// Where its last session came from.
@@ -99,6 +102,7 @@ impl Sensor {
                 .to_string(),
             generation: record.generation,
             approved_until: record.approved_until,
+            amnesty_until: record.amnesty_until,
             approved_fingerprint: record.approved_fingerprint.map(|bytes| HEXLOWER.encode(&bytes)),
             seen_from: record.machine.seen_from,
             starts: record.machine.incarnation,

@@ -1,6 +1,5 @@
 //! What the status looks like.
 
-use portolan_shared::model::FindingCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -35,20 +34,11 @@ impl From<(Subject, Concern)> for AttentionItem {
             severity: concern.rank.severity().to_string(),
             rank: concern.rank.as_str().to_owned(),
             code: concern.finding.code.to_string(),
-            what_to_do: cure(&subject, concern.finding.code),
+            what_to_do: concern.cure,
             about: subject.to_string(),
             words: concern.finding.seen,
             command: concern.command,
         }
-    }
-}
-
-/// What to do, with the name in the place that the catalogue leaves for it.
-fn cure(subject: &Subject, code: FindingCode) -> String {
-    match subject {
-        Subject::Registry(name) => code.cure().replace(" NAME", &format!(" {name}")),
-        Subject::Sensor(name) => code.cure().replace(" SENSOR`", &format!(" {name}`")),
-        Subject::Webhook(name) => code.cure().replace(" WEBHOOK`", &format!(" {name}`")),
     }
 }
 
@@ -85,13 +75,13 @@ pub struct StatusView {
     pub more: u64,
     /// Registries.
     pub registries: StatusTally,
-    /// Registries that were never seen as a whole.
+    /// Registries that were never seen as a whole, or not since their address, patterns or tag filter were changed.
     pub never_complete: u64,
     /// Sensors, without those that were revoked.
     pub sensors: StatusTally,
     /// Webhooks.
     pub webhooks: StatusTally,
-    /// Of all registries that were ever seen as a whole, the longest time since, in seconds.
+    /// Of all other registries, the longest time since they were seen as a whole, in seconds.
     pub oldest_success_age_seconds: Option<u64>,
 }
 

@@ -24,7 +24,7 @@ pub struct Tag {
     pub kind: Option<String>,
     /// When the registry says it was pushed; null if it does not, and of a tag as it was at some time.
     pub pushed_at: Option<Timestamp>,
-    /// When it was first seen; null of a tag as it was at some time.
+    /// When it was first seen, or first again if it was gone in between; null of a tag as it was at some time.
     pub first_seen_at: Option<Timestamp>,
     /// Since when it points to this digest, as far as was seen.
     pub since: Timestamp,
@@ -33,18 +33,19 @@ pub struct Tag {
 impl Tag {
     pub(super) fn of(place: &RepositoryFound, record: TagRecord) -> Self {
         Self {
-            reference: format!(
-                "{}/{}:{}",
-                place.registry.registry.name, place.repository.name, record.tag
-            ),
-            tag: record.tag.to_string(),
-            digest: record.digest.to_string(),
-            media_type: record.media_type.map(|media_type| media_type.to_string()),
-            size: record.size,
-            kind: record.kind.map(|kind| kind.to_string()),
             pushed_at: record.pushed_at,
             first_seen_at: Some(record.first_seen_at),
-            since: record.since,
+            ..Self::of_past(
+                place,
+                PastTag {
+                    tag: record.tag,
+                    digest: record.digest,
+                    since: record.since,
+                    media_type: record.media_type,
+                    size: record.size,
+                    kind: record.kind,
+                },
+            )
         }
     }
 

@@ -21,7 +21,7 @@ pub struct DeliveryView {
     pub changes: u32,
     /// The status that was answered; null if there was no answer.
     pub status: Option<u16>,
-    /// What failed; null if the message arrived. `forbidden`, `dns`, `connect`, `certificate`, `tls`, `timeout`, `protocol`, `redirect`, `gone` or
+    /// What failed; null if the message arrived. `forbidden`, `dns` (the name leads to no address that may be contacted), `connect`, `certificate`, `tls`, `timeout`, `protocol`, `redirect`, `gone` or
     /// `status`.
     pub failure: Option<String>,
     /// The same for people.

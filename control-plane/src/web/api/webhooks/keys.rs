@@ -12,7 +12,7 @@ use crate::web::api::authenticated::Authenticated;
 
 /// Show what messages to a webhook are signed with
 ///
-/// And its whole URL.
+/// And its whole URL. That somebody has seen them stands in the audit log.
 #[utoipa::path(
     get, path = "/webhooks/{webhook}/signing-keys", operation_id = "show_webhook_keys", tag = "webhooks",
     params(("webhook" = String, Path, description = "Name or id")),

@@ -12,7 +12,7 @@ use crate::web::api::authenticated::Authenticated;
 
 /// Replace what messages to a webhook are signed with
 ///
-/// For a day, messages carry a signature by the new key and one by the key before it.
+/// For a day, messages carry a signature by the new key and one by the key before it. A further rotation within the day ends the first key at once.
 #[utoipa::path(
     post, path = "/webhooks/{webhook}/rotate", operation_id = "rotate_webhook", tag = "webhooks",
     params(("webhook" = String, Path, description = "Name or id")),

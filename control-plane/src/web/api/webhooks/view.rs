@@ -31,7 +31,7 @@ pub struct Webhook {
     /// Why it is disabled: `gone` (the endpoint answered 410), `undeliverable` (a message could not be delivered for a day), or `forgotten` (what it was
     /// not told of is not kept any more).
     pub why: Option<String>,
-    /// Entries of the change feed that it has not been through.
+    /// Entries of the change feed that it has not been through, up to the last that may be for it.
     pub behind: u64,
     /// How often the present message was tried in vain.
     pub attempts: u32,
@@ -84,7 +84,7 @@ pub struct CreateWebhook {
     #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9][a-z0-9._-]*$")]
     pub name: String,
     /// Where messages go: `https`, to an address of the Internet or one that the server's settings permit. Without a login: messages are
-    /// signed.
+    /// signed. It is stored as it is.
     #[schema(max_length = 2048)]
     pub url: String,
     /// The registry of whose changes it is told, by name or id; of all if not given.

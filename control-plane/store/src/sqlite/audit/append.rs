@@ -1,6 +1,6 @@
 //! Writing the log.
 
-use portolan_shared::audit::ChainRecord;
+use portolan_shared::audit::{ChainRecord, LinkedRecord};
 use portolan_shared::model::TenantId;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
@@ -51,7 +51,15 @@ pub(in crate::sqlite) async fn append(
         outcome: entry.severity.as_str(),
         details: details.as_str(),
     };
-    let linked = record.linked(&end.head);
+    insert(tx, tenant, &record.linked(&end.head)).await
+}
+
+/// Writes a record that continues the chain, to the byte as it is.
+pub(in crate::sqlite) async fn insert<T: AsRef<str>>(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+    linked: &LinkedRecord<T>,
+) -> Result<u64, StoreError> {
     let record = &linked.record;
     sqlx::query(
         "INSERT INTO audit (tenant_id, seq, at, actor, action, object, severity, details, prev_hash, hash)
@@ -60,16 +68,16 @@ pub(in crate::sqlite) async fn append(
     .bind(tenant.as_bytes().as_slice())
     .bind(integer(record.seq))
     .bind(record.at_ms)
-    .bind(record.actor)
-    .bind(record.action)
-    .bind(record.object)
-    .bind(record.outcome)
-    .bind(record.details)
+    .bind(record.actor.as_ref())
+    .bind(record.action.as_ref())
+    .bind(record.object.as_ref())
+    .bind(record.outcome.as_ref())
+    .bind(record.details.as_ref())
     .bind(linked.prev_hash.0.as_slice())
     .bind(linked.hash.0.as_slice())
     .execute(&mut **tx)
     .await
     .during(APPEND)?;
     chain::keep(tx, tenant, &linked.head()).await?;
-    Ok(linked.record.seq)
+    Ok(record.seq)
 }

@@ -23,7 +23,7 @@ pub(super) struct End {
 }
 
 /// The head that is kept of a tenant's log, if it has one.
-pub(super) async fn kept(
+pub(in crate::sqlite) async fn kept(
     connection: &mut SqliteConnection,
     tenant: TenantId,
 ) -> Result<Option<AuditHead>, StoreError> {

@@ -7,5 +7,5 @@ mod checkpoint;
 mod read;
 mod sensors;
 
-pub(super) use append::{append, with_entry};
-pub(super) use chain::chain_all;
+pub(super) use append::{append, insert, with_entry};
+pub(super) use chain::{chain_all, kept};

@@ -72,8 +72,8 @@ async fn count(tx: &mut Transaction<'static, Sqlite>, intake: &EventIntake) -> R
     sqlx::query(
         "INSERT INTO event_count (tenant_id, registry_id, door, accepted, ignored, refused, given_up, last_at, last_refused_at, last_refused)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-         ON CONFLICT DO UPDATE SET accepted = accepted + excluded.accepted, ignored = ignored + excluded.ignored,
-                                   refused = refused + excluded.refused, given_up = given_up + excluded.given_up,
+         ON CONFLICT DO UPDATE SET accepted = min(accepted + excluded.accepted, ?11), ignored = min(ignored + excluded.ignored, ?11),
+                                   refused = min(refused + excluded.refused, ?11), given_up = min(given_up + excluded.given_up, ?11),
                                    last_at = coalesce(excluded.last_at, last_at),
                                    last_refused = iif(excluded.last_refused_at IS NULL, last_refused, excluded.last_refused),
                                    last_refused_at = coalesce(excluded.last_refused_at, last_refused_at)",
@@ -81,17 +81,23 @@ async fn count(tx: &mut Transaction<'static, Sqlite>, intake: &EventIntake) -> R
     .bind(intake.tenant.as_bytes().as_slice())
     .bind(intake.registry.as_bytes().as_slice())
     .bind(door(intake.door))
-    .bind(integer(accepted))
-    .bind(integer(intake.ignored))
-    .bind(integer(intake.refused))
-    .bind(integer(given_up))
+    .bind(counted(accepted))
+    .bind(counted(intake.ignored))
+    .bind(counted(intake.refused))
+    .bind(counted(given_up))
     .bind(heard.then_some(millis(intake.now)))
     .bind(refused.then_some(millis(intake.now)))
     .bind(intake.last_refused.as_deref().filter(|_| refused))
+    .bind(counted(limits::EVENT_COUNT))
     .execute(&mut **tx)
     .await
     .during("count events")?;
     Ok(())
+}
+
+/// So much of a count as is counted.
+fn counted(count: u64) -> i64 {
+    integer(count.min(limits::EVENT_COUNT))
 }
 
 /// The word for a door.
@@ -117,7 +123,8 @@ async fn hear(tx: &mut Transaction<'static, Sqlite>, intake: &EventIntake) -> Re
     let named = intake.subjects.iter().filter_map(|(subject, _)| match subject {
         EventSubject::Tag(repository, _)
         | EventSubject::Digest(repository, _)
-        | EventSubject::Repository(repository) => Some(repository.as_str()),
+        | EventSubject::Repository(repository)
+        | EventSubject::EveryTag(repository) => Some(repository.as_str()),
         EventSubject::Registry => None,
     });
     let named: BTreeSet<&str> = named.collect();
@@ -176,10 +183,10 @@ async fn wait(
     if too_many {
         let events = give_up(tx, intake).await? + wishes.iter().map(|(_, (_, events))| events).sum::<u64>();
         changed.clear();
-        whole.get_or_insert_default().add(&None, events, now);
+        whole.get_or_insert_default().add_whole(events, now);
     }
     if is_lost {
-        whole.get_or_insert_default().add(&None, lost, now);
+        whole.get_or_insert_default().add_whole(lost, now);
     }
     if let Some(whole) = whole.filter(|_| too_many || is_lost) {
         changed.insert(WHOLE, whole);

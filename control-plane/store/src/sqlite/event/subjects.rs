@@ -15,6 +15,8 @@ use super::waiting::{Tags, Wishes};
 use crate::StoreError;
 
 const FIND: &str = "find the tags that an event is about";
+/// Runs of one registry that are under way: one that events asked for, and one beside it.
+const UNDER_WAY: i64 = 2;
 
 /// A registry, and what is wanted of it.
 pub(super) struct Place {
@@ -41,6 +43,7 @@ impl Place {
                 EventSubject::Repository(repository) => {
                     (repository, self.of_repository(tx, repository).await?)
                 }
+                EventSubject::EveryTag(repository) => (repository, None),
                 EventSubject::Registry => continue,
             };
             let tags = tags.map(|mut tags| {
@@ -55,7 +58,7 @@ impl Place {
         Ok(wishes)
     }
 
-    /// The tags that point to a digest. If none is known to, those that an open run looks at: one of them may be about to.
+    /// The tags that point to a digest. If none is known to, what runs look at: one of them may be about to.
     async fn of_digest(
         &self,
         tx: &mut Transaction<'static, Sqlite>,
@@ -82,30 +85,36 @@ impl Place {
         bounded(&known)
     }
 
-    /// What the open run that events asked for looks at in a repository.
+    /// What is being looked at in a repository: by the open run that events asked for, and by any other that has begun. What the latter have listed
+    /// and not said yet may be what has gone since.
     async fn under_way(
         &self,
         tx: &mut Transaction<'static, Sqlite>,
         repository: &RepositoryName,
     ) -> Result<Tags, StoreError> {
-        let row = sqlx::query(
-            "SELECT scope FROM run INDEXED BY run_beside WHERE tenant_id = ?1 AND registry_id = ?2 AND state IN ('queued', 'leased') AND beside = 1",
+        let rows = sqlx::query(
+            "SELECT scope FROM run INDEXED BY run_beside WHERE tenant_id = ?1 AND registry_id = ?2 AND state IN ('queued', 'leased') AND beside = 1
+             UNION ALL
+             SELECT scope FROM run INDEXED BY run_open WHERE tenant_id = ?1 AND registry_id = ?2 AND state IN ('queued', 'leased') AND beside = 0 AND +state = 'leased'
+             LIMIT ?3",
         )
         .bind(self.tenant.as_bytes().as_slice())
         .bind(self.registry.as_bytes().as_slice())
-        .fetch_optional(&mut **tx)
+        .bind(UNDER_WAY)
+        .fetch_all(&mut **tx)
         .await
         .during(FIND)?;
-        let Some(row) = row else {
-            return Ok(Some(BTreeSet::new()));
-        };
-        let scope = run::scope(&Columns::of("run", &row))?;
-        if scope.repositories.contains(repository) {
-            return Ok(None);
+        let mut tags = BTreeSet::new();
+        for row in &rows {
+            let scope = run::scope(&Columns::of("run", row))?;
+            if scope.is_whole() || scope.repositories.contains(repository) {
+                return Ok(None);
+            }
+            let looked_at = scope.references.into_iter();
+            let here = looked_at.filter(|reference| reference.repository == *repository);
+            tags.extend(here.map(|reference| reference.tag));
         }
-        let looked_at = scope.references.into_iter();
-        let here = looked_at.filter(|reference| reference.repository == *repository);
-        Ok(Some(here.map(|reference| reference.tag).collect()))
+        Ok(Some(tags))
     }
 
     /// The tags that are known of a repository; all that there are if none is, or too many are.

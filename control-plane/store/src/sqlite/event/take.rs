@@ -8,7 +8,7 @@ use sqlx::{Sqlite, Transaction};
 use super::super::columns::{Columns, integer, millis};
 use super::super::failure::During as _;
 use super::super::{SqliteStore, rows, run};
-use super::due::free;
+use super::due::{free, part_is_free, whole_is_free};
 use super::waiting::{WHOLE, Waiting};
 use crate::{DueEvents, NewRun, QueueOutcome, StoreError};
 
@@ -135,7 +135,7 @@ async fn take_over(
 /// Of repositories that were looked at, as many are kept as may wait: of whoever names very many, the latest.
 async fn forget_many(tx: &mut Transaction<'static, Sqlite>, due: &DueEvents) -> Result<(), StoreError> {
     sqlx::query(
-        "DELETE FROM event_pending WHERE tenant_id = ?1 AND registry_id = ?2 AND due_at IS NULL
+        "DELETE FROM event_pending WHERE tenant_id = ?1 AND registry_id = ?2 AND due_at IS NULL AND repository <> ''
             AND taken_at < (SELECT taken_at FROM event_pending WHERE tenant_id = ?1 AND registry_id = ?2 AND due_at IS NULL
                              ORDER BY taken_at DESC LIMIT 1 OFFSET ?3)",
     )

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portolan_shared::model::limits::{EVENT_SPACING_MS, EVENT_WINDOW_MS, RUN_SCOPE_REFERENCES};
+use portolan_shared::model::limits::{
+    EVENT_FLOOD, EVENT_FLOOD_MS, EVENT_SPACING_MS, EVENT_WHOLE_SPACING_MS, EVENT_WINDOW_MS,
+    RUN_SCOPE_REFERENCES,
+};
 use portolan_shared::model::{RegistryId, RepositoryName, TagName, TenantId};
 use sqlx::{Sqlite, Transaction};
 
@@ -47,7 +50,23 @@ impl Waiting {
 
     /// Takes in what events of this moment want.
     pub(super) fn add(&mut self, wanted: &Tags, events: u64, now: i64) {
-        let soon = due(now, self.taken_at);
+        self.hear(wanted, events, now, EVENT_SPACING_MS);
+        if self.events > EVENT_FLOOD
+            && let (Some(due_at), Some(first_at)) = (self.due_at, self.first_at)
+        {
+            let quiet = now.saturating_add(integer(EVENT_WINDOW_MS));
+            let latest = first_at.saturating_add(integer(EVENT_FLOOD_MS));
+            self.due_at = Some(due_at.max(quiet.min(latest)));
+        }
+    }
+
+    /// Takes in that the whole registry is to be looked at. However often that is wanted, it is not all that the registry is busy with.
+    pub(super) fn add_whole(&mut self, events: u64, now: i64) {
+        self.hear(&None, events, now, EVENT_WHOLE_SPACING_MS);
+    }
+
+    fn hear(&mut self, wanted: &Tags, events: u64, now: i64, spacing: u64) {
+        let soon = due(now, self.taken_at, integer(spacing));
         match self.due_at {
             // What waits after a look in vain is tried at once, now that something has happened there.
             Some(due_at) if self.tries > 0 => self.due_at = Some(due_at.min(soon)),
@@ -105,8 +124,8 @@ pub(super) async fn count(
 }
 
 /// When events that begin now are to be looked at. Never later than the spacing asks for: the clock may have been set back since the last look.
-fn due(now: i64, taken_at: Option<i64>) -> i64 {
-    let (window, spacing) = (integer(EVENT_WINDOW_MS), integer(EVENT_SPACING_MS));
+fn due(now: i64, taken_at: Option<i64>, spacing: i64) -> i64 {
+    let window = integer(EVENT_WINDOW_MS);
     let spaced = taken_at.map_or(now, |taken_at| taken_at.saturating_add(spacing));
     (now + window).max(spaced).min(now + spacing)
 }

@@ -30,12 +30,13 @@ pub(super) async fn end(store: &SqliteStore, tenant: TenantId) -> Result<FeedPos
 }
 
 async fn ends(connection: &mut SqliteConnection, tenant: TenantId) -> Result<Ends, StoreError> {
-    let row =
-        sqlx::query("SELECT feed_no, feed_forgotten, feed_forgotten_tag FROM tenant WHERE tenant_id = ?1")
-            .bind(tenant.as_bytes().as_slice())
-            .fetch_optional(connection)
-            .await
-            .during(READ)?;
+    let row = sqlx::query(
+        "SELECT feed_no, feed_forgotten, feed_forgotten_tag, feed_from FROM tenant WHERE tenant_id = ?1",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .fetch_optional(connection)
+    .await
+    .during(READ)?;
     let Some(row) = row else {
         let begin = FeedPosition::behind(0);
         return Ok(Ends {
@@ -45,14 +46,20 @@ async fn ends(connection: &mut SqliteConnection, tenant: TenantId) -> Result<End
     };
     let row = Columns::of("tenant", &row);
     let forgotten = row.number("feed_forgotten")?;
+    let remembered = match row.opt_text::<TagName>("feed_forgotten_tag")? {
+        Some(tag) => FeedPosition {
+            entry: forgotten,
+            tag: Some(tag),
+        },
+        None => FeedPosition::behind(forgotten),
+    };
+    let restored = row.number("feed_from")?;
     Ok(Ends {
         end: FeedPosition::behind(row.number("feed_no")?),
-        kept_from: match row.opt_text::<TagName>("feed_forgotten_tag")? {
-            Some(tag) => FeedPosition {
-                entry: forgotten,
-                tag: Some(tag),
-            },
-            None => FeedPosition::behind(forgotten),
+        kept_from: if restored > forgotten {
+            FeedPosition::behind(restored)
+        } else {
+            remembered
         },
     })
 }
@@ -113,20 +120,15 @@ struct Window {
     wanted: usize,
 }
 
-/// What is read of each line. That which changed the tag before may be younger than the last look at the whole repository.
+/// What is read of each line.
 macro_rules! lines {
     ($which:literal) => {
         concat!(
             "SELECT ledger_entry.feed_no, ledger_entry.run_id, ledger_entry.noticed_at, ledger_entry.not_before, ledger_entry.learnt,
                     ledger_entry.sensor_id, sensor.name AS sensor_name, registry.registry_id, registry.name AS registry_name,
-                    repository.name AS repository, ledger.tag, ledger.digest_before, ledger.digest_after, ledger.left_out,
-                    (SELECT past.noticed_at
-                     FROM ledger AS earlier INDEXED BY ledger_tag CROSS JOIN ledger_entry AS past
-                     WHERE earlier.tenant_id = ?1 AND earlier.repository_no = ledger.repository_no AND earlier.tag = ledger.tag
-                       AND earlier.entry_no < ledger.entry_no
-                       AND past.tenant_id = ?1 AND past.repository_no = ledger.repository_no AND past.entry_no = earlier.entry_no
-                     ORDER BY earlier.entry_no DESC LIMIT 1) AS changed_before
-             FROM ledger_entry INDEXED BY ledger_feed CROSS JOIN repository CROSS JOIN registry CROSS JOIN ledger
+                    repository.name AS repository, ledger.tag, ledger.digest_before, ledger.digest_after, ledger.left_out, ",
+            image::changed_before!(),
+            "FROM ledger_entry INDEXED BY ledger_feed CROSS JOIN repository CROSS JOIN registry CROSS JOIN ledger
              LEFT JOIN sensor ON sensor.tenant_id = ?1 AND sensor.sensor_id = ledger_entry.sensor_id
              WHERE ledger_entry.tenant_id = ?1 AND ", $which, "
                AND repository.tenant_id = ?1 AND repository.repository_no = ledger_entry.repository_no

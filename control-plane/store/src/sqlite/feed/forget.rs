@@ -4,7 +4,7 @@
 //! superseded and goes, and it goes itself if the tag was not there any more. What is left of the past is one change of each tag that was there.
 
 use jiff::{SignedDuration, Timestamp};
-use portolan_shared::model::TenantId;
+use portolan_shared::model::{TenantId, limits};
 use serde::Serialize;
 use sqlx::{Row as _, Sqlite, Transaction};
 
@@ -18,57 +18,97 @@ pub(super) const FORGET: &str = "forget the past";
 /// Entries that are gone through at once.
 const ENTRIES: i64 = 500;
 
-/// A tenant that does not want to keep everything.
+/// What of a tenant's past may go.
 struct Forgetful {
     tenant: TenantId,
     history_before: Option<Timestamp>,
     runs_before: Option<Timestamp>,
+    looks_before: Option<Timestamp>,
 }
 
 /// Goes through at most about so many rows, of one tenant after the other, each in its own transaction.
 pub(super) async fn forget(store: &SqliteStore, now: Timestamp, most: u32) -> Result<u64, StoreError> {
     let most = u64::from(most.max(1));
     let mut gone_through = 0;
+    let mut failed = None;
     for forgetful in forgetful(store, now).await? {
-        if let Some(before) = forgetful.history_before
-            && gone_through < most
-            && has_old_history(store, forgetful.tenant, before).await?
-        {
-            gone_through += history(store, forgetful.tenant, before, most - gone_through).await?;
+        if gone_through >= most {
+            break;
         }
-        if let Some(before) = forgetful.runs_before
+        let done = match forgetful {
+            Ok(forgetful) => forget_of(store, &forgetful, most - gone_through).await,
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(rows) => gone_through += rows,
+            Err(error @ StoreError::Unavailable { .. }) => return Err(error),
+            // It lies in what is stored of this tenant: the others need not keep for that what they do not want.
+            Err(error) => {
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    match failed {
+        Some(error) if gone_through == 0 => Err(error),
+        Some(_) | None => Ok(gone_through),
+    }
+}
+
+async fn forget_of(store: &SqliteStore, of: &Forgetful, most: u64) -> Result<u64, StoreError> {
+    let mut gone_through = 0;
+    if let Some(before) = of.history_before
+        && has_old_history(store, of.tenant, before).await?
+    {
+        gone_through += history(store, of.tenant, before, most).await?;
+    }
+    for (old, before) in [(runs::OLD, of.runs_before), (runs::OLD_LOOKS, of.looks_before)] {
+        if let Some(before) = before
             && gone_through < most
         {
-            gone_through += runs::forget(store, forgetful.tenant, before, most - gone_through).await?;
+            gone_through += runs::forget(store, of.tenant, (old, before), most - gone_through).await?;
         }
     }
     Ok(gone_through)
 }
 
-async fn forgetful(store: &SqliteStore, now: Timestamp) -> Result<Vec<Forgetful>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT tenant_id, history_days, runs_days FROM tenant WHERE history_days IS NOT NULL OR runs_days IS NOT NULL",
-    )
-    .fetch_all(store.reader())
-    .await
-    .during(FORGET)?;
+async fn forgetful(
+    store: &SqliteStore,
+    now: Timestamp,
+) -> Result<Vec<Result<Forgetful, StoreError>>, StoreError> {
+    let rows = sqlx::query("SELECT tenant_id, history_days, runs_days FROM tenant")
+        .fetch_all(store.reader())
+        .await
+        .during(FORGET)?;
     // So many days that there is no such time: everything is kept.
     let before = |days: u32| {
         now.checked_sub(SignedDuration::from_hours(24 * i64::from(days)))
             .ok()
     };
-    rows.iter()
-        .map(|row| {
-            let row = Columns::of("tenant", row);
-            let kept = retention::of(&row)?;
-            Ok(Forgetful {
-                tenant: row.bytes("tenant_id", TenantId::from_slice)?,
-                history_before: kept.history_days.and_then(before),
-                runs_before: kept.runs_days.and_then(before),
-            })
+    let read = |row| {
+        let row = Columns::of("tenant", row);
+        let kept = retention::of(&row)?;
+        Ok(Forgetful {
+            tenant: row.bytes("tenant_id", TenantId::from_slice)?,
+            history_before: kept.history_days.and_then(before),
+            runs_before: kept.runs_days.and_then(before),
+            looks_before: before(limits::LOOKS_DAYS),
         })
-        .collect()
+    };
+    Ok(rows.iter().map(read).collect())
 }
+
+/// The latest time up to this one that the clock of any sensor has shown when it last opened a session.
+pub(super) async fn told(store: &SqliteStore, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let row = sqlx::query(TOLD)
+        .bind(millis(until))
+        .fetch_one(store.reader())
+        .await
+        .during("ask what time sensors have told")?;
+    Columns::of("sensor", &row).opt_time("told_at")
+}
+
+pub(super) const TOLD: &str = "SELECT max(told_at) AS told_at FROM sensor INDEXED BY sensor_told
+     WHERE told_at IS NOT NULL AND told_at BETWEEN 0 AND ?1";
 
 /// Entries that were not gone through yet, or not to the end.
 pub(super) const OLD: &str = "SELECT ledger_entry.feed_no, ledger_entry.noticed_at

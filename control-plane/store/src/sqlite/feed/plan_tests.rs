@@ -64,7 +64,15 @@ async fn the_past_is_read_by_its_keys() {
 
 #[tokio::test]
 async fn forgetting_walks_nothing() {
-    for statement in [forget::OLD, forget::LINES, forget::SUPERSEDED, runs::OLD] {
+    let statements = [
+        forget::OLD,
+        forget::LINES,
+        forget::SUPERSEDED,
+        forget::TOLD,
+        runs::OLD,
+        runs::OLD_LOOKS,
+    ];
+    for statement in statements {
         let plan = plan(statement).await;
         let costly: Vec<_> = costly(&plan)
             .into_iter()

@@ -42,12 +42,17 @@ impl Feed for SqliteStore {
         &self,
         tenant: TenantId,
         retention: Retention,
+        seen: Option<Retention>,
         entry: &AuditEntry,
-    ) -> Result<bool, StoreError> {
-        retention::set(self, tenant, retention, entry).await
+    ) -> Result<Option<bool>, StoreError> {
+        retention::set(self, tenant, retention, seen, entry).await
     }
 
     async fn forget_past(&self, now: Timestamp, rows: u32) -> Result<u64, StoreError> {
         forget::forget(self, now, rows).await
+    }
+
+    async fn time_told_by_sensors(&self, until: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        forget::told(self, until).await
     }
 }

@@ -1,15 +1,20 @@
 //! What metrics tell of registries.
 
+use portolan_shared::model::RegistryId;
+
 use super::super::SqliteStore;
 use super::super::columns::{Columns, integer};
 use super::super::failure::During as _;
+use super::super::registry;
 use crate::{RegistryFigures, StoreError};
 
 pub(super) async fn read(store: &SqliteStore, limit: u32) -> Result<(Vec<RegistryFigures>, u64), StoreError> {
     const ACTION: &str = "tell of registries in metrics";
     let mut tx = store.read().await?;
     let rows = sqlx::query(
-        "SELECT tenant.name AS tenant, registry.name, registry.created_at, registry.last_success_at,
+        "SELECT tenant.name AS tenant, registry.registry_id, registry.name, registry.created_at, registry.last_success_at,
+                registry.schedule, registry.zone, registry.jitter_seconds, registry.blackouts, registry.max_run_seconds,
+                registry.missed, registry.paused,
                 iif(registry.paused, NULL, registry.next_start_at) AS next_start_at
          FROM registry CROSS JOIN tenant WHERE tenant.tenant_id = registry.tenant_id
          ORDER BY registry.tenant_id, registry.registry_id LIMIT ?1",
@@ -32,7 +37,9 @@ pub(super) async fn read(store: &SqliteStore, limit: u32) -> Result<(Vec<Registr
         let row = Columns::of("registry", row);
         Ok(RegistryFigures {
             tenant: row.get("tenant")?,
+            registry: row.bytes("registry_id", RegistryId::from_slice)?,
             name: row.text("name")?,
+            schedule: registry::schedule(&row)?,
             created_at: row.time("created_at")?,
             last_success_at: row.opt_time("last_success_at")?,
             next_start_at: row.opt_time("next_start_at")?,

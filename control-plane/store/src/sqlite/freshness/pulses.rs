@@ -13,6 +13,21 @@ use crate::{AssignedSensor, EndedRun, Page, PageRequest, RegistryPulse, StoreErr
 
 const READ: &str = "judge how fresh registries are";
 
+/// When something has asked for a run, in milliseconds; `reason` is one of its reasons.
+macro_rules! asked_at {
+    () => {
+        "CAST(round(unixepoch(reason.value ->> 'at', 'subsec') * 1000) AS INTEGER)"
+    };
+}
+
+/// Whether it was something else than a person, who would see that his run waits. The same as
+/// [`RunReason::is_a_persons`](crate::RunReason::is_a_persons).
+macro_rules! not_a_persons {
+    () => {
+        "reason.value ->> 'trigger' <> 'manual'"
+    };
+}
+
 /// Between what says which registries, and what says in which order. Each of their runs is found by an index that is named: left
 /// to itself, SQLite goes through all runs of the tenant for one of them.
 macro_rules! pulses {
@@ -21,28 +36,34 @@ macro_rules! pulses {
             "SELECT registry.registry_id, registry.name, registry.schedule, registry.zone, registry.jitter_seconds,
                     registry.blackouts, registry.max_run_seconds, registry.missed, registry.paused, registry.created_at,
                     registry.last_attempt_at, registry.last_success_at, registry.next_start_at, registry.last_event_at,
-                    registry.unannounced_at, registry.facts,
+                    registry.unannounced_at, registry.facts, registry.paused_at, registry.globs,
+                    registry.wanted_version > registry.seen_version
+                        AND (registry.last_success_at IS NOT NULL OR whole.state IS 'complete') AS changed,
                     whole.run_id AS whole_id, whole.state AS whole_state, whole.ended_at AS whole_ended_at,
                     whole.finding AS whole_finding,
                     last.run_id AS last_id, last.state AS last_state, last.ended_at AS last_ended_at,
                     last.finding AS last_finding,
-                    waiting.run_id AS waiting_id, waiting.\"trigger\" AS waiting_trigger,
-                    max(waiting.queued_at, waiting.not_before) AS waiting_since,
+                    waiting.run_id AS waiting_id,
+                    (SELECT max(min(", asked_at!(), "), waiting.not_before) FROM json_each(waiting.reasons) AS reason
+                      WHERE ", not_a_persons!(), ") AS waiting_since,
                     EXISTS (SELECT 1 FROM run INDEXED BY run_unended WHERE run.tenant_id = ?1 AND run.registry_id = registry.registry_id
-                               AND run.state = 'leased' AND run.state IN ('queued', 'leased')) AS being_read
+                               AND run.state = 'queued' AND run.state IN ('queued', 'leased')) AS queued,
+                    EXISTS (SELECT 1 FROM run INDEXED BY run_unended WHERE run.tenant_id = ?1 AND run.registry_id = registry.registry_id
+                               AND run.state = 'leased' AND run.state IN ('queued', 'leased') AND run.beside = 0) AS being_read
              FROM ", $from, "
              LEFT JOIN run AS whole ON whole.tenant_id = ?1 AND whole.run_id = (
                  SELECT run_id FROM run INDEXED BY run_whole WHERE run.tenant_id = ?1 AND run.registry_id = registry.registry_id
                     AND run.scope = '[]' AND run.state IN ('complete', 'partial', 'failed')
-                 ORDER BY run.ended_at DESC LIMIT 1)
+                 ORDER BY run.ended_at DESC, run.run_id DESC LIMIT 1)
              LEFT JOIN run AS last ON last.tenant_id = ?1 AND last.run_id = (
                  SELECT run_id FROM run INDEXED BY run_age_in_registry WHERE run.tenant_id = ?1 AND run.registry_id = registry.registry_id
                     AND run.state IN ('complete', 'partial', 'failed')
                  ORDER BY run.queued_at DESC, run.run_id DESC LIMIT 1)
              LEFT JOIN run AS waiting ON waiting.tenant_id = ?1 AND waiting.run_id = (
-                 SELECT run_id FROM run INDEXED BY run_unended WHERE run.tenant_id = ?1 AND run.registry_id = registry.registry_id
-                    AND run.state = 'queued' AND run.state IN ('queued', 'leased')
-                 ORDER BY run.queued_at LIMIT 1)
+                 SELECT run.run_id FROM run INDEXED BY run_unended CROSS JOIN json_each(run.reasons) AS reason
+                  WHERE run.tenant_id = ?1 AND run.registry_id = registry.registry_id
+                    AND run.state = 'queued' AND run.state IN ('queued', 'leased') AND ", not_a_persons!(), "
+                  ORDER BY max(", asked_at!(), ", run.not_before), run.run_id LIMIT 1)
              WHERE registry.tenant_id = ?1 AND ", $which
         )
     };
@@ -137,7 +158,6 @@ fn read(row: &SqliteRow) -> Result<RegistryPulse, StoreError> {
     let waiting = match row.opt_bytes("waiting_id", RunId::from_slice)? {
         Some(run) => Some(WaitingRun {
             run,
-            trigger: row.text("waiting_trigger")?,
             since: row.time("waiting_since")?,
         }),
         None => None,
@@ -146,6 +166,9 @@ fn read(row: &SqliteRow) -> Result<RegistryPulse, StoreError> {
         registry: row.bytes("registry_id", RegistryId::from_slice)?,
         name: row.text("name")?,
         schedule: registry::schedule(&row)?,
+        paused_at: row.opt_time("paused_at")?,
+        repositories: registry::repository_patterns(&row)?,
+        changed: row.get("changed")?,
         created_at: row.time("created_at")?,
         last_attempt_at: row.opt_time("last_attempt_at")?,
         last_success_at: row.opt_time("last_success_at")?,
@@ -159,6 +182,7 @@ fn read(row: &SqliteRow) -> Result<RegistryPulse, StoreError> {
         )?,
         last_run: ended(&row, ["last_id", "last_state", "last_ended_at", "last_finding"])?,
         being_read: row.get("being_read")?,
+        queued: row.get("queued")?,
         waiting,
         sensors: Vec::new(),
     })

@@ -9,7 +9,7 @@ use super::super::failure::During as _;
 use super::super::{SqliteStore, keyset};
 use super::history::ledger_change;
 use super::past::known_from;
-use crate::{Page, PageRequest, Past, StoreError, TagDifference};
+use crate::{PageRequest, Past, PastPage, StoreError, TagDifference};
 
 const COMPARE: &str = "compare with what was";
 /// Repositories that are found in one statement.
@@ -28,7 +28,7 @@ pub(super) async fn list(
     (tenant, registry): (TenantId, RegistryId),
     since: Timestamp,
     page: &PageRequest,
-) -> Result<Past<Page<TagDifference>>, StoreError> {
+) -> Result<Past<PastPage<TagDifference>>, StoreError> {
     let (from, after) = keyset::after::<(String, String)>(page)?.unwrap_or_default();
     let wanted = keyset::rows_wanted(page);
     let mut tx = store.read().await?;
@@ -59,9 +59,28 @@ pub(super) async fn list(
             _ => break,
         }
     }
-    Ok(Past::Known(keyset::page(page, found, |last| {
+    let page = keyset::page(page, found, |last| {
         (last.repository.as_str().to_owned(), last.tag.as_str().to_owned())
-    })?))
+    })?;
+    let known_from = all_known_from(&mut tx, tenant, registry).await?;
+    Ok(Past::Known(PastPage { page, known_from }))
+}
+
+/// When all of a registry was known for the first time.
+async fn all_known_from(
+    connection: &mut SqliteConnection,
+    tenant: TenantId,
+    registry: RegistryId,
+) -> Result<Option<Timestamp>, StoreError> {
+    let row = sqlx::query("SELECT known_from FROM registry WHERE tenant_id = ?1 AND registry_id = ?2")
+        .bind(tenant.as_bytes().as_slice())
+        .bind(registry.as_bytes().as_slice())
+        .fetch_optional(connection)
+        .await
+        .during(COMPARE)?;
+    row.map_or(Ok(None), |row| {
+        Columns::of("registry", &row).opt_time("known_from")
+    })
 }
 
 /// By name; whether something has happened is known from the time of the latest entry.

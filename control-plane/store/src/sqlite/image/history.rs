@@ -9,19 +9,28 @@ use super::super::failure::During as _;
 use super::super::{SqliteStore, keyset};
 use crate::{Learnt, LedgerChange, LedgerRow, Page, PageRequest, StoreError};
 
-/// What is read of each line. That which changed the tag before may be younger than the last look at the whole repository.
+/// When a look began by which the tag of a line of `ledger` was changed the time before that: it may be younger than the last at the whole
+/// repository. The parameter ?1 is the tenant.
+macro_rules! changed_before {
+    () => {
+        "(SELECT coalesce(past.seen_at, past.noticed_at)
+          FROM ledger AS earlier INDEXED BY ledger_tag CROSS JOIN ledger_entry AS past
+          WHERE earlier.tenant_id = ?1 AND earlier.repository_no = ledger.repository_no AND earlier.tag = ledger.tag
+            AND earlier.entry_no < ledger.entry_no
+            AND past.tenant_id = ?1 AND past.repository_no = ledger.repository_no AND past.entry_no = earlier.entry_no
+          ORDER BY earlier.entry_no DESC LIMIT 1) AS changed_before "
+    };
+}
+pub(in super::super) use changed_before;
+
+/// What is read of each line.
 macro_rules! lines {
     ($from_and_rest:literal) => {
         concat!(
             "SELECT ledger.*, ledger_entry.run_id, ledger_entry.noticed_at, ledger_entry.not_before, ledger_entry.learnt,
                     ledger_entry.sensor_id,
-                    (SELECT name FROM sensor WHERE sensor.tenant_id = ?1 AND sensor.sensor_id = ledger_entry.sensor_id) AS sensor_name,
-                    (SELECT past.noticed_at
-                     FROM ledger AS earlier INDEXED BY ledger_tag CROSS JOIN ledger_entry AS past
-                     WHERE earlier.tenant_id = ?1 AND earlier.repository_no = ledger.repository_no AND earlier.tag = ledger.tag
-                       AND earlier.entry_no < ledger.entry_no
-                       AND past.tenant_id = ?1 AND past.repository_no = ledger.repository_no AND past.entry_no = earlier.entry_no
-                     ORDER BY earlier.entry_no DESC LIMIT 1) AS changed_before ",
+                    (SELECT name FROM sensor WHERE sensor.tenant_id = ?1 AND sensor.sensor_id = ledger_entry.sensor_id) AS sensor_name, ",
+            changed_before!(),
             $from_and_rest
         )
     };
@@ -108,13 +117,15 @@ pub(in super::super) fn ledger_change(row: &Columns<'_>) -> Result<LedgerChange,
 }
 
 /// When the tag was last known to be as it was: when all of its repository was last seen, or when it was changed the last time before, by a look
-/// at a part of it. Of a clock that was set back nothing follows.
+/// at a part of it. Of a time that lies behind the change, because the clock was set back in between, nothing follows.
 pub(in super::super) fn not_before(
     row: &Columns<'_>,
     noticed_at: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
-    let changed = row.opt_time("changed_before")?.filter(|at| *at <= noticed_at);
-    Ok(row.opt_time("not_before")?.max(changed))
+    let known = |column| -> Result<Option<Timestamp>, StoreError> {
+        Ok(row.opt_time(column)?.filter(|at| *at <= noticed_at))
+    };
+    Ok(known("not_before")?.max(known("changed_before")?))
 }
 
 /// How it was learnt.

@@ -12,6 +12,6 @@ mod traits;
 
 #[cfg(test)]
 pub(super) use differences::{DIFFERENCES, REPOSITORIES_CHANGED};
-pub(super) use history::{learnt, ledger_change, not_before};
+pub(super) use history::{changed_before, learnt, ledger_change, not_before};
 #[cfg(test)]
 pub(super) use past::AT;

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use super::super::columns::{Columns, millis};
 use super::super::failure::During as _;
 use super::super::{SqliteStore, keyset, media_type};
-use crate::{Page, PageRequest, Past, PastTag, StoreError};
+use crate::{PageRequest, Past, PastPage, PastTag, StoreError};
 
 const READ: &str = "read what was";
 
@@ -25,6 +25,28 @@ pub(super) async fn known_from(
     row.map_or(Ok(None), |row| {
         Columns::of("tenant", &row).opt_time("history_from")
     })
+}
+
+/// What is known of the past of a repository: since when there is anything, and all of it. None if it is unknown.
+async fn known(
+    connection: &mut SqliteConnection,
+    (tenant, registry): (TenantId, RegistryId),
+    repository: &RepositoryName,
+) -> Result<Option<(Timestamp, Option<Timestamp>)>, StoreError> {
+    let row = sqlx::query(
+        "SELECT first_seen_at, known_from FROM repository WHERE tenant_id = ?1 AND registry_id = ?2 AND name = ?3",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(registry.as_bytes().as_slice())
+    .bind(repository.as_str())
+    .fetch_optional(connection)
+    .await
+    .during(READ)?;
+    row.map(|row| {
+        let row = Columns::of("repository", &row);
+        Ok((row.time("first_seen_at")?, row.opt_time("known_from")?))
+    })
+    .transpose()
 }
 
 /// The last line of each tag up to the last entry of that time: with `max`, SQLite takes the other columns from the row that has it. The index
@@ -48,7 +70,7 @@ pub(super) async fn tags(
     repository: &RepositoryName,
     at: Timestamp,
     page: &PageRequest,
-) -> Result<Past<Page<PastTag>>, StoreError> {
+) -> Result<Past<PastPage<PastTag>>, StoreError> {
     let after = keyset::after::<String>(page)?.unwrap_or_default();
     let mut tx = store.read().await?;
     if let Some(from) = known_from(&mut tx, tenant).await?
@@ -56,6 +78,11 @@ pub(super) async fn tags(
     {
         return Ok(Past::Forgotten(from));
     }
+    let known_from = match known(&mut tx, (tenant, registry), repository).await? {
+        Some((first, _)) if at < first => return Ok(Past::NotYet(first)),
+        Some((_, known_from)) => known_from,
+        None => None,
+    };
     let rows = sqlx::query(AT)
         .bind(tenant.as_bytes().as_slice())
         .bind(registry.as_bytes().as_slice())
@@ -67,9 +94,8 @@ pub(super) async fn tags(
         .await
         .during(READ)?;
     let tags = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    Ok(Past::Known(keyset::page(page, tags, |last| {
-        last.tag.as_str().to_owned()
-    })?))
+    let page = keyset::page(page, tags, |last| last.tag.as_str().to_owned())?;
+    Ok(Past::Known(PastPage { page, known_from }))
 }
 
 fn read(row: &SqliteRow) -> Result<PastTag, StoreError> {

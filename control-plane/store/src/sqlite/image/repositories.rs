@@ -157,6 +157,7 @@ fn read(
         tags: row.number("tags")?,
         outcome: row.text("outcome")?,
         first_seen_at: row.time("first_seen_at")?,
+        known_from: row.opt_time("known_from")?,
         last_attempt_at: row.time("last_attempt_at")?,
         last_success_at: row.opt_time("last_success_at")?,
         last_event_at: row.opt_time("last_event_at")?,

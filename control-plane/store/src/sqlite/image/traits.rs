@@ -7,8 +7,9 @@ use portolan_shared::model::{Digest, RegistryId, RepositoryName, TagName, Tenant
 use super::super::SqliteStore;
 use super::{differences, history, manifests, past, placements, repositories, tag_sets, tags};
 use crate::{
-    Images, InventoryTotals, LedgerRow, ManifestSummary, Page, PageRequest, Past, PastTag, Placements,
-    Referrers, RepositoryFilter, RepositoryRecord, StoreError, TagDifference, TagObservation, TagRecord,
+    Images, InventoryTotals, LedgerRow, ManifestSummary, Page, PageRequest, Past, PastPage, PastTag,
+    Placements, Referrers, RepositoryFilter, RepositoryRecord, StoreError, TagDifference, TagObservation,
+    TagRecord,
 };
 
 #[async_trait]
@@ -94,7 +95,7 @@ impl Images for SqliteStore {
         repository: &RepositoryName,
         at: Timestamp,
         page: &PageRequest,
-    ) -> Result<Past<Page<PastTag>>, StoreError> {
+    ) -> Result<Past<PastPage<PastTag>>, StoreError> {
         past::tags(self, (tenant, registry), repository, at, page).await
     }
 
@@ -104,7 +105,7 @@ impl Images for SqliteStore {
         registry: RegistryId,
         since: Timestamp,
         page: &PageRequest,
-    ) -> Result<Past<Page<TagDifference>>, StoreError> {
+    ) -> Result<Past<PastPage<TagDifference>>, StoreError> {
         differences::list(self, (tenant, registry), since, page).await
     }
 

@@ -22,35 +22,28 @@ pub(super) async fn count(
         Some(detail) if room_for_details(tx, fence, 1).await? > 0 => Some(detail),
         Some(_) | None => None,
     };
-    sqlx::query(
+    let query = sqlx::query(concat!(
         "INSERT INTO run_repository (tenant_id, run_id, repository, outcome, state_hash, tags, finding_code, finding_seen,
                                      finding_detail, left_out)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         VALUES (?1, ?2, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
          ON CONFLICT DO UPDATE SET outcome = excluded.outcome, state_hash = excluded.state_hash, tags = excluded.tags,
                                    finding_code = excluded.finding_code, finding_seen = excluded.finding_seen,
-                                   finding_detail = excluded.finding_detail, left_out = excluded.left_out",
-    )
-    .bind(fence.tenant.as_bytes().as_slice())
-    .bind(fence.attempt.run.as_bytes().as_slice())
-    .bind(commit.repository.as_str())
-    .bind(commit.outcome.as_str())
-    .bind(commit.state_hash.0.as_slice())
-    .bind(integer(commit.tags.len() as u64))
-    .bind(finding.map(|finding| finding.code.as_str()))
-    .bind(finding.map(|finding| finding.seen.as_str()))
-    .bind(detail)
-    .bind(integer(commit.left_out.len() as u64))
-    .execute(&mut **tx)
-    .await
-    .during(COMMIT)?;
-    let query = sqlx::query(concat!(
-        "UPDATE run SET commits = commits + 1, attempt_fruitful = 1, fruitless_attempts = 0,
-                        tags_appeared = tags_appeared + ?6, tags_moved = tags_moved + ?7,
-                        tags_vanished = tags_vanished + ?8, tags_left_out = tags_left_out + ?9
+                                   finding_detail = excluded.finding_detail, left_out = excluded.left_out;
+         UPDATE run SET commits = commits + 1, attempt_fruitful = 1, fruitless_attempts = 0,
+                        tags_appeared = tags_appeared + ?14, tags_moved = tags_moved + ?15,
+                        tags_vanished = tags_vanished + ?16, tags_left_out = tags_left_out + ?17
          WHERE ",
         fenced!()
     ));
     let counted = bind_fence(query, fence)
+        .bind(commit.repository.as_str())
+        .bind(commit.outcome.as_str())
+        .bind(commit.state_hash.0.as_slice())
+        .bind(integer(commit.tags.len() as u64))
+        .bind(finding.map(|finding| finding.code.as_str()))
+        .bind(finding.map(|finding| finding.seen.as_str()))
+        .bind(detail)
+        .bind(integer(commit.left_out.len() as u64))
         .bind(i64::from(counts.appeared))
         .bind(i64::from(counts.moved))
         .bind(i64::from(counts.vanished))
@@ -58,7 +51,8 @@ pub(super) async fn count(
         .execute(&mut **tx)
         .await
         .during(COMMIT)?;
-    if counted.rows_affected() == 0 {
+    // The line of the account is always written; the run only if the fence holds.
+    if counted.rows_affected() < 2 {
         return Err(stale(tx, fence).await?);
     }
     Ok(())

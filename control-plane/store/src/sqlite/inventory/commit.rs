@@ -1,7 +1,9 @@
 //! A repository's new tag set: the tags, the ledger, the account of the run, in one transaction.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
-use portolan_shared::model::{RegistryId, RepositoryOutcome, TagName, TenantId, limits};
+use portolan_shared::model::{RegistryId, RepositoryOutcome, TagName, limits};
 use sqlx::{Sqlite, Transaction};
 
 use super::super::SqliteStore;
@@ -22,13 +24,17 @@ const WHAT: &str = "repository commit";
 /// A repository as it is before the commit; what is none if it is new.
 struct Before {
     registry: RegistryId,
+    /// Repositories of the registry.
+    repositories: u64,
     number: i64,
     known: bool,
     tags: u64,
     settled: bool,
     entry: i64,
-    /// When it was last seen as a whole, if it ever was.
+    /// When a look began by which it was last seen as a whole, if it ever was.
     seen_at: Option<i64>,
+    /// When the look began that this commit tells of.
+    looked_at: i64,
     repeated: bool,
     /// The commit is of a run that goes beside another.
     beside: bool,
@@ -57,7 +63,7 @@ pub(super) async fn commit(
 ) -> Result<RepositoryCommitted, StoreError> {
     let whole = check(commit)?;
     let mut tx = store.write().await?;
-    let before = look(&mut tx, fence, commit).await?;
+    let before = look(&mut tx, fence, commit, now).await?;
     if before.repeated {
         return Ok(RepositoryCommitted::default());
     }
@@ -68,8 +74,7 @@ pub(super) async fn commit(
         return Ok(RepositoryCommitted::default());
     }
     if !before.known {
-        let bound = store.repositories_per_registry();
-        count_new(&mut tx, (fence.tenant, before.registry), bound).await?;
+        check_room(before.repositories, store.repositories_per_registry())?;
     }
     let tag_rows = TagRows {
         tenant: fence.tenant,
@@ -131,7 +136,8 @@ fn check(commit: &RepositoryCommit) -> Result<bool, StoreError> {
     }
     match commit.outcome {
         RepositoryOutcome::Listed | RepositoryOutcome::Incomplete => Ok(true),
-        RepositoryOutcome::Truncated => Ok(false),
+        // Of tags that were looked at one by one, those without an answer are not among the names.
+        RepositoryOutcome::Truncated => Ok(commit.only.is_some()),
         outcome @ (RepositoryOutcome::Unchanged
         | RepositoryOutcome::Denied
         | RepositoryOutcome::Missing
@@ -166,10 +172,11 @@ async fn look(
     tx: &mut Transaction<'static, Sqlite>,
     fence: &Fence,
     commit: &RepositoryCommit,
+    now: Timestamp,
 ) -> Result<Before, StoreError> {
     let query = sqlx::query(concat!(
-        "SELECT run.registry_id, repository.repository_no, repository.tags, repository.settled, repository.entry_no,
-                iif(repository.met_in_part, NULL, repository.tags_seen_at) AS seen_at, done.state_hash IS ?7 AND done.outcome IS ?8 AS repeated, run.beside,
+        "SELECT run.registry_id, registry.repositories, repository.repository_no, repository.tags, repository.settled, repository.entry_no,
+                iif(repository.met_in_part, NULL, repository.tags_seen_at) AS seen_at, done.state_hash IS ?7 AND done.outcome IS ?8 AS repeated, run.beside, run.started_at,
                 ", silent!("?6"), " AS silent,
                 (SELECT coalesce(max(repository_no), 0) + 1 FROM repository WHERE tenant_id = ?1) AS next_no
          FROM run
@@ -192,29 +199,35 @@ async fn look(
     };
     let row = Columns::of("repository", &row);
     let registry = row.bytes("registry_id", RegistryId::from_slice)?;
+    let repositories = row.number("repositories")?;
     let repeated = row.get("repeated")?;
     let (beside, silent) = (row.get("beside")?, row.get("silent")?);
+    let looked_at = began(commit.age, row.get("started_at")?, millis(now));
     Ok(match row.get::<Option<i64>>("repository_no")? {
         Some(number) => Before {
             registry,
+            repositories,
             number,
             known: true,
             tags: row.number("tags")?,
             settled: row.get("settled")?,
             entry: row.get("entry_no")?,
             seen_at: row.get("seen_at")?,
+            looked_at,
             repeated,
             beside,
             silent,
         },
         None => Before {
             registry,
+            repositories,
             number: row.get("next_no")?,
             known: false,
             tags: 0,
             settled: false,
             entry: 0,
             seen_at: None,
+            looked_at,
             repeated,
             beside,
             silent,
@@ -222,27 +235,19 @@ async fn look(
     })
 }
 
-/// Counts a new repository among those of its registry, unless there are too many. Those that have vanished count: their ledgers stay.
-async fn count_new(
-    tx: &mut Transaction<'static, Sqlite>,
-    (tenant, registry): (TenantId, RegistryId),
-    bound: u64,
-) -> Result<(), StoreError> {
-    let counted = sqlx::query(
-        "UPDATE registry SET repositories = repositories + 1
-         WHERE tenant_id = ?1 AND registry_id = ?2 AND repositories < ?3",
-    )
-    .bind(tenant.as_bytes().as_slice())
-    .bind(registry.as_bytes().as_slice())
-    .bind(integer(bound))
-    .execute(&mut **tx)
-    .await
-    .during(COMMIT)?;
-    if counted.rows_affected() == 0 {
-        let why = format!("the registry has {bound} repositories, the most that one may have");
-        return Err(StoreError::Refused { what: WHAT, why });
+/// When a look began: so long ago, but not before its run did, and not in the future. All in milliseconds.
+fn began(age: Duration, run: Option<i64>, now: i64) -> i64 {
+    let began = now.saturating_sub(integer(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
+    began.max(run.unwrap_or(began)).min(now)
+}
+
+/// Refuses a further repository if the registry has the most that one may have. Those that have vanished count: their ledgers stay.
+fn check_room(repositories: u64, bound: u64) -> Result<(), StoreError> {
+    if repositories < bound {
+        return Ok(());
     }
-    Ok(())
+    let why = format!("the registry has {bound} repositories, the most that one may have");
+    Err(StoreError::Refused { what: WHAT, why })
 }
 
 /// Writes the entry that the ledger's lines belong to, with the next number of the change feed.
@@ -252,25 +257,24 @@ async fn write_entry(
     before: &Before,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    const STATEMENTS: [&str; 2] = [
-        "UPDATE tenant SET feed_no = feed_no + 1 WHERE tenant_id = ?1",
-        "INSERT INTO ledger_entry (tenant_id, repository_no, entry_no, run_id, noticed_at, not_before, feed_no, learnt, sensor_id)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, tenant.feed_no, run.\"trigger\", ?7 FROM tenant CROSS JOIN run
-         WHERE tenant.tenant_id = ?1 AND run.tenant_id = ?1 AND run.run_id = ?4",
-    ];
-    for statement in STATEMENTS {
-        sqlx::query(statement)
-            .bind(fence.tenant.as_bytes().as_slice())
-            .bind(before.number)
-            .bind(before.entry + 1)
-            .bind(fence.attempt.run.as_bytes().as_slice())
-            .bind(millis(now))
-            .bind(before.seen_at)
-            .bind(fence.sensor.as_bytes().as_slice())
-            .execute(&mut **tx)
-            .await
-            .during(COMMIT)?;
-    }
+    const WRITE_ENTRY: &str = "UPDATE tenant SET feed_no = feed_no + 1 WHERE tenant_id = ?1;
+         INSERT INTO ledger_entry (tenant_id, repository_no, entry_no, run_id, noticed_at, not_before, feed_no, learnt, sensor_id, seen_at)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, tenant.feed_no, run.\"trigger\", ?7, ?9 FROM tenant CROSS JOIN run
+         WHERE tenant.tenant_id = ?1 AND run.tenant_id = ?1 AND run.run_id = ?4;
+         INSERT OR REPLACE INTO registry_feed (tenant_id, registry_id, feed_no) SELECT ?1, ?8, feed_no FROM tenant WHERE tenant_id = ?1";
+    sqlx::query(WRITE_ENTRY)
+        .bind(fence.tenant.as_bytes().as_slice())
+        .bind(before.number)
+        .bind(before.entry + 1)
+        .bind(fence.attempt.run.as_bytes().as_slice())
+        .bind(millis(now))
+        .bind(before.seen_at)
+        .bind(fence.sensor.as_bytes().as_slice())
+        .bind(before.registry.as_bytes().as_slice())
+        .bind(before.looked_at)
+        .execute(&mut **tx)
+        .await
+        .during(COMMIT)?;
     Ok(())
 }
 
@@ -288,7 +292,7 @@ async fn is_settled(
     }
     let sql = if rest_is_settled {
         "SELECT NOT EXISTS (
-             SELECT 1 FROM json_each(?3) WHERE NOT EXISTS (
+             SELECT 1 FROM jsonb_each(?3) WHERE NOT EXISTS (
                  SELECT 1 FROM manifest WHERE tenant_id = ?1 AND digest = unhex(value ->> 1) AND settled = 1))"
     } else {
         "SELECT NOT EXISTS (
@@ -319,19 +323,21 @@ async fn write_repository(
     let seen_at = match before.seen_at {
         // The listing did not reach every tag: of those it did not, the older time is true.
         Some(before) if commit.outcome == RepositoryOutcome::Truncated => before,
-        Some(_) | None => now,
+        Some(_) | None => before.looked_at,
     };
+    let whole = commit.outcome != RepositoryOutcome::Truncated && commit.only.is_none();
     let listed = commit.outcome == RepositoryOutcome::Listed && commit.only.is_none();
     let success = listed.then_some(now);
     let sql = if before.known {
         "UPDATE repository SET tags = ?5, state_hash = ?6, settled = ?7, entry_no = ?8, outcome = ?9, tags_seen_at = ?10,
                 last_attempt_at = ?11, last_success_at = coalesce(?12, last_success_at), vanished_at = NULL,
-                met_in_part = ?13
+                met_in_part = ?13, known_from = coalesce(known_from, ?14)
          WHERE tenant_id = ?1 AND repository_no = ?2 AND registry_id = ?3 AND name = ?4"
     } else {
         "INSERT INTO repository (tenant_id, repository_no, registry_id, name, tags, state_hash, settled, entry_no, outcome,
-                                 tags_seen_at, last_attempt_at, last_success_at, first_seen_at, met_in_part)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?11, ?13)"
+                                 tags_seen_at, last_attempt_at, last_success_at, first_seen_at, met_in_part, known_from)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?11, ?13, ?14);
+         UPDATE registry SET repositories = repositories + 1 WHERE tenant_id = ?1 AND registry_id = ?3"
     };
     sqlx::query(sql)
         .bind(fence.tenant.as_bytes().as_slice())
@@ -347,6 +353,7 @@ async fn write_repository(
         .bind(now)
         .bind(success)
         .bind(commit.only.is_some())
+        .bind(whole.then_some(now))
         .execute(&mut **tx)
         .await
         .during(COMMIT)?;

@@ -15,7 +15,8 @@ use crate::{Fence, StoreError};
 
 const ACTION: &str = "note coverage";
 
-/// An entry changes the repository's last attempt and outcome, if the repository is known and was not left out; it never makes one.
+/// An entry changes the repository's last attempt and outcome, if the repository is known and was not left out; of a run beside others, the last
+/// attempt alone. It never makes one.
 pub(super) async fn report(
     store: &SqliteStore,
     fence: &Fence,
@@ -120,16 +121,18 @@ async fn note(
     .await
     .during(ACTION)?;
     sqlx::query(
-        "UPDATE repository SET outcome = report.outcome, last_attempt_at = ?4
-         FROM (SELECT known.repository_no, offer.value ->> 1 AS outcome
-               FROM json_each(?3) AS offer CROSS JOIN repository AS known
-               WHERE known.tenant_id = ?1 AND known.registry_id = ?2 AND known.name = offer.value ->> 0 LIMIT -1) AS report
+        // A look at some tags says nothing of the whole: what came of that stays.
+        "UPDATE repository SET outcome = iif(report.beside, repository.outcome, report.outcome), last_attempt_at = ?4
+         FROM (SELECT known.repository_no, offer.value ->> 1 AS outcome, run.beside
+               FROM run CROSS JOIN json_each(?3) AS offer CROSS JOIN repository AS known
+               WHERE run.tenant_id = ?1 AND run.run_id = ?5 AND known.tenant_id = ?1 AND known.registry_id = ?2 AND known.name = offer.value ->> 0 LIMIT -1) AS report
          WHERE repository.tenant_id = ?1 AND repository.repository_no = report.repository_no",
     )
     .bind(fence.tenant.as_bytes().as_slice())
     .bind(registry.as_bytes().as_slice())
     .bind(&reported)
     .bind(millis(now))
+    .bind(fence.attempt.run.as_bytes().as_slice())
     .execute(&mut **tx)
     .await
     .during(ACTION)

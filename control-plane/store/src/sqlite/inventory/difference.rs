@@ -152,6 +152,7 @@ mod tests {
             state_hash: StateHash([0; 32]),
             outcome: RepositoryOutcome::Listed,
             finding: None,
+            age: std::time::Duration::ZERO,
         }
     }
 

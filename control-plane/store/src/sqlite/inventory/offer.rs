@@ -5,7 +5,7 @@ use portolan_shared::model::{Digest, RepositoryName, limits};
 use sqlx::sqlite::SqliteRow;
 
 use super::super::SqliteStore;
-use super::super::columns::{Columns, millis};
+use super::super::columns::{Columns, integer, millis};
 use super::super::failure::During as _;
 use super::super::rows::{self, hex};
 use super::super::run::{bind_fence, fenced, leased, stale};
@@ -51,25 +51,28 @@ pub(super) async fn repositories(
         offered.len(),
         limits::REPOSITORIES_PER_OFFER,
     )?;
-    let sets = rows::array(
-        offered
-            .iter()
-            .map(|offer| (offer.repository.as_str(), hex(&offer.state_hash.0), offer.tags)),
-    )?;
+    let sets = rows::array(offered.iter().map(|offer| {
+        let age = u64::try_from(offer.age.as_millis()).unwrap_or(u64::MAX);
+        (offer.repository.as_str(), hex(&offer.state_hash.0), integer(age))
+    }))?;
     let mut tx = store.write().await?;
     let registry = leased(&mut tx, fence).await?;
     let same = sqlx::query(
-        "UPDATE repository SET outcome = 'unchanged', last_attempt_at = ?4, last_success_at = ?4, tags_seen_at = ?4
-         WHERE tenant_id = ?1 AND repository_no IN (
-             SELECT known.repository_no FROM json_each(?3) AS offer CROSS JOIN repository AS known
-             WHERE known.tenant_id = ?1 AND known.registry_id = ?2 AND known.name = offer.value ->> 0
-               AND known.state_hash = unhex(offer.value ->> 1) AND known.settled = 1)
-         RETURNING name",
+        "UPDATE repository SET outcome = 'unchanged', last_attempt_at = ?4, last_success_at = ?4,
+                tags_seen_at = min(?4, max(?4 - same.age, coalesce(same.started_at, 0)))
+         FROM (SELECT known.repository_no, offer.value ->> 2 AS age, run.started_at
+               FROM run CROSS JOIN json_each(?3) AS offer CROSS JOIN repository AS known
+               WHERE run.tenant_id = ?1 AND run.run_id = ?5
+                 AND known.tenant_id = ?1 AND known.registry_id = ?2 AND known.name = offer.value ->> 0
+                 AND known.state_hash = unhex(offer.value ->> 1) AND known.settled = 1 LIMIT -1) AS same
+         WHERE repository.tenant_id = ?1 AND repository.repository_no = same.repository_no
+         RETURNING repository.name",
     )
     .bind(fence.tenant.as_bytes().as_slice())
     .bind(registry.as_bytes().as_slice())
     .bind(&sets)
     .bind(millis(now))
+    .bind(fence.attempt.run.as_bytes().as_slice())
     .fetch_all(&mut *tx)
     .await
     .during(ACTION)?;

@@ -78,35 +78,29 @@ impl TagRows {
         written: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        /// Into an empty repository: nothing to compare with, which is a third faster.
-        const FIRST: [&str; 2] = [
-            "INSERT INTO tag (tenant_id, repository_no, tag, digest, media_type, size, pushed_at, first_seen_at, since)
-             SELECT ?1, ?2, value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, ?4, ?4 FROM json_each(?3)",
-            "INSERT INTO ledger (tenant_id, repository_no, entry_no, tag, digest_before, digest_after)
-             SELECT ?1, ?2, ?5, value ->> 0, NULL, unhex(value ->> 1) FROM json_each(?3)",
-        ];
-        const LATER: [&str; 2] = [
-            "INSERT INTO tag (tenant_id, repository_no, tag, digest, media_type, size, pushed_at, first_seen_at, since)
+        /// Into an empty repository: nothing to compare with, and the ledger is a copy of what was just written.
+        const FIRST: &str = "INSERT INTO tag (tenant_id, repository_no, tag, digest, media_type, size, pushed_at, first_seen_at, since)
+             SELECT ?1, ?2, value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, ?4, ?4 FROM jsonb_each(?3);
+             INSERT INTO ledger (tenant_id, repository_no, entry_no, tag, digest_before, digest_after)
+             SELECT ?1, ?2, ?5, tag, NULL, digest FROM tag WHERE tenant_id = ?1 AND repository_no = ?2 ORDER BY tag";
+        const LATER: &str = "INSERT INTO tag (tenant_id, repository_no, tag, digest, media_type, size, pushed_at, first_seen_at, since)
              SELECT ?1, ?2, value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, ?4, ?4
-             FROM json_each(?3) WHERE true
+             FROM jsonb_each(?3) WHERE true
              ON CONFLICT DO UPDATE SET
                  digest = excluded.digest, media_type = excluded.media_type, size = excluded.size,
-                 pushed_at = excluded.pushed_at, since = iif(digest = excluded.digest, since, excluded.since)",
-            "INSERT INTO ledger (tenant_id, repository_no, entry_no, tag, digest_before, digest_after)
+                 pushed_at = excluded.pushed_at, since = iif(digest = excluded.digest, since, excluded.since);
+             INSERT INTO ledger (tenant_id, repository_no, entry_no, tag, digest_before, digest_after)
              SELECT ?1, ?2, ?5, value ->> 0, unhex(value ->> 5), unhex(value ->> 1)
-             FROM json_each(?3) WHERE value ->> 5 IS NOT value ->> 1",
-        ];
-        for statement in if first { FIRST } else { LATER } {
-            sqlx::query(statement)
-                .bind(self.tenant.as_bytes().as_slice())
-                .bind(self.repository)
-                .bind(written)
-                .bind(millis(now))
-                .bind(self.entry)
-                .execute(&mut **tx)
-                .await
-                .during(COMMIT)?;
-        }
+             FROM jsonb_each(?3) WHERE value ->> 5 IS NOT value ->> 1";
+        sqlx::query(if first { FIRST } else { LATER })
+            .bind(self.tenant.as_bytes().as_slice())
+            .bind(self.repository)
+            .bind(written)
+            .bind(millis(now))
+            .bind(self.entry)
+            .execute(&mut **tx)
+            .await
+            .during(COMMIT)?;
         Ok(())
     }
 
@@ -116,21 +110,17 @@ impl TagRows {
         tx: &mut Transaction<'static, Sqlite>,
         removed: &str,
     ) -> Result<(), StoreError> {
-        const STATEMENTS: [&str; 2] = [
-            "DELETE FROM tag WHERE tenant_id = ?1 AND repository_no = ?2 AND tag IN (SELECT value ->> 0 FROM json_each(?3))",
-            "INSERT INTO ledger (tenant_id, repository_no, entry_no, tag, digest_before, digest_after, left_out)
-             SELECT ?1, ?2, ?4, value ->> 0, unhex(value ->> 1), NULL, value ->> 2 FROM json_each(?3)",
-        ];
-        for statement in STATEMENTS {
-            sqlx::query(statement)
-                .bind(self.tenant.as_bytes().as_slice())
-                .bind(self.repository)
-                .bind(removed)
-                .bind(self.entry)
-                .execute(&mut **tx)
-                .await
-                .during(COMMIT)?;
-        }
+        const REMOVE: &str = "DELETE FROM tag WHERE tenant_id = ?1 AND repository_no = ?2 AND tag IN (SELECT value ->> 0 FROM jsonb_each(?3));
+             INSERT INTO ledger (tenant_id, repository_no, entry_no, tag, digest_before, digest_after, left_out)
+             SELECT ?1, ?2, ?4, value ->> 0, unhex(value ->> 1), NULL, value ->> 2 FROM jsonb_each(?3)";
+        sqlx::query(REMOVE)
+            .bind(self.tenant.as_bytes().as_slice())
+            .bind(self.repository)
+            .bind(removed)
+            .bind(self.entry)
+            .execute(&mut **tx)
+            .await
+            .during(COMMIT)?;
         Ok(())
     }
 }

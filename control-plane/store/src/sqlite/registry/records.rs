@@ -117,8 +117,10 @@ pub(super) fn read(row: &SqliteRow) -> Result<RegistryRecord, StoreError> {
         last_attempt_at: row.opt_time("last_attempt_at")?,
         last_success_at: row.opt_time("last_success_at")?,
         next_start_at: row.opt_time("next_start_at")?,
+        planned: row.get("planned")?,
         last_event_at: row.opt_time("last_event_at")?,
         unannounced_at: row.opt_time("unannounced_at")?,
+        events_since: row.opt_time("events_since")?,
         facts: row.json("facts")?,
     })
 }

@@ -10,10 +10,13 @@ use super::super::{SqliteStore, audit, credential};
 use crate::{AuditEntry, EntryFor, StoreError, Withdrawn};
 
 /// What is done, in this order: whoever follows the change feed is told, and then is removed first what is found by way of something else.
-const STATEMENTS: [&str; 16] = [
+const STATEMENTS: [&str; 17] = [
     "UPDATE tenant SET feed_no = feed_no + 1 WHERE tenant_id = ?1",
     "INSERT INTO registry_removal (tenant_id, feed_no, registry_id, name, removed_at)
          SELECT ?1, tenant.feed_no, ?2, registry.name, ?3 FROM tenant CROSS JOIN registry
+         WHERE tenant.tenant_id = ?1 AND registry.tenant_id = ?1 AND registry.registry_id = ?2",
+    "INSERT OR REPLACE INTO registry_feed (tenant_id, registry_id, feed_no)
+         SELECT ?1, ?2, tenant.feed_no FROM tenant CROSS JOIN registry
          WHERE tenant.tenant_id = ?1 AND registry.tenant_id = ?1 AND registry.registry_id = ?2",
     "DELETE FROM tag WHERE tenant_id = ?1 AND repository_no IN
          (SELECT repository_no FROM repository WHERE tenant_id = ?1 AND registry_id = ?2)",

@@ -5,7 +5,7 @@ use sqlx::{Sqlite, Transaction};
 
 use super::super::columns::millis;
 use super::super::failure::During as _;
-use super::super::run::deadline;
+use super::super::run::{deadline, window};
 use crate::{NewRegistry, RegistryChange, StoreError, When};
 
 /// What there was before this moment, no event need have announced.
@@ -65,6 +65,9 @@ pub(super) async fn changed(
             .execute(&mut **tx)
             .await
             .during("change a schedule")?;
+    }
+    if change.schedule.is_some() {
+        window::look_again(tx, (after.tenant, after.id), now).await?;
     }
     if longest(before) != longest(after) {
         deadline::set_anew(tx, (after.tenant, after.id)).await?;

@@ -121,10 +121,14 @@ impl Registries for SqliteStore {
                                  concurrency = ?9, changed_at = ?10, tag_patterns = ?11, newest_tags = ?12,
                                  max_tag_age_days = ?13, requests_per_second = ?14, requests_per_day = ?15, facts = ?16,
                                  schedule = ?17, zone = ?18, jitter_seconds = ?19, blackouts = ?20, max_run_seconds = ?21,
-                                 missed = ?22, paused = ?23, version = version + 1
+                                 missed = ?22, paused = ?23, paused_at = iif(?23, coalesce(paused_at, ?10), NULL),
+                                 wanted_version = iif(?24, version + 1, wanted_version), version = version + 1
              WHERE tenant_id = ?1 AND registry_id = ?2",
         );
+        let wants_the_same = (&before.url, &before.repositories, &before.tags)
+            == (&registry.url, &registry.repositories, &registry.tags);
         let updated = bind(update, registry, &record.facts, now)?
+            .bind(!wants_the_same)
             .execute(&mut *tx)
             .await;
         match updated {
@@ -179,9 +183,9 @@ async fn insert(
         "INSERT INTO registry (tenant_id, registry_id, name, url, ca_bundle_pem, ca_only_bundle, globs, credential,
                                concurrency, changed_at, tag_patterns, newest_tags, max_tag_age_days,
                                requests_per_second, requests_per_day, facts, schedule, zone, jitter_seconds, blackouts,
-                               max_run_seconds, missed, paused, created_at, events_since)
+                               max_run_seconds, missed, paused, created_at, events_since, paused_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?10,
-                 iif(?17 = 'on-push', ?10, NULL))",
+                 iif(?17 = 'on-push', ?10, NULL), iif(?23, ?10, NULL))",
     );
     let facts = KnownFacts::default();
     let inserted = bind(insert, registry, &facts, now)?.execute(&mut **tx).await;

@@ -31,19 +31,17 @@ pub(super) async fn end(
 ) -> Result<RunState, StoreError> {
     let row = sqlx::query(
         "UPDATE run SET fruitless_attempts = iif(attempt_fruitful, 0, fruitless_attempts + 1)
-         WHERE tenant_id = ?1 AND run_id = ?2 AND state = 'leased' RETURNING fruitless_attempts",
+         WHERE tenant_id = ?1 AND run_id = ?2 AND state = 'leased' RETURNING fruitless_attempts, attempt",
     )
     .bind(tenant.as_bytes().as_slice())
     .bind(run.as_bytes().as_slice())
     .fetch_one(&mut **tx)
     .await
     .during(END)?;
-    let fruitless = Columns::of("run", &row).small("fruitless_attempts")?;
+    let row = Columns::of("run", &row);
+    let (fruitless, attempt) = (row.small("fruitless_attempts")?, row.small("attempt")?);
     let (finding, retry_at) = match ending {
-        Ending::Lost => {
-            let seen = format!("{fruitless} attempts in a row were lost before they committed anything");
-            (Finding::new(FindingCode::Internal, &seen), Some(now))
-        }
+        Ending::Lost => (lost(attempt, fruitless), Some(now)),
         Ending::Failed(finding, retry_at) => ((*finding).clone(), *retry_at),
     };
     let Some(retry_at) = retry_at.filter(|_| fruitless < FRUITLESS_ATTEMPTS) else {
@@ -51,23 +49,30 @@ pub(super) async fn end(
         finish(tx, tenant, run, RunState::Failed, &coverage, Some(&finding), now).await?;
         return Ok(RunState::Failed);
     };
-    let finding = match ending {
-        Ending::Lost => None,
-        Ending::Failed(..) => Some(json("finding", &finding)?),
-    };
     sqlx::query(
-        "UPDATE run SET state = 'queued', session_epoch = NULL, lease_until = NULL, not_before = ?3,
-                        finding = coalesce(?4, finding)
+        "UPDATE run SET state = 'queued', session_epoch = NULL, lease_until = NULL, not_before = ?3, finding = ?4
          WHERE tenant_id = ?1 AND run_id = ?2",
     )
     .bind(tenant.as_bytes().as_slice())
     .bind(run.as_bytes().as_slice())
     .bind(millis(retry_at))
-    .bind(finding)
+    .bind(json("finding", &finding)?)
     .execute(&mut **tx)
     .await
     .during(END)?;
     Ok(RunState::Queued)
+}
+
+/// What is said of a run whose attempt was lost.
+fn lost(attempt: u32, fruitless: u32) -> Finding {
+    let seen = if fruitless < FRUITLESS_ATTEMPTS {
+        format!("attempt {attempt} was lost with the sensor that worked on it")
+    } else {
+        format!(
+            "attempt {attempt} was lost, and {fruitless} attempts in a row ended before they committed anything"
+        )
+    };
+    Finding::new(FindingCode::RunSensorLost, &seen)
 }
 
 /// Ends a run. What events named and it did not come to is looked at again, unless it was cancelled. Of its repositories only those that were not complete are kept, and those that are named as left out.

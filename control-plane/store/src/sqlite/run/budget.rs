@@ -90,10 +90,13 @@ pub(in super::super) async fn spend(
     .execute(&mut **tx)
     .await
     .during(SPEND)?;
-    sqlx::query("DELETE FROM registry_requests WHERE tenant_id = ?1 AND registry_id = ?2 AND quarter < ?3")
+    sqlx::query(
+        "DELETE FROM registry_requests WHERE tenant_id = ?1 AND registry_id = ?2 AND quarter NOT BETWEEN ?3 AND ?4",
+    )
         .bind(tenant.as_bytes().as_slice())
         .bind(registry.as_bytes().as_slice())
         .bind(first_quarter(now))
+        .bind(last_quarter(now))
         .execute(&mut **tx)
         .await
         .during(SPEND)?;
@@ -105,6 +108,12 @@ fn first_quarter(now: Timestamp) -> i64 {
     (millis(now) - DAY_MILLIS).div_euclid(QUARTER_MILLIS)
 }
 
+/// The last one that counts at `now`: the next, as clocks may differ. Later ones were written by a clock that was ahead, and would keep runs waiting for
+/// as long as it was.
+fn last_quarter(now: Timestamp) -> i64 {
+    millis(now).div_euclid(QUARTER_MILLIS) + 1
+}
+
 /// What is left of `per_day`.
 async fn left(
     tx: &mut Transaction<'static, Sqlite>,
@@ -114,11 +123,12 @@ async fn left(
 ) -> Result<Left, StoreError> {
     let rows = sqlx::query(
         "SELECT quarter, requests FROM registry_requests
-         WHERE tenant_id = ?1 AND registry_id = ?2 AND quarter >= ?3 ORDER BY quarter",
+         WHERE tenant_id = ?1 AND registry_id = ?2 AND quarter BETWEEN ?3 AND ?4 ORDER BY quarter",
     )
     .bind(tenant.as_bytes().as_slice())
     .bind(registry.as_bytes().as_slice())
     .bind(first_quarter(now))
+    .bind(last_quarter(now))
     .fetch_all(&mut **tx)
     .await
     .during("find what is left of a day's requests")?;

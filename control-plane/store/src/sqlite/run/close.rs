@@ -25,7 +25,8 @@ pub(super) async fn close(
     }
     let registry = fence::leased(&mut tx, fence).await?;
     let row = sqlx::query(
-        "SELECT scope = '[]' AS whole, commits, registry_version IS version AS as_leased
+        "SELECT scope = '[]' AS whole, commits, registry_version IS version AS as_leased,
+                coalesce(registry_version, 0) >= wanted_version AS as_wanted
              FROM run JOIN registry USING (tenant_id, registry_id) WHERE tenant_id = ?1 AND run_id = ?2",
     )
     .bind(fence.tenant.as_bytes().as_slice())
@@ -100,9 +101,11 @@ pub(super) async fn close(
     if closing.failure.is_none() && credential::was_let_in(&coverage) {
         credential::run_worked(&mut tx, fence.tenant, run, now).await?;
     }
-    if state == RunState::Complete && whole {
+    // A run that began to read something else than what is wanted now has not seen that.
+    let as_wanted: bool = row.get("as_wanted")?;
+    if state == RunState::Complete && whole && as_wanted {
         announced(&mut tx, fence).await?;
-        sqlx::query("UPDATE registry SET last_success_at = ?3 WHERE tenant_id = ?1 AND registry_id = ?2")
+        sqlx::query("UPDATE registry SET last_success_at = ?3, known_from = coalesce(known_from, ?3), seen_version = wanted_version WHERE tenant_id = ?1 AND registry_id = ?2")
             .bind(fence.tenant.as_bytes().as_slice())
             .bind(registry.as_bytes().as_slice())
             .bind(millis(now))

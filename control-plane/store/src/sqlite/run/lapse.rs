@@ -8,30 +8,33 @@ use super::super::SqliteStore;
 use super::super::columns::{Columns, millis};
 use super::super::failure::During as _;
 use super::attempt;
-use crate::{Lapse, LapsedRun, StoreError};
+use crate::{Lapse, LapsedRun, StoreError, WaitsSince};
 
 const LAPSED: &str =
     "SELECT * FROM (
-         SELECT tenant_id, run_id, registry_id, state, attempt, sensor_id, 1 AS too_long FROM run INDEXED BY run_deadline
+         SELECT tenant_id, run_id, registry_id, state, attempt, sensor_id, 'too_long' AS lapse FROM run INDEXED BY run_deadline
          WHERE state IN ('queued', 'leased') AND deadline_at <= ?1
          ORDER BY deadline_at LIMIT ?3)
      UNION ALL
      SELECT * FROM (
-         SELECT tenant_id, run_id, registry_id, state, attempt, sensor_id, 0 AS too_long FROM run INDEXED BY run_queued
-         WHERE state = 'queued' AND queued_at < ?2 AND not_before < ?2 AND coalesce(deadline_at > ?1, 1)
+         SELECT tenant_id, run_id, registry_id, state, attempt, sensor_id, iif(not_before < ?2, 'not_taken', 'waited') AS lapse
+         FROM run INDEXED BY run_queued
+         WHERE state = 'queued' AND queued_at < ?2 AND (not_before < ?2 OR (queued_at < ?4 AND started_at IS NULL))
+           AND coalesce(deadline_at > ?1, 1)
          ORDER BY queued_at LIMIT ?3)
      LIMIT ?3";
 
 pub(in super::super) async fn lapsed(
     store: &SqliteStore,
     now: Timestamp,
-    queued_before: Timestamp,
+    waits: WaitsSince,
     limit: u32,
 ) -> Result<Vec<LapsedRun>, StoreError> {
     let rows = sqlx::query(LAPSED)
         .bind(millis(now))
-        .bind(millis(queued_before))
+        .bind(millis(waits.for_a_sensor))
         .bind(limit)
+        .bind(millis(waits.for_anything))
         .fetch_all(store.reader())
         .await
         .during("find runs that have lapsed")?;
@@ -65,10 +68,10 @@ fn read(row: &SqliteRow) -> Result<LapsedRun, StoreError> {
         tenant: row.bytes("tenant_id", TenantId::from_slice)?,
         run,
         registry: row.bytes("registry_id", RegistryId::from_slice)?,
-        lapse: if row.get("too_long")? {
-            Lapse::TooLong
-        } else {
-            Lapse::NotTaken
+        lapse: match row.get::<String>("lapse")?.as_str() {
+            "too_long" => Lapse::TooLong,
+            "waited" => Lapse::WaitedTooLong,
+            _ => Lapse::NotTaken,
         },
         held,
     })

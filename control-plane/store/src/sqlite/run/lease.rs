@@ -17,8 +17,15 @@ use super::attempt::{self, Ending};
 use super::budget::{self, Allowance};
 use super::deadline::{UNLESS_SAID, longest};
 use super::fence::{bind_fence, fenced, leased, stale};
-use super::records;
+use super::{records, window};
 use crate::{Fence, HeldAttempt, Lease, StaleFence, StoreError, WithdrawnLease};
+
+/// What a run was said to wait for, which it does no longer once it is leased. Anything else says why its last attempt failed.
+const WAITED: [FindingCode; 3] = [
+    FindingCode::BudgetSpent,
+    FindingCode::ScheduleBlackout,
+    FindingCode::RunSensorLost,
+];
 
 pub(super) async fn lease(
     store: &SqliteStore,
@@ -30,6 +37,10 @@ pub(super) async fn lease(
 ) -> Result<Option<Lease>, StoreError> {
     const ACTION: &str = "lease a run";
     let mut tx = store.write().await?;
+    if !window::is_open(&mut tx, tenant, run, now).await? {
+        tx.commit().await.during(ACTION)?;
+        return Ok(None);
+    }
     let requests_left = match budget::allow(&mut tx, tenant, run, now).await? {
         Allowance::Requests(left) => left,
         Allowance::Nothing => {
@@ -40,7 +51,7 @@ pub(super) async fn lease(
     let row = sqlx::query(concat!(
         "UPDATE run SET state = 'leased', credential_id = NULL, credential_version = NULL, attempt = attempt + 1, sensor_id = ?3, session_epoch = ?4, lease_until = ?6,
                         started_at = coalesce(started_at, ?5), attempt_fruitful = 0, refused_batches = 0, progress = ?7, progress_at = ?5,
-                        finding = iif(finding ->> 'code' = ?8, NULL, finding),
+                        finding = iif(finding ->> 'code' IN (SELECT value FROM json_each(?8)), NULL, finding),
                         deadline_at = coalesce(deadline_at, ?5 + ", longest!("?9", "?10"), "),
                         registry_version = (SELECT version FROM registry WHERE registry.tenant_id = ?1
                                                AND registry.registry_id = run.registry_id)
@@ -65,7 +76,7 @@ pub(super) async fn lease(
     .bind(millis(now))
     .bind(lease_end(now))
     .bind(json("progress", &RunProgress::default())?)
-    .bind(FindingCode::BudgetSpent.as_str())
+    .bind(rows::array(WAITED.iter().map(|code| code.as_str()))?)
     .bind(UNLESS_SAID[0])
     .bind(UNLESS_SAID[1])
     .bind(store.runs_per_tenant())

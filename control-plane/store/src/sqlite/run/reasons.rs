@@ -1,13 +1,15 @@
 //! What has asked for a run.
 
 use jiff::Timestamp;
-use portolan_shared::model::{RunId, RunTrigger, TenantId, limits};
+use portolan_shared::model::{FindingCode, RunId, RunTrigger, TenantId, limits};
 use sqlx::{Sqlite, Transaction};
 
-use super::super::columns::{Columns, integer};
+use super::super::columns::{Columns, integer, millis};
 use super::super::failure::During as _;
 use super::super::rows::json;
 use crate::{RunReason, StoreError};
+
+const NOTE: &str = "note why a run was asked for";
 
 /// Columns of `run` that [`of`] reads.
 macro_rules! reason_columns {
@@ -17,10 +19,13 @@ macro_rules! reason_columns {
 }
 pub(super) use reason_columns;
 
+/// How urgent a run is that a person has asked for, whoever else has.
+pub(super) const ASKED_BY_A_PERSON: i64 = 0;
+
 /// How urgent a run is: what is lower goes first.
 pub(super) fn priority(trigger: RunTrigger) -> i64 {
     match trigger {
-        RunTrigger::Manual => 0,
+        RunTrigger::Manual => ASKED_BY_A_PERSON,
         RunTrigger::Event => 1,
         RunTrigger::Schedule | RunTrigger::Reconcile => 2,
     }
@@ -54,6 +59,10 @@ pub(in super::super) fn first(
     json("reasons", &[reason])
 }
 
+/// A person waits for the end of no blackout.
+const DUE_NOW: &str = "UPDATE run SET not_before = min(not_before, ?3), finding = NULL
+     WHERE tenant_id = ?1 AND run_id = ?2 AND state = 'queued' AND finding ->> 'code' = ?4";
+
 /// Notes that an open run was asked for once more; `row` has its [`reason_columns`].
 pub(super) async fn join(
     tx: &mut Transaction<'static, Sqlite>,
@@ -63,7 +72,7 @@ pub(super) async fn join(
 ) -> Result<(), StoreError> {
     let mut reasons = of(row)?;
     let mut more = row.number("more_reasons")?;
-    let priority = priority(reason.trigger);
+    let (priority, at) = (priority(reason.trigger), reason.at);
     if reasons.len() < limits::RUN_REASONS {
         reasons.push(reason);
     } else {
@@ -79,6 +88,16 @@ pub(super) async fn join(
     .bind(priority)
     .execute(&mut **tx)
     .await
-    .during("note why a run was asked for")?;
+    .during(NOTE)?;
+    if priority == ASKED_BY_A_PERSON {
+        sqlx::query(DUE_NOW)
+            .bind(tenant.as_bytes().as_slice())
+            .bind(run.as_bytes().as_slice())
+            .bind(millis(at))
+            .bind(FindingCode::ScheduleBlackout.as_str())
+            .execute(&mut **tx)
+            .await
+            .during(NOTE)?;
+    }
     Ok(())
 }

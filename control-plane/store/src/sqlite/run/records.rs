@@ -149,6 +149,7 @@ async fn read(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<RunR
         attempt: row.small("attempt")?,
         sensor: row.opt_bytes("sensor_id", SensorId::from_slice)?,
         queued_at: row.time("queued_at")?,
+        not_before: row.time("not_before")?,
         started_at: row.opt_time("started_at")?,
         ended_at: row.opt_time("ended_at")?,
         deadline_at: row.opt_time("deadline_at")?,

@@ -84,22 +84,26 @@ async fn record(
     numbers: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    const STATEMENTS: [&str; 5] = [
-        "INSERT INTO ledger_entry (tenant_id, repository_no, entry_no, run_id, noticed_at, not_before, feed_no, learnt, sensor_id)
+    const STATEMENTS: [&str; 6] = [
+        "INSERT INTO ledger_entry (tenant_id, repository_no, entry_no, run_id, noticed_at, not_before, feed_no, learnt, sensor_id, seen_at)
          SELECT ?1, repository.repository_no, repository.entry_no + 1, ?3, ?4, iif(repository.met_in_part, NULL, repository.tags_seen_at),
-                tenant.feed_no + row_number() OVER (ORDER BY repository.repository_no), run.\"trigger\", ?5
+                tenant.feed_no + row_number() OVER (ORDER BY repository.repository_no), run.\"trigger\", ?5,
+                min(coalesce(run.started_at, ?4), ?4)
          FROM tenant CROSS JOIN run CROSS JOIN json_each(?2) CROSS JOIN repository
          WHERE tenant.tenant_id = ?1 AND run.tenant_id = ?1 AND run.run_id = ?3
            AND repository.tenant_id = ?1 AND repository.repository_no = json_each.value AND repository.tags > 0",
         "UPDATE tenant SET feed_no = max(feed_no, coalesce((SELECT max(ledger_entry.feed_no) FROM ledger_entry WHERE ledger_entry.tenant_id = ?1), 0))
          WHERE tenant_id = ?1",
+        "INSERT OR REPLACE INTO registry_feed (tenant_id, registry_id, feed_no) SELECT ?1, run.registry_id, tenant.feed_no
+         FROM tenant CROSS JOIN run WHERE tenant.tenant_id = ?1 AND run.tenant_id = ?1 AND run.run_id = ?3",
         "INSERT INTO ledger (tenant_id, repository_no, entry_no, tag, digest_before, digest_after)
          SELECT tag.tenant_id, tag.repository_no, repository.entry_no + 1, tag.tag, tag.digest, NULL
          FROM json_each(?2) CROSS JOIN repository CROSS JOIN tag
          WHERE repository.tenant_id = ?1 AND repository.repository_no = json_each.value
            AND tag.tenant_id = ?1 AND tag.repository_no = json_each.value",
         "DELETE FROM tag WHERE tenant_id = ?1 AND repository_no IN (SELECT value FROM json_each(?2))",
-        "UPDATE repository SET vanished_at = ?4, last_attempt_at = ?4, entry_no = entry_no + (tags > 0), tags = 0,
+        // Should it come back, it has not been seen completely since.
+        "UPDATE repository SET vanished_at = ?4, last_attempt_at = ?4, last_success_at = NULL, entry_no = entry_no + (tags > 0), tags = 0,
                                state_hash = NULL, settled = 0
          WHERE tenant_id = ?1 AND repository_no IN (SELECT value FROM json_each(?2))",
     ];

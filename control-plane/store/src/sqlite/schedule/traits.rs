@@ -7,7 +7,7 @@ use portolan_shared::model::Finding;
 use super::super::run::lapse;
 use super::super::{SqliteStore, event};
 use super::{due, set_back, start};
-use crate::{DueRegistry, LapsedRun, PlannedStart, Schedules, StartOutcome, StoreError};
+use crate::{DueRegistry, LapsedRun, PlannedStart, Schedules, StartOutcome, StoreError, WaitsSince};
 
 #[async_trait]
 impl Schedules for SqliteStore {
@@ -34,10 +34,10 @@ impl Schedules for SqliteStore {
     async fn lapsed_runs(
         &self,
         now: Timestamp,
-        queued_before: Timestamp,
+        waits: WaitsSince,
         limit: u32,
     ) -> Result<Vec<LapsedRun>, StoreError> {
-        lapse::lapsed(self, now, queued_before, limit).await
+        lapse::lapsed(self, now, waits, limit).await
     }
 
     async fn end_lapsed(

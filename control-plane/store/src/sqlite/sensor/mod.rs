@@ -8,3 +8,5 @@ mod recovery;
 mod renewal;
 mod standing;
 mod traits;
+
+pub(super) use standing::apply as change_standing;

@@ -33,7 +33,13 @@ pub(super) async fn open(
     let promoted = *certificate != sensor.current;
     let mut continuity = sensor.continuity.clone();
     if !continuity.opened(opening.shown, opening.sent) {
-        return Ok(SessionOutcome::Stale);
+        let amnesty = sensor.amnesty_until.is_some_and(|until| opening.now < until);
+        return Ok(if amnesty {
+            // Perhaps a token that was given to it after the backup was taken: the proof of its identity key decides.
+            SessionOutcome::Refused(Reason::CertificateNotCurrent)
+        } else {
+            SessionOutcome::Stale
+        });
     }
     let (current, outstanding) = continuity.to_parts();
     let row = sqlx::query(
@@ -41,10 +47,10 @@ pub(super) async fn open(
              state = 'active', session_epoch = session_epoch + 1, last_seen_at = ?3,
              current_serial = ?4, current_not_after = ?5,
              new_serial = iif(?6, NULL, new_serial), new_not_after = iif(?6, NULL, new_not_after),
-             approved_until = iif(?6, NULL, approved_until),
+             approved_until = iif(?6, NULL, approved_until), amnesty_until = NULL,
              approved_fingerprint = iif(?6, NULL, approved_fingerprint),
              hostname = ?7, os = ?8, architecture = ?9, agent_version = ?10,
-             policy_hash = ?11, policy_summary = ?12, clock_skew_ms = ?13, continuity = ?14, outstanding = ?15,
+             policy_hash = ?11, policy_summary = ?12, clock_skew_ms = ?13, told_at = ?3 + ?13, continuity = ?14, outstanding = ?15,
              fingerprint = ?16, boot_id = ?17, incarnation = ?18, seen_from = ?19, notify_url = ?20, looks_beside = ?21
          WHERE tenant_id = ?1 AND sensor_id = ?2 AND state IN ('provisional', 'active')
          RETURNING session_epoch",

@@ -14,10 +14,10 @@ use crate::{EntryFor, SensorRecord, StoreError};
 const AT_ONCE: i64 = 1_000;
 
 const STUCK: &str = "SELECT * FROM sensor
-     WHERE state = 'provisional' AND enrolled_at <= ?1 AND stuck_at IS NULL
+     WHERE state = 'provisional' AND enrolled_at <= ?1 AND stuck_at IS NULL AND coalesce(amnesty_until, 0) <= ?2
      ORDER BY enrolled_at, sensor_id LIMIT ?3";
 const UNUSED: &str = "SELECT * FROM sensor
-     WHERE state = 'provisional' AND enrolled_at <= ?1 AND max(current_not_after, coalesce(new_not_after, 0)) <= ?2
+     WHERE state = 'provisional' AND enrolled_at <= ?1 AND max(current_not_after, coalesce(new_not_after, 0), coalesce(amnesty_until, 0)) <= ?2
      ORDER BY enrolled_at, sensor_id LIMIT ?3";
 
 /// What is done to each of the sensors: ?1 are tenant and sensor of all of them, as JSON; ?2 is the time.

@@ -65,6 +65,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<SensorRecord, StoreError> {
         generation: row.number("generation")?,
         approved_until: row.opt_time("approved_until")?,
         approved_fingerprint: row.opt_array("approved_fingerprint")?,
+        amnesty_until: row.opt_time("amnesty_until")?,
         machine: MachineFacts {
             fingerprint: row.opt_array("fingerprint")?,
             boot_id: row.get("boot_id")?,

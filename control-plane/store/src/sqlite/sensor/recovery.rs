@@ -12,7 +12,7 @@ use super::record::read;
 use super::standing::{LIFTED, deny};
 use crate::{
     EntryFor, JudgedRecovery, RECOVERIES_A_DAY, RECOVERIES_A_MONTH, RECOVERY_AWAY_DAYS, RecoveryClaim,
-    RecoveryOutcome, SensorRecord, StoreError,
+    RecoveryGrounds, RecoveryOutcome, SensorRecord, StoreError,
 };
 
 /// How long a reason is not noted again.
@@ -71,8 +71,17 @@ async fn judge(
         return Ok(RecoveryOutcome::Refused(reason));
     }
     let mut continuity = sensor.continuity.clone();
+    let grounds = if approved {
+        RecoveryGrounds::Approval
+    } else if sensor.amnesty_until.is_some_and(|until| claim.now < until)
+        && !continuity.clone().shown(claim.shown)
+    {
+        RecoveryGrounds::Amnesty
+    } else {
+        RecoveryGrounds::Token
+    };
     let heard_of = sensor.last_seen_at.unwrap_or(sensor.enrolled_at);
-    if !continuity.recovered(approved, claim.shown, claim.sent) {
+    if !continuity.recovered(grounds != RecoveryGrounds::Token, claim.shown, claim.sent) {
         // A claim that was under way while its sensor got on by another one is late, and nobody waits for the answer: no conflict.
         let late = claim.challenged_at < heard_of || past.latest.is_some_and(|at| claim.challenged_at < at);
         return Ok(if late {
@@ -113,7 +122,7 @@ async fn judge(
     if quarantined {
         deny(tx, tenant, sensor.id, LIFTED, claim.now).await?;
     }
-    Ok(RecoveryOutcome::Recovered { tenant, approved })
+    Ok(RecoveryOutcome::Recovered { tenant, grounds })
 }
 
 /// Counts a refusal. Gives how many were counted since the last that was noted, if this one is to be noted: whoever is refused asks again

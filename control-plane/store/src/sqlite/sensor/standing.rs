@@ -72,6 +72,22 @@ pub(super) async fn change(
     entry: &AuditEntry,
 ) -> Result<bool, StoreError> {
     let mut tx = store.write().await?;
+    if !apply(&mut tx, tenant, sensor, change, now).await? {
+        return Ok(false);
+    }
+    audit::append(&mut tx, tenant, entry).await?;
+    tx.commit().await.during(CHANGE)?;
+    Ok(true)
+}
+
+/// The change without its entry. `false` if the sensor's state does not allow it; then nothing is written.
+pub(in crate::sqlite) async fn apply(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+    sensor: SensorId,
+    change: StandingChange,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let (until, fingerprint) = match change {
         StandingChange::Approve { until, fingerprint } => (Some(millis(until)), fingerprint),
         _ => (None, None),
@@ -82,16 +98,16 @@ pub(super) async fn change(
         .bind(millis(now))
         .bind(until)
         .bind(fingerprint.as_ref().map(<[u8; 16]>::as_slice))
-        .execute(&mut *tx)
+        .execute(&mut **tx)
         .await
         .during(CHANGE)?;
     if done.rows_affected() == 0 {
         return Ok(false);
     }
     if let Some(word) = denial(change) {
-        deny(&mut tx, tenant, sensor, word, now).await?;
+        deny(tx, tenant, sensor, word, now).await?;
         if word != LIFTED {
-            return_leases(&mut tx, tenant, sensor).await?;
+            return_leases(tx, tenant, sensor).await?;
         }
     }
     if change == StandingChange::Quarantine {
@@ -99,7 +115,7 @@ pub(super) async fn change(
             .bind(tenant.as_bytes().as_slice())
             .bind(sensor.as_bytes().as_slice())
             .bind(millis(now))
-            .execute(&mut *tx)
+            .execute(&mut **tx)
             .await
             .during(CHANGE)?;
     }
@@ -108,12 +124,10 @@ pub(super) async fn change(
         sqlx::query("DELETE FROM registry_sensor WHERE tenant_id = ?1 AND sensor_id = ?2")
             .bind(tenant.as_bytes().as_slice())
             .bind(sensor.as_bytes().as_slice())
-            .execute(&mut *tx)
+            .execute(&mut **tx)
             .await
             .during(CHANGE)?;
     }
-    audit::append(&mut tx, tenant, entry).await?;
-    tx.commit().await.during(CHANGE)?;
     Ok(true)
 }
 

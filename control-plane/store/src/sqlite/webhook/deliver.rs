@@ -43,16 +43,23 @@ fn tag(position: &FeedPosition) -> Option<String> {
     position.tag.as_ref().map(|tag| tag.as_str().to_owned())
 }
 
-pub(super) async fn pass(store: &SqliteStore, due: &DueWebhook, to: &FeedPosition) -> Result<(), StoreError> {
+pub(super) async fn pass(
+    store: &SqliteStore,
+    due: &DueWebhook,
+    to: &FeedPosition,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const ACTION: &str = "pass over what a webhook is not told of";
     let mut tx = store.write().await?;
     let statement = sqlx::query(as_it_was!(
-        "position_no = ?7, position_tag = ?8",
+        // It has had its turn.
+        "position_no = ?7, position_tag = ?8, next_try_at = ?9",
         "AND message IS NULL"
     ));
     bound(statement, due)
         .bind(integer(to.entry))
         .bind(tag(to))
+        .bind(millis(now))
         .execute(&mut *tx)
         .await
         .during(ACTION)?;
@@ -71,8 +78,8 @@ pub(super) async fn hold(
     let mut tx = store.write().await?;
     let statement = sqlx::query(as_it_was!(
         "held_by = ?7, held_until = ?8, message = ?9, ends_no = ?10, ends_tag = ?11, changes = ?12",
-        // A hold that lies too far ahead was written by a clock that was ahead.
-        "AND (held_until IS NULL OR held_until <= ?13 OR held_until > ?14)"
+        // A hold that lies too far ahead was written by a clock that was ahead. Whoever has seen it before somebody else's attempt is late.
+        "AND attempts = ?13 AND next_try_at = ?14 AND (held_until IS NULL OR held_until <= ?15 OR held_until > ?16)"
     ));
     let held = bound(statement, due)
         .bind(holder.as_slice())
@@ -81,6 +88,8 @@ pub(super) async fn hold(
         .bind(integer(message.ends.entry))
         .bind(tag(&message.ends))
         .bind(message.changes)
+        .bind(record.tries.map_or(0, |tries| tries.attempts))
+        .bind(millis(record.next_try_at))
         .bind(millis(now))
         .bind(millis(now + super::due::AHEAD))
         .execute(&mut *tx)
@@ -121,11 +130,12 @@ pub(super) async fn end(
 ) -> Result<bool, StoreError> {
     let mut tx = store.write().await?;
     let released = sqlx::query(
-        "UPDATE webhook SET held_by = NULL, held_until = NULL WHERE tenant_id = ?1 AND webhook_id = ?2 AND held_by = ?3",
+        "UPDATE webhook SET held_by = NULL, held_until = NULL, slow = ?4 WHERE tenant_id = ?1 AND webhook_id = ?2 AND held_by = ?3",
     )
     .bind(hold.tenant.as_bytes().as_slice())
     .bind(hold.webhook.as_bytes().as_slice())
     .bind(hold.holder.as_slice())
+    .bind(delivery.is_slow())
     .execute(&mut *tx)
     .await
     .during(END)?;
@@ -207,8 +217,14 @@ pub(super) async fn disable(
     why: WhyDisabled,
     entry: &AuditEntry,
 ) -> Result<bool, StoreError> {
-    let statement = sqlx::query(as_it_was!("state = 'disabled', why = ?7", "AND held_by IS NULL"));
-    let statement = bound(statement, due).bind(why.as_str());
+    let statement = sqlx::query(as_it_was!(
+        "state = 'disabled', why = ?7",
+        "AND (held_until IS NULL OR held_until <= ?8 OR held_until > ?9)"
+    ));
+    let statement = bound(statement, due)
+        .bind(why.as_str())
+        .bind(millis(entry.at))
+        .bind(millis(entry.at + super::due::AHEAD));
     audit::with_entry(store, "disable a webhook", statement, due.record.tenant, entry).await
 }
 

@@ -6,53 +6,58 @@ use sqlx::sqlite::SqliteRow;
 use super::super::SqliteStore;
 use super::super::columns::{Columns, millis};
 use super::super::failure::During as _;
-use super::records;
+use super::records::{self, registry_feed, told_no};
 use crate::{DueWebhook, StoreError, WebhookMessage};
 
 /// Nobody puts an attempt off for longer, or holds a webhook: a time that lies further ahead was written by a clock that was ahead.
 pub(super) const AHEAD: SignedDuration = SignedDuration::from_hours(2);
 
-/// Those behind which the feed has grown, and those that are ahead of it, as after a backup was restored: of these somebody must hear.
-/// Tenants take turns.
+/// Those behind which the feed has grown by what they are told of; and those that cannot go on, because they are ahead of it or were where they are
+/// before a backup was restored: of these somebody must hear. Tenants take turns.
 ///
-/// Asked for each second: the index has all that decides whether anything is due.
+/// Asked for each second: the index has all that decides whether anything is due, and the rest is read of those alone.
 macro_rules! due {
-    ($index:literal, $attempts:literal) => {
+    ($index:literal, $slow:literal) => {
         concat!(
-            "SELECT webhook.*, tenant.feed_no, registry.name AS registry_name, webhook_message.body
-             FROM webhook CROSS JOIN tenant ON tenant.tenant_id = webhook.tenant_id
-             LEFT JOIN registry ON registry.tenant_id = webhook.tenant_id AND registry.registry_id = webhook.registry_id
-             LEFT JOIN webhook_message
-                 ON webhook_message.tenant_id = webhook.tenant_id AND webhook_message.webhook_id = webhook.webhook_id
-             WHERE (webhook.tenant_id, webhook.webhook_id) IN (
+            "SELECT webhook.*, ", told_no!(), " AS told_no, registry.name AS registry_name, webhook_message.body
+             FROM (
                  SELECT webhook.tenant_id, webhook.webhook_id
                  FROM webhook INDEXED BY ",
             $index,
-            " CROSS JOIN tenant ON tenant.tenant_id = webhook.tenant_id
-                 WHERE webhook.state = 'active' AND webhook.attempts ",
-            $attempts,
+            " CROSS JOIN tenant ON tenant.tenant_id = webhook.tenant_id ",
+            registry_feed!(),
+            "    WHERE webhook.state = 'active' AND webhook.slow = ",
+            $slow,
             "
                    AND (webhook.next_try_at <= ?1 OR webhook.next_try_at > ?2)
                    AND (webhook.held_until IS NULL OR webhook.held_until <= ?1 OR webhook.held_until > ?2)
-                   AND (webhook.position_no <= tenant.feed_no OR webhook.position_no > tenant.feed_no + 1)
+                   AND (webhook.position_no <= ", told_no!(), "
+                        OR webhook.position_no > tenant.feed_no + 1
+                        OR webhook.position_no <= tenant.feed_from)
                  ORDER BY row_number() OVER (PARTITION BY webhook.tenant_id ORDER BY webhook.next_try_at), webhook.next_try_at
-                 LIMIT ?3)
-             ORDER BY webhook.next_try_at"
+                 LIMIT ?3) AS waiting
+             CROSS JOIN webhook ON webhook.tenant_id = waiting.tenant_id AND webhook.webhook_id = waiting.webhook_id
+             CROSS JOIN tenant ON tenant.tenant_id = webhook.tenant_id
+             LEFT JOIN registry ON registry.tenant_id = webhook.tenant_id AND registry.registry_id = webhook.registry_id
+             LEFT JOIN webhook_message
+                 ON webhook_message.tenant_id = webhook.tenant_id AND webhook_message.webhook_id = webhook.webhook_id ",
+            registry_feed!(),
+            "ORDER BY webhook.next_try_at"
         )
     };
 }
 
-pub(super) const FRESH: &str = due!("webhook_fresh", "= 0");
-pub(super) const AGAIN: &str = due!("webhook_again", "> 0");
+pub(super) const QUICK: &str = due!("webhook_quick", "0");
+pub(super) const SLOW: &str = due!("webhook_slow", "1");
 
 pub(super) async fn due(
     store: &SqliteStore,
     now: Timestamp,
-    fresh: u32,
-    again: u32,
+    quick: u32,
+    slow: u32,
 ) -> Result<Vec<DueWebhook>, StoreError> {
     let mut due = Vec::new();
-    for (statement, most) in [(FRESH, fresh), (AGAIN, again)] {
+    for (statement, most) in [(QUICK, quick), (SLOW, slow)] {
         if most == 0 {
             continue;
         }
@@ -94,6 +99,7 @@ fn read(row: &SqliteRow) -> Result<DueWebhook, StoreError> {
     Ok(DueWebhook {
         record,
         message,
+        slow: row.get("slow")?,
         version: row.number("version")?,
     })
 }
@@ -105,7 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_asked_for_each_second_is_answered_by_indexes() {
-        goes_by(&["webhook_fresh"], FRESH).await;
-        goes_by(&["webhook_again"], AGAIN).await;
+        goes_by(&["COVERING INDEX webhook_quick", "webhook_quick"], QUICK).await;
+        goes_by(&["COVERING INDEX webhook_slow", "webhook_slow"], SLOW).await;
     }
 }

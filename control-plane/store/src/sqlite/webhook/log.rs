@@ -6,8 +6,8 @@ use sqlx::{Sqlite, Transaction};
 
 use super::super::columns::{Columns, integer, millis};
 use super::super::failure::During as _;
-use super::super::{SqliteStore, keyset};
-use crate::{Page, PageRequest, StoreError, WebhookAttempt};
+use super::super::{SqliteStore, audit, keyset};
+use crate::{AuditEntry, Page, PageRequest, StoreError, WebhookAttempt};
 
 const KEEP: &str = "keep what came of a delivery";
 
@@ -58,9 +58,11 @@ pub(super) async fn note_test(
     tenant: TenantId,
     id: WebhookId,
     delivery: &WebhookAttempt,
+    entry: &AuditEntry,
 ) -> Result<(), StoreError> {
     let mut tx = store.write().await?;
     keep(&mut tx, tenant, id, delivery).await?;
+    audit::append(&mut tx, tenant, entry).await?;
     tx.commit().await.during(KEEP)
 }
 

@@ -9,17 +9,36 @@ use super::super::failure::During as _;
 use super::super::{SqliteStore, keyset};
 use crate::{FeedPosition, Page, PageRequest, StoreError, Tries, WebhookRecord, WebhookState, WhyDisabled};
 
-/// A webhook with the end of its tenant's feed and the name of its registry.
+/// Number of the last entry of the feed that a webhook may have to be told of, out of rows of `webhook`, `tenant` and, if it has one,
+/// `registry_feed`. A message that was made is delivered, whatever it is told of since.
+macro_rules! told_no {
+    () => {
+        "iif(webhook.registry_id IS NULL OR webhook.ends_no IS NOT NULL, tenant.feed_no, coalesce(registry_feed.feed_no, 0))"
+    };
+}
+pub(super) use told_no;
+
+/// The row of `registry_feed` of a webhook's registry.
+macro_rules! registry_feed {
+    () => {
+        "LEFT JOIN registry_feed ON registry_feed.tenant_id = webhook.tenant_id AND registry_feed.registry_id = webhook.registry_id "
+    };
+}
+pub(super) use registry_feed;
+
+/// A webhook with the end of what it may have to be told of and the name of its registry.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT webhook.*, tenant.feed_no, registry.name AS registry_name
+            "SELECT webhook.*, ", told_no!(), " AS told_no, registry.name AS registry_name
              FROM webhook CROSS JOIN tenant ON tenant.tenant_id = webhook.tenant_id
              LEFT JOIN registry ON registry.tenant_id = webhook.tenant_id AND registry.registry_id = webhook.registry_id ",
+            registry_feed!(),
             $rest
         )
     };
 }
+pub(super) use select;
 
 pub(super) async fn by_id(
     connection: impl Executor<'_, Database = Sqlite>,
@@ -70,11 +89,11 @@ pub(super) async fn list(
     keyset::page(page, webhooks, |last| last.name.to_string())
 }
 
-/// From a row that has the columns of `webhook`, `tenant.feed_no` and `registry_name`.
+/// From a row that has the columns of `webhook`, `told_no` and `registry_name`.
 pub(super) fn read(row: &SqliteRow) -> Result<WebhookRecord, StoreError> {
     let row = Columns::of("webhook", row);
     let position = position(&row, "position_no", "position_tag")?;
-    let feed_no = row.number("feed_no")?;
+    let told_no = row.number("told_no")?;
     let attempts = row.small("attempts")?;
     let since = row.opt_time("first_try_at")?;
     Ok(WebhookRecord {
@@ -87,7 +106,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<WebhookRecord, StoreError> {
         state: state(&row)?,
         secret_no: row.small("secret_no")?,
         secret_since: row.time("secret_since")?,
-        behind: feed_no.saturating_add(1).saturating_sub(position.entry),
+        behind: told_no.saturating_add(1).saturating_sub(position.entry),
         position,
         tries: since.map(|since| Tries { attempts, since }),
         next_try_at: row.time("next_try_at")?,

@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use portolan_shared::model::{TenantId, WebhookId, WebhookName};
 
 use super::super::SqliteStore;
-use super::{change, deliver, due, log, records};
+use super::{change, deliver, due, log, records, tend};
 use crate::{
     AuditEntry, DeliveryOutcome, DueWebhook, EntryFor, FeedPosition, NewWebhook, Page, PageRequest,
-    StoreError, WebhookAttempt, WebhookChange, WebhookHold, WebhookMessage, WebhookRecord, Webhooks,
-    WhyDisabled,
+    StoreError, TendedWebhooks, WebhookAttempt, WebhookChange, WebhookFigures, WebhookHold, WebhookMessage,
+    WebhookRecord, Webhooks, WhyDisabled,
 };
 
 #[async_trait]
@@ -72,21 +72,35 @@ impl Webhooks for SqliteStore {
         tenant: TenantId,
         id: WebhookId,
         delivery: &WebhookAttempt,
+        entry: &AuditEntry,
     ) -> Result<(), StoreError> {
-        log::note_test(self, tenant, id, delivery).await
+        log::note_test(self, tenant, id, delivery, entry).await
     }
 
     async fn due_webhooks(
         &self,
         now: Timestamp,
-        fresh: u32,
-        again: u32,
+        quick: u32,
+        slow: u32,
     ) -> Result<Vec<DueWebhook>, StoreError> {
-        due::due(self, now, fresh, again).await
+        due::due(self, now, quick, slow).await
     }
 
-    async fn pass_webhook(&self, due: &DueWebhook, to: &FeedPosition) -> Result<(), StoreError> {
-        deliver::pass(self, due, to).await
+    async fn pass_webhook(
+        &self,
+        due: &DueWebhook,
+        to: &FeedPosition,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        deliver::pass(self, due, to, now).await
+    }
+
+    async fn tend_webhooks(&self, entry: EntryFor<'_, WebhookRecord>) -> Result<TendedWebhooks, StoreError> {
+        tend::tend(self, entry).await
+    }
+
+    async fn webhook_figures(&self) -> Result<WebhookFigures, StoreError> {
+        tend::figures(self).await
     }
 
     async fn hold_webhook(

@@ -137,7 +137,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: FindingCode::SensorNotProgressing,
         severity: Severity::Warning,
         product: None,
-        symptom: "A sensor is connected and says that it works on a run, and for ten minutes nothing of that run has moved.",
+        symptom: "A sensor is connected and says that it works on a run, and for twenty minutes nothing of that run has moved.",
         cause: "It waits for a registry that does not answer or has told it to wait, or the agent is stuck.",
         cure: "See in the sensor's log what it waits for, and with `portolan registry test NAME` whether the registry answers. Restarting the agent, or `portolan run cancel RUN`, sets it free: what the run has committed stays.",
     },

@@ -18,6 +18,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         product: None,
         symptom: "A webhook is not told of changes any more.",
         cause: "Its endpoint has said that it is gone, did not take a message for a day, or has fallen behind what is kept of history.",
-        cure: "See with `portolan webhook deliveries WEBHOOK` what it answered. When it is well again, let it go on with `portolan webhook resume WEBHOOK`; if nobody needs it, take it away with `portolan webhook remove WEBHOOK`.",
+        cure: "See with `portolan webhook deliveries WEBHOOK` what it answered. When it is well again, let it go on with `portolan webhook resume WEBHOOK`, and with `--skip` if what it was not told of is not kept any more (`forgotten`): it goes on from now then. If nobody needs it, take it away with `portolan webhook remove WEBHOOK`.",
     },
 ];

@@ -33,6 +33,32 @@ async fn an_event_that_comes_again_is_looked_at_once() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The control plane knows by itself what it was told.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_comes_again_at_the_control_plane_is_looked_at_once() -> anyhow::Result<()> {
+    let notified = Notified::start(Door::ControlPlane, &few()).await?;
+    let runs = notified.settled().await.len();
+    let more = some("acme/more", &["1"]);
+    notified.registry.add(&more)?;
+    let said = [event("once", "push", "acme/more", Some("1"), None)];
+    for _ in 0..3 {
+        assert_eq!(notified.notify(&said).await?, 200);
+    }
+    let digest = more.expected()[&("acme/more".to_owned(), "1".to_owned())].to_string();
+    notified.becomes("acme/more", "1", Some(&digest)).await;
+    assert_eq!(notified.settled().await.len(), runs + 1);
+    assert_eq!(notified.notify(&said).await?, 200);
+    assert_eq!(notified.settled().await.len(), runs + 1, "also afterwards");
+    let api = notified.scene.control_plane.api()?;
+    wait_for("all four to be counted", async || {
+        let registry = api.get("/registries/gitlab", &[]).await.ok()?;
+        let count = &registry["events"][0];
+        (count["accepted"] == json!(1) && count["ignored"] == json!(3)).then_some(())
+    })
+    .await;
+    Ok(())
+}
+
 /// A deletion that is told after the push that came behind it, and the other way round: what counts is what is there.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_order_events_come_in_the_registry_is_right() -> anyhow::Result<()> {

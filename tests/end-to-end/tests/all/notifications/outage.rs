@@ -2,16 +2,20 @@
 
 use portolan_doubles::SmallImage;
 use portolan_harness::{Door, Notified, wait_for};
-use serde_json::json;
+use portolan_shared::process::{Clock as _, SystemClock};
+use serde_json::{Value, json};
 
-use super::said::{few, listener, newest, some};
+use super::said::{event, few, listener, newest, some};
 
 /// Tags of one repository that are pushed while nobody listens: more than the agent keeps apart.
 const MANY: usize = 150;
+/// Repositories and tags that an agent keeps apart.
+const QUEUE: usize = 10_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_pushed_while_the_control_plane_is_down_is_known_when_it_is_back() -> anyhow::Result<()> {
-    let mut notified = Notified::start(Door::Listener, &few()).await?;
+    // A repository of which one tag is known: the others are not to be looked for among those.
+    let mut notified = Notified::start(Door::Listener, &some("acme/many", &["known"])).await?;
     let runs = notified.settled().await.len();
     notified.scene.control_plane.kill();
     let received = || Some(listener(&notified).ok()?["received"].as_u64().unwrap_or(0));
@@ -63,6 +67,76 @@ async fn what_is_pushed_while_the_control_plane_is_down_is_known_when_it_is_back
     let line = listener(&notified)?;
     assert_eq!(line["waiting"], json!(0), "{line:#}");
     assert_eq!(line["refused"], json!(0), "{line:#}");
+    Ok(())
+}
+
+/// So much is pushed while nobody listens that the agent cannot keep it apart: what it gives up is found by a look at the whole registry.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_much_to_be_kept_is_found_when_the_whole_registry_is_looked_at() -> anyhow::Result<()> {
+    let mut notified = Notified::start(Door::Listener, &few()).await?;
+    notified.settled().await;
+    let since = SystemClock.now();
+    notified.scene.control_plane.kill();
+    // Nobody tells of this one at all.
+    let silent = some("acme/silent", &["1"]);
+    notified.registry.add(&silent)?;
+    let repositories: Vec<String> = (0..=QUEUE).map(|n| format!("acme/flood/r{n}")).collect();
+    for some in repositories.chunks(1_000) {
+        let events = some
+            .iter()
+            .map(|repository| event(repository, "push", repository, Some("1"), None));
+        notified.tell(&events.collect::<Vec<Value>>()).await?;
+    }
+    let line = listener(&notified)?;
+    assert_eq!(line["received"], json!(QUEUE + 1), "{line:#}");
+    assert_eq!(line["waiting"], json!(0), "one more than it keeps: {line:#}");
+
+    notified.scene.control_plane.restart().await?;
+    let digest = silent.expected()[&("acme/silent".to_owned(), "1".to_owned())].to_string();
+    notified.becomes("acme/silent", "1", Some(&digest)).await;
+    let line = newest(&notified, "acme/silent", "1").await?;
+    assert_eq!(
+        (
+            &line["by"]["trigger"],
+            &line["by"]["references"],
+            &line["by"]["repositories"]
+        ),
+        (&json!("event"), &json!([]), &json!([])),
+        "the whole registry was looked at, because events were lost: {line:#}"
+    );
+    let api = notified.scene.control_plane.api()?;
+    let registry = api.get("/registries/gitlab", &[]).await?;
+    let given_up: u64 = registry["events"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|count| count["given_up"].as_u64())
+        .sum();
+    assert!(given_up >= QUEUE as u64, "{registry:#}");
+    // What has changed since is told, and nothing else.
+    let since = since.to_string();
+    let diff = notified
+        .scene
+        .control_plane
+        .cli(&["diff", "gitlab", "--since", &since, "-o", "json"])?;
+    assert!(diff.status.success(), "{}{}", diff.output, diff.errors);
+    let diff: Value = serde_json::from_str(&diff.output)?;
+    let changed: Vec<_> = diff
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|item| (&item["repository"], &item["tag"], &item["change"], &item["to"]))
+        .collect();
+    assert_eq!(
+        changed,
+        [(
+            &json!("acme/silent"),
+            &json!("1"),
+            &json!("appeared"),
+            &json!(digest)
+        )],
+        "{diff:#}"
+    );
     Ok(())
 }
 

@@ -7,8 +7,8 @@ use std::path::Path;
 use portolan_shared::model::{CoverageEntry, RepositoryOutcome, SensorState};
 use portolan_store::sqlite::SqliteStore;
 use portolan_store::{
-    Audit as _, Images as _, Inventory as _, PageRequest, Runs as _, Sensors as _, StandingChange,
-    Store as _, StoreError,
+    Audit as _, Feed as _, Images as _, Inventory as _, PageRequest, Retention, Runs as _, Sensors as _,
+    StandingChange, Store as _, StoreError,
 };
 use portolan_store_conformance::{Site, at, commit_of, note, requeue_expired};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
@@ -21,6 +21,8 @@ async fn open() -> (SqliteStore, TempDir) {
         .unwrap();
     (store, folder)
 }
+
+mod schema;
 
 mod conformance {
     use super::*;
@@ -187,97 +189,6 @@ async fn a_lenient_mode_is_corrected() {
     );
 }
 
-/// Tables and the names of their columns; the columns of the primary key first, in their order.
-async fn schema() -> Vec<(String, Vec<String>, Vec<String>)> {
-    let (store, folder) = open().await;
-    store.close().await;
-    let mut connection = raw(&folder.path().join("portolan.db")).await;
-    let tables: Vec<String> = sqlx::query_scalar(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
-    )
-    .fetch_all(&mut connection)
-    .await
-    .unwrap();
-    let mut schema = Vec::new();
-    for table in tables {
-        let rows = sqlx::query("SELECT name, pk FROM pragma_table_info(?1) ORDER BY pk, cid")
-            .bind(&table)
-            .fetch_all(&mut connection)
-            .await
-            .unwrap();
-        let columns = rows.iter().map(|row| row.get("name")).collect();
-        let key = rows
-            .iter()
-            .filter(|row| row.get::<i64, _>("pk") > 0)
-            .map(|row| row.get("name"))
-            .collect();
-        schema.push((table, key, columns));
-    }
-    assert!(schema.len() > 15, "{schema:?}");
-    schema
-}
-
-#[tokio::test]
-async fn every_key_starts_with_the_tenant() {
-    // Which migrations have run, and the position of denials of all tenants, belong to nobody.
-    let exceptions = ["_sqlx_migrations", "denial_epoch"];
-    for (table, key, _) in schema().await {
-        if exceptions.contains(&table.as_str()) {
-            continue;
-        }
-        assert_eq!(key.first().map(String::as_str), Some("tenant_id"), "{table}");
-    }
-}
-
-#[tokio::test]
-async fn no_column_is_made_for_a_secret_in_clear() {
-    let secret = [
-        "password",
-        "passwd",
-        "secret",
-        "token",
-        "private",
-        "bearer",
-        "credential",
-        "pepper",
-    ];
-    // Ids, versions and keyed hashes; and the credential's reference, whose form a constraint keeps.
-    let known = [
-        "token_id",
-        "secret_hash",
-        "credential",
-        "credential_id",
-        "credential_version",
-        "secret_no",
-        "secret_since",
-    ];
-    for (table, _, columns) in schema().await {
-        for column in columns {
-            let suspect = secret.iter().any(|word| column.contains(word));
-            assert!(!suspect || known.contains(&column.as_str()), "{table}.{column}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_credential_in_clear_does_not_fit_into_the_column() {
-    let (store, folder) = open().await;
-    let site = Site::new(&store).await;
-    let mut connection = raw(&folder.path().join("portolan.db")).await;
-    for clear in ["reader:glpat-x", "glpat-x", "file:secret", ""] {
-        let refused = sqlx::query("UPDATE registry SET credential = ?1 WHERE tenant_id = ?2")
-            .bind(clear)
-            .bind(site.tenant.as_bytes().as_slice())
-            .execute(&mut connection)
-            .await
-            .unwrap_err();
-        assert!(
-            refused.as_database_error().unwrap().is_check_violation(),
-            "{clear}"
-        );
-    }
-}
-
 #[tokio::test]
 async fn a_registry_holds_at_its_bound_of_repositories_and_refuses_above() {
     let (store, _folder) = open().await;
@@ -349,4 +260,59 @@ async fn a_run_that_cannot_be_read_does_not_keep_others_waiting() {
     let leasable = store.leasable_runs(at(20), &[site.sensor], 10).await.unwrap();
     let runs: Vec<_> = leasable.iter().map(|leasable| leasable.run).collect();
     assert_eq!(runs, [good]);
+}
+
+#[tokio::test]
+async fn what_one_tenant_has_stored_wrongly_keeps_no_other_from_forgetting() {
+    let (store, folder) = open().await;
+    let day = 86_400;
+    let mut sites = Vec::new();
+    for _ in 0..3 {
+        let site = Site::new(&store).await;
+        for (second, content) in [(10, "one"), (20, "two")] {
+            let fence = site.start(&store, second).await;
+            let commit = commit_of("acme/shop", &[("1", content)], RepositoryOutcome::Listed);
+            store
+                .commit_repository(&fence, &commit, at(second))
+                .await
+                .unwrap();
+            store
+                .cancel_run(site.tenant, fence.attempt.run, at(second), &note())
+                .await
+                .unwrap();
+        }
+        let retention = Retention {
+            history_days: Some(5),
+            runs_days: None,
+        };
+        store
+            .set_retention(site.tenant, retention, None, &note())
+            .await
+            .unwrap();
+        sites.push(site);
+    }
+    let mut database = raw(&folder.path().join("portolan.db")).await;
+    sqlx::query("UPDATE tenant SET history_days = 5000000000 WHERE tenant_id = ?1")
+        .bind(sites[1].tenant.as_bytes().as_slice())
+        .execute(&mut database)
+        .await
+        .unwrap();
+    let told = loop {
+        match store.forget_past(at(30 * day), 1).await {
+            Ok(0) => panic!("nobody is told of it"),
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(told, StoreError::Corrupt { .. }), "{told:?}");
+    let mut left = Vec::new();
+    for site in &sites {
+        let page = PageRequest::first();
+        let name = "acme/shop".parse().unwrap();
+        let lines = store
+            .history(site.tenant, site.registry, &name, None, &page)
+            .await;
+        left.push(lines.unwrap().items.len());
+    }
+    assert_eq!(left, [1, 2, 1]);
 }

@@ -1,0 +1,162 @@
+//! What a restore tells.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use portolan_shared::audit::ChainRecord;
+use portolan_shared::model::{TenantId, printable};
+use portolan_store::RestoredTenant;
+
+use super::redo::name;
+
+/// Lines of one list that are printed; the rest is counted.
+const LINES: usize = 200;
+
+/// What was restored.
+#[derive(Debug)]
+pub struct Restored {
+    /// When the backup was taken; none if the database did not say.
+    pub taken_at: Option<Timestamp>,
+    /// Where the database that was there is now.
+    pub set_aside: Option<PathBuf>,
+    /// Until when each sensor may come once with a state that is not known here.
+    pub amnesty_until: Timestamp,
+    /// What was done to each tenant.
+    pub tenants: Vec<RestoredLog>,
+    /// The pulse from which the database goes on.
+    pub(super) pulse: u64,
+}
+
+/// What was done to one tenant.
+#[derive(Debug)]
+pub struct RestoredLog {
+    /// Its name.
+    pub name: String,
+    /// Whether its exported audit log was given.
+    pub exported: bool,
+    /// Records that were missing and are there again.
+    pub records: u64,
+    /// What was done again, a line each.
+    pub redone: Vec<String>,
+    /// What people have to do again, a line each.
+    pub lost: Vec<String>,
+    /// Numbers.
+    pub figures: RestoredTenant,
+}
+
+impl RestoredLog {
+    pub(super) fn new(tenant: TenantId, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            exported: false,
+            records: 0,
+            redone: Vec::new(),
+            lost: Vec::new(),
+            figures: RestoredTenant {
+                tenant,
+                sensors: 0,
+                runs: 0,
+            },
+        }
+    }
+}
+
+/// A record in one line, without anything that could control a terminal.
+pub(super) fn line(record: &ChainRecord<String>) -> String {
+    let at = Timestamp::from_millisecond(record.at_ms).map_or_else(|_| "?".to_owned(), minute);
+    let mut line = format!("{at}  {}  {}", record.action, record.object);
+    if let Some(name) = name(record) {
+        // Writing to a string cannot fail.
+        let _ = write!(line, "  ({name})");
+    }
+    let _ = write!(line, "  by {}", record.actor);
+    printable(&line, 300)
+}
+
+pub(super) fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+pub(super) fn size(bytes: u64) -> String {
+    indicatif::HumanBytes(bytes).to_string()
+}
+
+impl Restored {
+    /// Tells people of it.
+    pub fn tell(&self, out: &mut dyn Write) -> io::Result<()> {
+        match self.taken_at {
+            Some(at) => writeln!(out, "The database as it was at {} is restored.", minute(at))?,
+            None => writeln!(out, "The database is restored.")?,
+        }
+        if let Some(path) = &self.set_aside {
+            writeln!(
+                out,
+                "What was there is now {}; remove it when nobody needs it.",
+                path.display()
+            )?;
+        }
+        for log in &self.tenants {
+            log.tell(self.amnesty_until, out)?;
+        }
+        writeln!(out, "\nStart the server now. Then, for each tenant:")?;
+        writeln!(
+            out,
+            "- Webhooks are disabled, and who follows the change feed begins anew: positions that were given out are void."
+        )?;
+        writeln!(
+            out,
+            "- Logins that were sealed since the backup are entered again: `portolan credential list` says which."
+        )?;
+        writeln!(
+            out,
+            "- A sensor that says that the audit log was rewritten: `portolan-agent audit accept-checkpoint` there."
+        )
+    }
+}
+
+impl RestoredLog {
+    fn tell(&self, amnesty_until: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+        let RestoredTenant { sensors, runs, .. } = self.figures;
+        writeln!(out, "\nTenant {}", self.name)?;
+        if self.exported {
+            writeln!(
+                out,
+                "  {} records of the audit log were missing and are there again.",
+                self.records
+            )?;
+        } else {
+            writeln!(
+                out,
+                "  Its audit log was not given: who was shut out since the backup is let in again."
+            )?;
+        }
+        writeln!(
+            out,
+            "  {sensors} sensors may come once with a state that is not known here, until {}.",
+            minute(amnesty_until)
+        )?;
+        writeln!(out, "  {runs} runs that had not ended are queued.")?;
+        list(out, "Done again:", &self.redone)?;
+        list(
+            out,
+            "Lost, and to be done again by you if it still holds:",
+            &self.lost,
+        )
+    }
+}
+
+fn list(out: &mut dyn Write, title: &str, lines: &[String]) -> io::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "  {title}")?;
+    for line in lines.iter().take(LINES) {
+        writeln!(out, "    {line}")?;
+    }
+    match lines.len().saturating_sub(LINES) {
+        0 => Ok(()),
+        more => writeln!(out, "    and {more} more: the audit log has them"),
+    }
+}

@@ -1,0 +1,203 @@
+//! What may be claimed of a registry: that it was seen as it is wanted now, when that was, and since when nothing starts it.
+
+use std::num::NonZeroU32;
+
+use portolan_shared::model::{EventSubject, RepositoryPatterns, RunState, TagFilter};
+use portolan_store::{EndedRun, EventDoor, EventIntake, NewRegistry, RegistryChange, Schedule, Seen, Store};
+
+use crate::freshness::{ONE, pulse, unreachable};
+use crate::site::{Site, at, commit_listed as commit, name, note, registry, whole};
+
+/// Since it was paused, whatever else is changed meanwhile; and which of its repositories are wanted.
+pub async fn since_when_a_registry_is_paused_is_told(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let schedule = |paused| Schedule {
+        paused,
+        ..Schedule::default()
+    };
+    for (paused, seconds, since) in [
+        (false, 10, None),
+        (true, 20, Some(20)),
+        (true, 30, Some(20)),
+        (false, 40, None),
+        (true, 50, Some(50)),
+    ] {
+        site.read(store, schedule(paused), seconds).await;
+        assert_eq!(pulse(store, &site).await.paused_at, since.map(at), "{seconds}");
+    }
+    let patterns = RepositoryPatterns::new(vec!["a/*".to_owned()]).unwrap();
+    let change = RegistryChange {
+        repositories: Some(patterns.clone()),
+        ..RegistryChange::default()
+    };
+    site.set(store, change).await;
+    let told = pulse(store, &site).await;
+    assert_eq!((told.paused_at, told.repositories), (Some(at(50)), patterns));
+    let new = NewRegistry {
+        schedule: schedule(true),
+        ..registry(site.tenant, "paused", &[site.sensor])
+    };
+    store.add_registry(&new, at(60), &note()).await.unwrap();
+    let told = store.registry_pulses(site.tenant, &[new.id]).await.unwrap();
+    assert_eq!(told[0].paused_at, Some(at(60)));
+}
+
+/// A clock that was a day ahead has seen everything; then it is set back, and nothing is seen any more.
+pub async fn what_a_clock_saw_that_was_ahead_is_not_the_last_for_a_day(store: &dyn Store) {
+    const AHEAD: i64 = 86_400;
+    let site = Site::new(store).await;
+    let content: &[(&str, &[(&str, &str)])] = &[("a", ONE)];
+    site.read_on_push(store, AHEAD).await;
+    site.sync(store, content, AHEAD).await;
+    let event = EventIntake {
+        tenant: site.tenant,
+        registry: site.registry,
+        door: EventDoor::Webhook,
+        subjects: vec![(EventSubject::Repository(name("a")), 1)],
+        ignored: 0,
+        refused: 0,
+        last_refused: None,
+        now: at(AHEAD),
+    };
+    store.note_events(&event).await.unwrap();
+    let seen = Seen {
+        tenant: site.tenant,
+        sensor: site.sensor,
+        at: at(AHEAD),
+    };
+    store.record_seen(&[seen]).await.unwrap();
+    store.clock_is(at(100)).await.unwrap();
+    let told = pulse(store, &site).await;
+    assert_eq!(
+        (told.last_attempt_at, told.last_success_at, told.last_event_at),
+        (Some(at(100)), Some(at(100)), Some(at(100)))
+    );
+    assert_eq!(told.sensors[0].last_seen_at, Some(at(100)));
+    assert_eq!(told.last_whole.map(|run| run.ended_at), Some(at(100)));
+    let found = store.repository(site.tenant, site.registry, &name("a")).await;
+    let found = found.unwrap().unwrap();
+    assert_eq!(
+        (found.last_attempt_at, found.last_success_at),
+        (at(100), Some(at(100)))
+    );
+    // What happens from here on is later.
+    let fence = site.start(store, 200).await;
+    store
+        .fail_attempt(&fence, &unreachable(), None, at(201))
+        .await
+        .unwrap();
+    let told = pulse(store, &site).await;
+    let failed = Some((fence.attempt.run, RunState::Failed));
+    let state = |run: Option<EndedRun>| run.map(|run| (run.run, run.state));
+    assert_eq!((state(told.last_whole), state(told.last_run)), (failed, failed));
+    // What is not ahead stays as it was.
+    store.clock_is(at(190)).await.unwrap();
+    assert_eq!(pulse(store, &site).await.last_attempt_at, Some(at(200)));
+}
+
+/// What a run saw that began before its registry's address, patterns or tag filter were changed is no success of what is wanted now; that a schedule, a
+/// name or a budget was changed makes no difference.
+pub async fn what_was_wanted_when_it_began_is_no_success_of_what_is_wanted_now(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let told = async || {
+        let ids = [site.registry];
+        let found = store.registry_pulses(site.tenant, &ids).await.unwrap().remove(0);
+        (found.last_success_at, found.changed)
+    };
+    let url = Some("https://moved.example.com".parse().unwrap());
+    let patterns = |text: &str| Some(RepositoryPatterns::new(vec![text.to_owned()]).unwrap());
+    let narrower = TagFilter {
+        newest: NonZeroU32::new(3),
+        ..TagFilter::default()
+    };
+    let nothing = RegistryChange::default;
+    site.set(
+        store,
+        RegistryChange {
+            url: url.clone(),
+            ..nothing()
+        },
+    )
+    .await;
+    assert_eq!(told().await, (None, false), "nothing was ever read");
+    let first = site.start(store, 5).await;
+    assert_eq!(told().await, (None, false), "it is read as it is");
+    site.set(
+        store,
+        RegistryChange {
+            repositories: patterns("b*"),
+            ..nothing()
+        },
+    )
+    .await;
+    store.close_run(&first, &whole(0), at(6)).await.unwrap();
+    assert_eq!(told().await, (None, true), "it was read as it is no more");
+    site.sync(store, &[], 7).await;
+    assert_eq!(told().await, (Some(at(7)), false));
+    let mut seconds = 10;
+    let mut last = Some(at(7));
+    for (change, counts) in [
+        (nothing(), true),
+        (
+            RegistryChange {
+                repositories: patterns("a*"),
+                ..nothing()
+            },
+            false,
+        ),
+        // As it is.
+        (
+            RegistryChange {
+                repositories: patterns("a*"),
+                ..nothing()
+            },
+            true,
+        ),
+        (
+            RegistryChange {
+                tags: Some(narrower),
+                ..nothing()
+            },
+            false,
+        ),
+        (
+            RegistryChange {
+                name: Some("other".parse().unwrap()),
+                ..nothing()
+            },
+            true,
+        ),
+        (
+            RegistryChange {
+                schedule: Some(Schedule::default()),
+                ..nothing()
+            },
+            true,
+        ),
+        (
+            RegistryChange {
+                url: Some("https://back.example.com".parse().unwrap()),
+                ..nothing()
+            },
+            false,
+        ),
+    ] {
+        seconds += 10;
+        let fence = site.start(store, seconds).await;
+        commit(store, &fence, "a", seconds).await;
+        site.set(store, change.clone()).await;
+        let before = told().await;
+        assert_eq!(before, (last, !counts), "while it is read: {change:?}");
+        let closed = store.close_run(&fence, &whole(1), at(seconds)).await.unwrap();
+        assert_eq!(closed.state, RunState::Complete);
+        last = if counts { Some(at(seconds)) } else { last };
+        assert_eq!(told().await, (last, !counts), "{change:?}");
+        // Another one does.
+        seconds += 10;
+        let fence = site.start(store, seconds).await;
+        commit(store, &fence, "a", seconds).await;
+        store.close_run(&fence, &whole(1), at(seconds)).await.unwrap();
+        last = Some(at(seconds));
+        assert_eq!(told().await, (last, false), "{change:?}");
+    }
+}
