@@ -28,11 +28,11 @@ fn main() -> ExitCode {
         Command::Server(args) => ended(runtime.block_on(wiring::run(args))),
         Command::Backup(args) => ended(runtime.block_on(async {
             let backup = upkeep::back_up(&args, &SystemClock).await?;
-            Ok(backup.tell(&args, &mut std::io::stdout())?)
+            told_to(backup.tell(&args, &mut std::io::stdout()))
         })),
         Command::Restore(args) => ended(runtime.block_on(async {
             let restored = upkeep::restore(&args, &SystemClock).await?;
-            Ok(restored.tell(&mut std::io::stdout())?)
+            told_to(restored.tell(&mut std::io::stdout()))
         })),
         Command::Operator(command) => {
             let environment = Environment::read();
@@ -40,6 +40,14 @@ fn main() -> ExitCode {
             let exit = runtime.block_on(operate(command, &environment, &mut terminal, &SystemClock));
             ExitCode::from(exit.code())
         }
+    }
+}
+
+/// Whoever stops reading has heard enough: what is told of is done.
+fn told_to(end: std::io::Result<()>) -> anyhow::Result<()> {
+    match end {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

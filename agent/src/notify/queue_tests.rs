@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use portolan_shared::events::PushEvent;
+use portolan_shared::events::{PushEvent, Sender, read};
 
 use super::super::waiting::BELOW_REPOSITORY;
 use super::*;
@@ -290,6 +290,21 @@ fn repeated_events_are_counted_and_change_nothing() {
     assert_eq!(batch.counts.len(), 1);
     assert_eq!((batch.counts[0].ignored, batch.counts[0].refused), (2, 0));
     assert_eq!(batch.counts[0].last_refused, None);
+}
+
+#[test]
+fn what_two_sources_give_the_same_id_is_no_repetition() {
+    let mut queue = begun(1);
+    for source in ["/a", "/b", "/a"] {
+        let headers = [
+            ("ce-type", "zotregistry.image.updated"),
+            ("ce-id", "1"),
+            ("ce-source", source),
+        ];
+        let body = br#"{"name": "a/b", "reference": "1"}"#;
+        queue.take(0, read(Sender::Zot, &headers, body).unwrap(), moment(0));
+    }
+    assert_eq!(queue.next(1, up(100)).unwrap().events[0].count, 2);
 }
 
 #[test]

@@ -147,7 +147,7 @@ pub(super) fn tags(
                 state_hash: repository.state_hash.0.to_vec().into(),
                 outcome: repository.outcome.as_str().to_owned(),
                 finding: repository.finding.as_ref().map(finding_to_wire),
-                listed_ms_ago: age_to_wire(clock.uptime().since(repository.began)),
+                listed_seconds_ago: age_to_wire(clock.uptime().since(repository.began)),
             }),
         }
     })
@@ -296,7 +296,7 @@ mod tests {
             clock.advance(Duration::from_millis(5_400_003));
             let messages: Vec<_> = tags(fence(), Arc::new(repository), Arc::new(clock)).collect();
             let end = messages.last().and_then(|page| page.end.as_ref()).unwrap();
-            assert_eq!(end.listed_ms_ago, 5_400_003);
+            assert_eq!(end.listed_seconds_ago, 5_400);
             assert_eq!(messages.len(), pages, "{n} tags, {left_out} left out");
             let names = messages.iter().flat_map(|page| &page.tags).map(|tag| &tag.tag);
             assert!(names.clone().is_sorted() && names.count() == n);

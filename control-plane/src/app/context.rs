@@ -8,7 +8,9 @@ use portolan_shared::tls::SpkiPin;
 use portolan_store::{Fence, Store};
 use tokio::sync::{Notify, broadcast, watch};
 
-use super::{AuditKey, AuditPace, Courier, CredentialNotice, EventTally, FeedReaders, Pepper, WebhookTests};
+use super::{
+    AuditKey, AuditPace, Courier, CredentialNotice, EventTally, FeedReaders, Pepper, Promises, WebhookTests,
+};
 
 /// The dependencies of the use cases; use cases are methods on it, in a file per subject.
 pub struct App {
@@ -26,6 +28,8 @@ pub struct App {
     pub pace: AuditPace,
     /// What was refused at the door of notifications, until it is written.
     pub event_tally: EventTally,
+    /// What schedules promise, as metrics tell it.
+    pub promises: Arc<Promises>,
     /// Name of this deployment in sensors' certificates.
     pub deployment: String,
     /// Where sensors reach this control plane: `https://host[:port]`.

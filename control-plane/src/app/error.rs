@@ -187,7 +187,7 @@ pub enum AppError {
         /// How many may.
         most: usize,
     },
-    /// As many tests of webhooks of the tenant are under way as may.
+    /// As many tests of webhooks are under way as may, of the tenant or of all.
     #[error(
         "{most} tests of webhooks are under way already, and nothing was sent: try again when one has ended"
     )]

@@ -69,7 +69,7 @@ pub use registries::{
     SchedulePatch, days_left, outlook,
 };
 pub use runs::QueuedRun;
-pub use schedule::{NEXT_STARTS, PreviewStarts, next_starts};
+pub use schedule::{NEXT_STARTS, PreviewStarts, Promises, next_starts};
 pub use sensors::{SENSOR_ONLINE_SECONDS, WantedStanding};
 pub use sessions::{LiveSession, Presence, SessionCommand, Sessions};
 pub use staleness::Watch;

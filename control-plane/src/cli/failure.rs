@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use portolan_shared::model::printable;
 use portolan_shared::process::FileError;
@@ -143,6 +144,14 @@ pub(super) enum CliError {
     /// The control plane refused, in the form that it has for that.
     #[error("{}", in_flags(.0))]
     Refused(ErrorBody),
+    /// The control plane has no place at present.
+    #[error("{told}")]
+    Crowded {
+        /// What it said.
+        told: String,
+        /// After which time it wants to be asked again, if it said so.
+        after: Option<Duration>,
+    },
     /// No answer.
     #[error("cannot reach the control plane at {url}")]
     Unreachable {
@@ -203,12 +212,21 @@ impl CliError {
         Self::Usage(error.to_string())
     }
 
+    /// That there is no place, in the control plane's own words or in those of something in front of it.
+    pub(super) fn crowded(body: Option<&ErrorBody>, after: Option<Duration>) -> Self {
+        let told = body.map_or_else(
+            || "too many ask the control plane at present".to_owned(),
+            in_flags,
+        );
+        Self::Crowded { told, after }
+    }
+
     /// The exit code for it.
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::NotLoggedIn(_) => Exit::Denied,
             Self::Usage(_) => Exit::Usage,
-            Self::Unreachable { .. } | Self::Protocol { .. } => Exit::Unavailable,
+            Self::Unreachable { .. } | Self::Protocol { .. } | Self::Crowded { .. } => Exit::Unavailable,
             Self::NotConfirmed | Self::Trust(_) | Self::File(_) | Self::Pins { .. } | Self::Input(_) => {
                 Exit::Failed
             }
@@ -296,6 +314,7 @@ impl CliError {
             Self::NotLoggedIn(_)
             | Self::Usage(_)
             | Self::Protocol { .. }
+            | Self::Crowded { .. }
             | Self::NotConfirmed
             | Self::NotReady(_)
             | Self::Untrusted(_)

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use portolan_shared::model::TenantId;
 use portolan_shared::process::FileError;
 use portolan_store::StoreError;
@@ -23,6 +24,21 @@ pub enum UpkeepError {
     /// There is no database.
     #[error("there is no database at {}", .0.display())]
     NoDatabase(PathBuf),
+    /// Part of a database is in another file.
+    #[error(
+        "{} is there: the database beside it is not whole without it. Let a server of its own open and stop it in order, or restore it where it is, \
+         without --from",
+        .0.display()
+    )]
+    NotWhole(PathBuf),
+    /// The clock is wrong.
+    #[error("the backup was taken at {taken_at}, and it is {now} now: set the clock first")]
+    Clock {
+        /// What the clock says.
+        now: Timestamp,
+        /// When the backup was taken.
+        taken_at: Timestamp,
+    },
     /// A file is not what `portolan audit export` writes, or not all of it.
     #[error("{}: {why}", path.display())]
     Export {

@@ -18,6 +18,8 @@ pub(super) struct Exported {
     pub(super) tenant: TenantId,
     /// Where it ends.
     pub(super) head: AuditHead,
+    /// When its last record was written, in milliseconds since the Unix epoch.
+    pub(super) until_ms: i64,
 }
 
 impl Exported {
@@ -30,9 +32,13 @@ impl Exported {
         let mut lines = Lines::open(path)?;
         let tenant = lines.tenant()?;
         let mut verifier = ChainVerifier::new(ChainOwner::Tenant(tenant));
+        let mut until_ms = 0;
         let end = loop {
             match lines.next()? {
-                ExportLine::Record(link) => verifier.push(&LinkedRecord::from(link)),
+                ExportLine::Record(link) => {
+                    until_ms = link.at_ms;
+                    verifier.push(&LinkedRecord::from(link));
+                }
                 ExportLine::End(end) => break end,
                 ExportLine::Start(_) => return Err(lines.wrong("does not belong there")),
             }
@@ -48,6 +54,7 @@ impl Exported {
             path: path.to_owned(),
             tenant,
             head,
+            until_ms,
         })
     }
 

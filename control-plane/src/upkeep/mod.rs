@@ -16,4 +16,5 @@ mod restore;
 pub use args::{BackupArgs, RestoreArgs};
 pub use backup::{Backup, back_up};
 pub use error::UpkeepError;
+pub use report::{LINES, Lines, RestoredLog};
 pub use restore::{Restored, restore};

@@ -3,40 +3,54 @@
 use std::str::FromStr;
 
 use data_encoding::HEXLOWER;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use portolan_shared::audit::ChainRecord;
 use portolan_store::{Redone, StandingChange};
 use serde_json::Value;
 
+/// For so long an approval lets a sensor in, unless it has come.
+const APPROVED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
 /// What is done again of this record. Whatever shuts out is; of what lets in only the changes of a sensor's standing, because they say
-/// what became of it in the end. An approval holds as long as the amnesty does.
-pub(super) fn redone(record: &ChainRecord<String>, amnesty_until: Timestamp) -> Option<Redone> {
+/// what became of it in the end.
+pub(super) fn redone(record: &ChainRecord<String>) -> Option<Redone> {
     let standing = |change| Some(Redone::Standing(id(record, "sensor")?, change));
+    let details = details(record);
     match record.action.as_str() {
         "sensor.suspend" => standing(StandingChange::Suspend),
         "sensor.resume" => standing(StandingChange::Resume),
         "sensor.quarantine" => standing(StandingChange::Quarantine),
         "sensor.approve" => standing(StandingChange::Approve {
-            until: amnesty_until,
-            fingerprint: fingerprint(record),
+            until: Timestamp::from_millisecond(record.at_ms).ok()? + APPROVED_FOR,
+            fingerprint: fingerprint(&details),
         }),
-        // One that was removed because nobody used it had a certificate that has ended; it is revoked here.
-        "sensor.revoke" | "sensor.remove" => standing(StandingChange::Revoke),
-        "sensor.delete" => standing(StandingChange::Delete),
+        // With that the approval is used up.
+        "sensor.recover" if details["approved"] == true => Some(Redone::LetIn(id(record, "sensor")?)),
+        "sensor.revoke" => standing(StandingChange::Revoke),
+        "sensor.delete" | "sensor.remove" => standing(StandingChange::Delete),
         "token.revoke" => Some(Redone::Token(id(record, "token")?)),
         "invitation.revoke" => Some(Redone::Invitation(id(record, "invitation")?)),
-        "sensor.enrol" => Some(Redone::Invitation(
-            details(record)["invitation"].as_str()?.parse().ok()?,
-        )),
-        "registry.pause" | "registry.remove" => Some(Redone::Registry(id(record, "registry")?)),
-        "credential.remove" | "credential.revoke" => Some(Redone::Credential(id(record, "registry")?)),
+        "sensor.enrol" => Some(Redone::Invitation(details["invitation"].as_str()?.parse().ok()?)),
+        "registry.pause" => Some(Redone::Paused(id(record, "registry")?)),
+        "registry.remove" => Some(Redone::Removed(id(record, "registry")?)),
+        "registry.change" => {
+            let left = details["sensors"]["after"].as_array()?;
+            let left = left.iter().map(|sensor| sensor.as_str()?.parse().ok());
+            Some(Redone::Left(
+                id(record, "registry")?,
+                left.collect::<Option<_>>()?,
+            ))
+        }
+        "credential.revoke" => Some(Redone::Withdrawn(id(record, "registry")?)),
+        "credential.remove" => Some(Redone::Bare(id(record, "registry")?)),
+        "run.cancel" => Some(Redone::Cancelled(id(record, "run")?)),
         _ => None,
     }
 }
 
 /// Whether people have to do again what this record says: it made or changed something, and that is lost.
 pub(super) fn is_lost(record: &ChainRecord<String>) -> bool {
-    const MADE: [&str; 14] = [
+    const MADE: [&str; 15] = [
         "sensor.invite",
         "sensor.enrol",
         "registry.add",
@@ -46,6 +60,7 @@ pub(super) fn is_lost(record: &ChainRecord<String>) -> bool {
         "credential.create",
         "credential.replace",
         "credential.revert",
+        "credential.rewrap",
         "credential.remove",
         "credential.revoke",
         "token.create",
@@ -73,9 +88,10 @@ fn details(record: &ChainRecord<String>) -> Value {
     serde_json::from_str(&record.details).unwrap_or_default()
 }
 
-fn fingerprint(record: &ChainRecord<String>) -> Option<[u8; 16]> {
-    let digits = details(record);
-    let bytes = HEXLOWER.decode(digits["fingerprint"].as_str()?.as_bytes()).ok()?;
+fn fingerprint(details: &Value) -> Option<[u8; 16]> {
+    let bytes = HEXLOWER
+        .decode(details["fingerprint"].as_str()?.as_bytes())
+        .ok()?;
     bytes.try_into().ok()
 }
 
@@ -100,47 +116,59 @@ mod tests {
 
     #[test]
     fn what_shuts_out_is_done_again() {
-        let until = Timestamp::from_second(9).unwrap();
+        let until = Timestamp::from_second(86_400).unwrap();
         let sensor: SensorId = ID.parse().unwrap();
         let registry: RegistryId = ID.parse().unwrap();
         let invitation: InvitationId = ID.parse().unwrap();
         let of = |action: &str, kind: &str, details: &str| {
-            redone(&record(action, &format!("{kind}:{ID}"), details), until)
+            redone(&record(action, &format!("{kind}:{ID}"), details))
         };
         let standing = |change| Some(Redone::Standing(sensor, change));
         assert_eq!(
             of("sensor.revoke", "sensor", "{}"),
             standing(StandingChange::Revoke)
         );
-        assert_eq!(
-            of(
-                "sensor.approve",
-                "sensor",
-                r#"{"fingerprint":"000102030405060708090a0b0c0d0e0f"}"#
-            ),
-            standing(StandingChange::Approve {
-                until,
-                fingerprint: Some(std::array::from_fn(|byte| u8::try_from(byte).unwrap())),
-            })
+        let approved = of(
+            "sensor.approve",
+            "sensor",
+            r#"{"fingerprint":"000102030405060708090a0b0c0d0e0f"}"#,
         );
+        let fingerprint = Some(std::array::from_fn(|byte| u8::try_from(byte).unwrap()));
+        assert_eq!(approved, standing(StandingChange::Approve { until, fingerprint }));
+        let used = of("sensor.recover", "sensor", r#"{"approved":true}"#);
+        assert_eq!(used, Some(Redone::LetIn(sensor)));
+        assert_eq!(of("sensor.recover", "sensor", r#"{"approved":false}"#), None);
         assert_eq!(
             of("sensor.enrol", "sensor", &format!(r#"{{"invitation":"{ID}"}}"#)),
             Some(Redone::Invitation(invitation)),
             "its secret was used"
         );
+        let sensors = format!(r#"{{"sensors":{{"before":[],"after":["{ID}"]}}}}"#);
+        let run = ID.parse().unwrap();
+        for (action, kind, details, again) in [
+            ("registry.remove", "registry", "{}", Redone::Removed(registry)),
+            ("registry.pause", "registry", "{}", Redone::Paused(registry)),
+            (
+                "registry.change",
+                "registry",
+                &sensors,
+                Redone::Left(registry, vec![sensor]),
+            ),
+            ("credential.revoke", "registry", "{}", Redone::Withdrawn(registry)),
+            ("credential.remove", "registry", "{}", Redone::Bare(registry)),
+            ("run.cancel", "run", "{}", Redone::Cancelled(run)),
+        ] {
+            assert_eq!(of(action, kind, details), Some(again), "{action}");
+        }
         assert_eq!(
-            of("registry.remove", "registry", "{}"),
-            Some(Redone::Registry(registry))
-        );
-        assert_eq!(
-            of("credential.revoke", "registry", "{}"),
-            Some(Redone::Credential(registry))
+            of("registry.change", "registry", "{}"),
+            None,
+            "its sensors are the same"
         );
     }
 
     #[test]
     fn what_makes_no_sense_is_passed_over() {
-        let until = Timestamp::UNIX_EPOCH;
         for (action, object, details) in [
             ("sensor.revoke", "sensor:", "{}"),
             (
@@ -153,10 +181,15 @@ mod tests {
                 "sensor:01890a5d-ac96-774b-bcce-b302099a8057",
                 "no json",
             ),
+            (
+                "registry.change",
+                "registry:01890a5d-ac96-774b-bcce-b302099a8057",
+                r#"{"sensors":{"after":[7]}}"#,
+            ),
             ("token.use", "token:01890a5d-ac96-774b-bcce-b302099a8057", "{}"),
         ] {
             assert_eq!(
-                redone(&record(action, object, details), until),
+                redone(&record(action, object, details)),
                 None,
                 "{action} {object}"
             );

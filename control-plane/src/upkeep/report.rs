@@ -12,7 +12,7 @@ use portolan_store::RestoredTenant;
 use super::redo::name;
 
 /// Lines of one list that are printed; the rest is counted.
-const LINES: usize = 200;
+pub const LINES: usize = 200;
 
 /// What was restored.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Restored {
     pub set_aside: Option<PathBuf>,
     /// Until when each sensor may come once with a state that is not known here.
     pub amnesty_until: Timestamp,
+    /// Keys that the server needs beside the database, and that are not there.
+    pub missing: Vec<PathBuf>,
     /// What was done to each tenant.
     pub tenants: Vec<RestoredLog>,
     /// The pulse from which the database goes on.
@@ -34,26 +36,44 @@ pub struct Restored {
 pub struct RestoredLog {
     /// Its name.
     pub name: String,
-    /// Whether its exported audit log was given.
-    pub exported: bool,
+    /// When the last record of its exported audit log was written; none if that was not given.
+    pub exported_until: Option<Timestamp>,
     /// Records that were missing and are there again.
     pub records: u64,
-    /// What was done again, a line each.
-    pub redone: Vec<String>,
-    /// What people have to do again, a line each.
-    pub lost: Vec<String>,
+    /// What was done again.
+    pub redone: Lines,
+    /// What people have to do again.
+    pub lost: Lines,
     /// Numbers.
     pub figures: RestoredTenant,
+}
+
+/// Records, a line each: the first of them, and how many there are.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// The first [`LINES`].
+    pub first: Vec<String>,
+    /// All.
+    pub all: usize,
+}
+
+impl Lines {
+    pub(super) fn push(&mut self, record: &ChainRecord<String>) {
+        self.all += 1;
+        if self.first.len() < LINES {
+            self.first.push(line(record));
+        }
+    }
 }
 
 impl RestoredLog {
     pub(super) fn new(tenant: TenantId, name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            exported: false,
+            exported_until: None,
             records: 0,
-            redone: Vec::new(),
-            lost: Vec::new(),
+            redone: Lines::default(),
+            lost: Lines::default(),
             figures: RestoredTenant {
                 tenant,
                 sensors: 0,
@@ -64,7 +84,7 @@ impl RestoredLog {
 }
 
 /// A record in one line, without anything that could control a terminal.
-pub(super) fn line(record: &ChainRecord<String>) -> String {
+fn line(record: &ChainRecord<String>) -> String {
     let at = Timestamp::from_millisecond(record.at_ms).map_or_else(|_| "?".to_owned(), minute);
     let mut line = format!("{at}  {}  {}", record.action, record.object);
     if let Some(name) = name(record) {
@@ -97,6 +117,13 @@ impl Restored {
                 path.display()
             )?;
         }
+        for path in &self.missing {
+            writeln!(
+                out,
+                "{} is missing: put it there from where it is kept, before the server is started.",
+                path.display()
+            )?;
+        }
         for log in &self.tenants {
             log.tell(self.amnesty_until, out)?;
         }
@@ -120,17 +147,17 @@ impl RestoredLog {
     fn tell(&self, amnesty_until: Timestamp, out: &mut dyn Write) -> io::Result<()> {
         let RestoredTenant { sensors, runs, .. } = self.figures;
         writeln!(out, "\nTenant {}", self.name)?;
-        if self.exported {
-            writeln!(
+        match self.exported_until {
+            Some(until) => writeln!(
                 out,
-                "  {} records of the audit log were missing and are there again.",
-                self.records
-            )?;
-        } else {
-            writeln!(
+                "  {} records of the audit log were missing and are there again. The exported log ends at {}: who was shut out later is let in again.",
+                self.records,
+                minute(until)
+            )?,
+            None => writeln!(
                 out,
                 "  Its audit log was not given: who was shut out since the backup is let in again."
-            )?;
+            )?,
         }
         writeln!(
             out,
@@ -147,15 +174,15 @@ impl RestoredLog {
     }
 }
 
-fn list(out: &mut dyn Write, title: &str, lines: &[String]) -> io::Result<()> {
-    if lines.is_empty() {
+fn list(out: &mut dyn Write, title: &str, lines: &Lines) -> io::Result<()> {
+    if lines.all == 0 {
         return Ok(());
     }
     writeln!(out, "  {title}")?;
-    for line in lines.iter().take(LINES) {
+    for line in &lines.first {
         writeln!(out, "    {line}")?;
     }
-    match lines.len().saturating_sub(LINES) {
+    match lines.all - lines.first.len() {
         0 => Ok(()),
         more => writeln!(out, "    and {more} more: the audit log has them"),
     }

@@ -18,7 +18,7 @@ pub use super::report::Restored;
 
 use super::exported::Exported;
 use super::redo::{is_lost, redone};
-use super::report::{RestoredLog, line};
+use super::report::RestoredLog;
 use super::{RestoreArgs, UpkeepError};
 use crate::wiring::DataDir;
 
@@ -48,10 +48,16 @@ pub async fn restore(args: &RestoreArgs, clock: &dyn Clock) -> Result<Restored, 
         data_dir.keep_pulse(restored.pulse)?;
         return Ok(restored);
     };
+    let wal = with_suffix(backup, BESIDE[0]);
+    if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
+        return Err(UpkeepError::NotWhole(wal));
+    }
+    if data_dir.pulse()? == 0 {
+        // From now on a server that is started meanwhile does not make a database of its own.
+        data_dir.keep_pulse(1)?;
+    }
     let new = with_suffix(&database, ".restoring");
-    remove(&new)?;
-    copy(backup, &new)?;
-    let restored = restore_at(&new, &data_dir, &logs, args, now).await;
+    let restored = restore_beside(backup, &new, &data_dir, &logs, args, now).await;
     let mut restored = match restored {
         Ok(restored) => restored,
         Err(error) => {
@@ -61,6 +67,25 @@ pub async fn restore(args: &RestoreArgs, clock: &dyn Clock) -> Result<Restored, 
     };
     restored.set_aside = put_in_place(&new, &data_dir, now)?;
     data_dir.keep_pulse(restored.pulse)?;
+    Ok(restored)
+}
+
+async fn restore_beside(
+    backup: &Path,
+    new: &Path,
+    data_dir: &DataDir,
+    logs: &[Exported],
+    args: &RestoreArgs,
+    now: Timestamp,
+) -> Result<Restored, UpkeepError> {
+    remove(new)?;
+    copy(backup, new)?;
+    let restored = restore_at(new, data_dir, logs, args, now).await?;
+    // Whoever closes it last moves everything into the one file; if that cannot be, the file alone is not whole.
+    let wal = with_suffix(new, BESIDE[0]);
+    if wal.exists() {
+        return Err(UpkeepError::NotWhole(wal));
+    }
     Ok(restored)
 }
 
@@ -88,6 +113,11 @@ async fn restore_in(
         Some(TimelineMark::Backup { taken_at }) => Some(taken_at),
         Some(TimelineMark::Restoring { .. }) | None => None,
     };
+    if let Some(taken_at) = taken_at
+        && now < taken_at
+    {
+        return Err(UpkeepError::Clock { now, taken_at });
+    }
     let amnesty_until = now + SignedDuration::from_hours(i64::from(args.amnesty));
     let tenants = store.tenants().await?;
     check(&tenants, logs, args.no_audit)?;
@@ -101,7 +131,7 @@ async fn restore_in(
             .iter_mut()
             .find(|log| log.figures.tenant == exported.tenant);
         if let Some(log) = log {
-            replay(store, exported, log, now, amnesty_until).await?;
+            replay(store, exported, log, now).await?;
         }
     }
     let end = RestoreEnd {
@@ -124,6 +154,7 @@ async fn restore_in(
         taken_at,
         set_aside: None,
         amnesty_until,
+        missing: data_dir.missing_keys(),
         tenants: restored,
         pulse: store.timeline().await?.pulse,
     })
@@ -152,7 +183,6 @@ async fn replay(
     exported: &Exported,
     log: &mut RestoredLog,
     now: Timestamp,
-    amnesty_until: Timestamp,
 ) -> Result<(), UpkeepError> {
     let tenant = exported.tenant;
     let diverges = |seq| UpkeepError::Diverges {
@@ -160,7 +190,7 @@ async fn replay(
         seq,
     };
     let known = store.audit_head(tenant).await?;
-    log.exported = true;
+    log.exported_until = Timestamp::from_millisecond(exported.until_ms).ok();
     if exported.head.seq <= known.seq {
         // There is nothing in it that the backup does not have, unless it is another log.
         let at = exported.head.seq.saturating_sub(1);
@@ -180,7 +210,7 @@ async fn replay(
         if let Some(record) = next
             && record.record.seq >= known.seq
         {
-            let redo = (record.record.seq > known.seq).then(|| redone(&record.record, amnesty_until));
+            let redo = (record.record.seq > known.seq).then(|| redone(&record.record));
             steps.push(ReplayStep {
                 redo: redo.flatten(),
                 record,
@@ -210,10 +240,10 @@ fn note_steps(log: &mut RestoredLog, steps: &[ReplayStep], redone: &[usize], kno
             continue;
         }
         if redone.contains(&place) {
-            log.redone.push(line(record));
+            log.redone.push(record);
         }
         if is_lost(record) {
-            log.lost.push(line(record));
+            log.lost.push(record);
         }
     }
 }
@@ -235,11 +265,11 @@ fn entry(
             "amnesty_until": end.amnesty_until,
             "sensors": tenant.sensors,
             "runs": tenant.runs,
-            "exported_log": log.exported,
+            "exported_until": log.exported_until,
             "records_replayed": log.records,
-            "redone": log.redone.len(),
-            "redone_first": log.redone.iter().take(NOTED).collect::<Vec<_>>(),
-            "lost": log.lost.len(),
+            "redone": log.redone.all,
+            "redone_first": log.redone.first.iter().take(NOTED).collect::<Vec<_>>(),
+            "lost": log.lost.all,
         }),
     }
 }
@@ -250,14 +280,18 @@ fn put_in_place(new: &Path, data_dir: &DataDir, now: Timestamp) -> Result<Option
     let old = with_suffix(&database, &format!(".before-{}", now.strftime("%Y%m%dT%H%M%SZ")));
     let there = database.exists();
     if there {
+        // The old database keeps what belongs to it, whenever this is cut short.
+        for suffix in BESIDE {
+            let beside = with_suffix(&database, suffix);
+            if beside.exists() {
+                link(&beside, &with_suffix(&old, suffix))?;
+            }
+        }
         rename(&database, &old)?;
     }
-    // What belongs to the old database must never be found beside the new one.
+    // None of this must ever be found beside the new one.
     for suffix in BESIDE {
-        let beside = with_suffix(&database, suffix);
-        if beside.exists() {
-            rename(&beside, &with_suffix(&old, suffix))?;
-        }
+        remove_file(with_suffix(&database, suffix))?;
     }
     data_dir.give(new)?;
     rename(new, &database)?;
@@ -268,16 +302,29 @@ fn put_in_place(new: &Path, data_dir: &DataDir, now: Timestamp) -> Result<Option
 /// Removes a database that was worked on, if there is one.
 fn remove(database: &Path) -> Result<(), FileError> {
     for suffix in ["", BESIDE[0], BESIDE[1]] {
-        let path = with_suffix(database, suffix);
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                let action = "remove";
-                return Err(FileError::Io { action, path, source });
-            }
-            _ => {}
-        }
+        remove_file(with_suffix(database, suffix))?;
     }
     Ok(())
+}
+
+/// Removes a file, if it is there.
+fn remove_file(path: PathBuf) -> Result<(), FileError> {
+    match fs::remove_file(&path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            let action = "remove";
+            Err(FileError::Io { action, path, source })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Gives a file a second name.
+fn link(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::hard_link(from, to).map_err(|source| FileError::Io {
+        action: "keep",
+        path: from.to_owned(),
+        source,
+    })
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

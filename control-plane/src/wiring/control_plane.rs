@@ -92,6 +92,7 @@ impl ControlPlane {
             audit_key,
             pace: AuditPace::default(),
             event_tally: EventTally::default(),
+            promises: Arc::default(),
             deployment: authority.deployment().to_owned(),
             sensor_url: settings.sensors.url_for(bound.sensors),
             server_pins: authority.server_pins(),

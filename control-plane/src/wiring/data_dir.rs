@@ -104,10 +104,14 @@ impl DataDir {
                 source,
             })?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self {
-                path: path.to_owned(),
-                _lock: lock,
-            }),
+            Ok(()) => {
+                let data_dir = Self {
+                    path: path.to_owned(),
+                    _lock: lock,
+                };
+                data_dir.give(&lock_path)?;
+                Ok(data_dir)
+            }
             Err(rustix::io::Errno::WOULDBLOCK) => Err(DataDirError::InUse(path.to_owned())),
             Err(error) => Err(DataDirError::Lock {
                 path: lock_path,
@@ -126,6 +130,13 @@ impl DataDir {
     #[must_use]
     pub fn database_in(path: &Path) -> PathBuf {
         path.join("portolan.db")
+    }
+
+    /// What the server needs beside the database and never makes anew, as far as it is not there.
+    #[must_use]
+    pub fn missing_keys(&self) -> Vec<PathBuf> {
+        let needed = ["ca", "pepper"].map(|name| self.path.join(name));
+        needed.into_iter().filter(|path| !path.exists()).collect()
     }
 
     /// Gives a file to whoever the folder belongs to: root may have written it for the server's user.

@@ -32,7 +32,7 @@ pub enum PublishOutcome {
     Published,
     /// It was the latest already; nothing was done.
     Known,
-    /// The sensor is not there, or of another generation than the key; nothing was done.
+    /// The sensor is not there, or of a later generation than the key, or of one so much earlier that this cannot be; nothing was done.
     Refused,
 }
 
@@ -168,7 +168,9 @@ pub struct CredentialRecord {
 #[async_trait]
 pub trait Credentials {
     /// Makes a key its sensor's latest, and writes the entry. Of the sensor's keys [`KEPT_SEALING_KEYS`] stay. The signature is the
-    /// caller's affair; that the key is of the sensor's present generation is checked here.
+    /// caller's affair; that the key is of the sensor's present generation is checked here. A sensor that knows of a
+    /// later generation than the database was told of it before that was restored from a backup: it is of that generation from then on, and
+    /// older keys are void.
     async fn publish_key(
         &self,
         key: &SignedSealingKey,

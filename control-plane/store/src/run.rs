@@ -105,7 +105,7 @@ pub struct RunRecord {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// When it has taken too long; none before its first attempt.
+    /// When it has taken too long; none before its first attempt. Later by as long as it waits, once it had begun, for the ends of blackouts.
     pub deadline_at: Option<Timestamp>,
     /// Everything that asked for it, the first first: at most [`RUN_REASONS`](portolan_shared::model::limits::RUN_REASONS).
     pub reasons: Vec<RunReason>,

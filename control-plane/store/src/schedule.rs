@@ -72,7 +72,7 @@ pub enum StartOutcome {
 pub enum Lapse {
     /// No sensor has taken it for too long since nothing else keeps it waiting.
     NotTaken,
-    /// It has waited for too long to begin, each time for something else.
+    /// It has waited for too long to begin, each time for something else, or to go on after a blackout.
     WaitedTooLong,
     /// It has worked for longer than it may.
     TooLong,
@@ -83,7 +83,7 @@ pub enum Lapse {
 pub struct WaitsSince {
     /// Queued before this, and free to be taken since.
     pub for_a_sensor: Timestamp,
-    /// Queued before this and never begun, whatever it waits for.
+    /// Queued before this and never begun, whatever it waits for; or begun, and kept waiting by blackouts since before this.
     pub for_anything: Timestamp,
 }
 

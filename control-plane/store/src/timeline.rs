@@ -9,7 +9,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use portolan_shared::audit::LinkedRecord;
-use portolan_shared::model::{ApiTokenId, InvitationId, RegistryId, SensorId, TenantId};
+use portolan_shared::model::{ApiTokenId, InvitationId, RegistryId, RunId, SensorId, TenantId};
 
 use crate::{EntryFor, StandingChange, StoreError};
 
@@ -52,18 +52,28 @@ pub struct ReplayStep {
 }
 
 /// What is done again: whatever shuts out, and of what lets in only what follows upon that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Redone {
-    /// A sensor's standing was changed.
+    /// A sensor's standing was changed. One that is deleted is revoked, too.
     Standing(SensorId, StandingChange),
+    /// A sensor that was quarantined has recovered with an approval, which is used up.
+    LetIn(SensorId),
     /// An API token was revoked.
     Token(ApiTokenId),
     /// An invitation was withdrawn or used: whoever has its secret must not use it again.
     Invitation(InvitationId),
-    /// A registry was paused or removed: it is paused.
-    Registry(RegistryId),
-    /// A registry's credential was taken from some sensor or from all: it is taken from all.
-    Credential(RegistryId),
+    /// A registry was paused.
+    Paused(RegistryId),
+    /// A registry was removed: it is paused, its runs are cancelled, and it has no credential.
+    Removed(RegistryId),
+    /// Only these sensors were left to read a registry.
+    Left(RegistryId, Vec<SensorId>),
+    /// A registry's credential was taken from some sensors: it is taken from all.
+    Withdrawn(RegistryId),
+    /// A registry's credential was removed, a sealed one or a reference.
+    Bare(RegistryId),
+    /// A run was cancelled.
+    Cancelled(RunId),
 }
 
 /// What came of a replay.
@@ -118,8 +128,8 @@ pub trait Timelines {
     /// interruption. [`StoreError::Refused`] if the database is damaged, as far as a quick look shows.
     async fn begin_restore(&self, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Appends those records of a tenant's log that are missing here, to the byte as they are, and does again what they say, all in one transaction.
-    /// Steps are in order. Records up to the head of the log are passed over, but the one at the head must be the same.
+    /// Appends those records of a tenant's log that are missing here, to the byte as they are, and does again what they say as of when they were
+    /// written, all in one transaction. Steps are in order. Records up to the head of the log are passed over, but the one at the head must be the same.
     async fn replay(
         &self,
         tenant: TenantId,
@@ -127,8 +137,9 @@ pub trait Timelines {
         now: Timestamp,
     ) -> Result<ReplayOutcome, StoreError>;
 
-    /// Ends a restore, in one transaction: every number that may have been given out is passed over, leases are taken back, every sensor that is
-    /// not shut out for good has an amnesty, the mark is gone, and each tenant's log has the entry that `note` gives for it.
+    /// Ends a restore, in one transaction: every number that may have been given out is passed over, leases are taken back, webhooks are disabled
+    /// with what was on its way to them, every sensor that is not shut out for good has an amnesty, the mark is gone, and each tenant's log has
+    /// the entry that `note` gives for it.
     async fn end_restore(
         &self,
         end: &RestoreEnd,

@@ -2,14 +2,19 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::http::Method;
+use axum::Router;
+use axum::http::{Method, StatusCode, header};
+use axum::routing::get;
 use portolan::cli::{Environment, Exit};
 use portolan_shared::secret::Secret;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::net::TcpListener;
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::changes::push;
@@ -248,4 +253,51 @@ async fn who_follows_a_registry_that_was_removed_is_told_and_ends() {
         .say(&format!("changes --registry gl --follow --cursor {behind}"))
         .await;
     assert_eq!((again.exit, again.out.as_str()), (Exit::NotFound, ""));
+}
+
+#[tokio::test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test's server ends with its runtime"
+)]
+async fn who_finds_no_place_to_follow_asks_for_one_as_long_as_there_is_none() {
+    let world = World::new().await;
+    let desk = Desk::open(&world).await;
+    let (clock, asked) = (Arc::clone(&world.clock), Arc::new(AtomicU64::new(0)));
+    let times = Arc::clone(&asked);
+    // An hour passes with each question; the second and third answer is that of something in front of the control plane.
+    let answer = move || async move {
+        clock.advance(Duration::from_secs(3_600));
+        let wait = [(header::RETRY_AFTER, "1")];
+        match times.fetch_add(1, Ordering::Relaxed) {
+            0 => {
+                let body = r#"{"code":"too_many_streams","message":"full","request_id":"1"}"#;
+                (StatusCode::TOO_MANY_REQUESTS, wait, body.to_owned())
+            }
+            1 | 2 => (StatusCode::TOO_MANY_REQUESTS, wait, String::new()),
+            _ => {
+                let body = r#"{"items":[],"next_cursor":"abc","at_end":true,"ended":true}"#;
+                (StatusCode::OK, wait, body.to_owned())
+            }
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let full = Environment {
+        url: Some(format!("http://{}", listener.local_addr().unwrap())),
+        ..desk.environment.clone()
+    };
+    let router = Router::new().route("/api/v1/changes", get(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let followed = tokio::time::timeout(GIVE_UP, desk.say_with("changes --follow", "", &full)).await;
+    let followed = followed.unwrap();
+    assert_eq!(
+        (followed.exit, cursor(&followed.err)),
+        (Exit::NotFound, Some("abc"))
+    );
+    assert_eq!(asked.load(Ordering::Relaxed), 4);
+    // Who does not follow is told.
+    asked.store(0, Ordering::Relaxed);
+    let once = desk.say_with("changes", "", &full).await;
+    assert_eq!(once.exit, Exit::Unavailable);
+    assert!(once.err.contains("full"), "{}", once.err);
 }

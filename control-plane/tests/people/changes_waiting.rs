@@ -8,6 +8,7 @@ use futures::FutureExt as _;
 use http_body_util::BodyExt as _;
 use portolan::app::{App, FeedPage, FeedReaders, FeedStart, ReaderEnd, Signals};
 use portolan::web;
+use portolan_shared::model::limits;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -139,6 +140,24 @@ async fn a_stream_without_events_says_that_it_lives() {
 }
 
 #[tokio::test]
+async fn a_stream_whose_client_does_not_read_keeps_no_other_waiting() {
+    let world = World::new().await;
+    let shop = Shop::open(&world).await;
+    let mut streams = Vec::new();
+    for _ in 0..limits::FEED_READERS_PER_TOKEN {
+        let mut body = stream(&world, "?from=now").await;
+        assert!(frame(&mut body).await.contains("event: begin"));
+        // It waits, and is not asked again.
+        assert!(frame(&mut body).now_or_never().is_none());
+        streams.push(body);
+    }
+    let mut last = streams.pop().unwrap();
+    push(&world, &shop, &[("1.0", &shop.image), ("2.0", &shop.image)]).await;
+    let told = tokio::time::timeout(GIVE_UP, frame(&mut last)).await;
+    assert!(told.expect("nobody woke it").contains("gl/acme/shop:"));
+}
+
+#[tokio::test]
 async fn nothing_is_told_to_a_revoked_token_that_was_read_before() {
     let world = World::new().await;
     Shop::open(&world).await;
@@ -205,6 +224,14 @@ async fn who_follows_a_registry_by_its_name_is_told_that_it_was_removed_and_noth
             last["items"][0]["data"]["registry"]["id"],
             shop.registry.to_string()
         );
+        assert_eq!(last["ended"], true);
+        // Also where the page is full with it, so that nobody has looked behind it.
+        let from = now["next_cursor"].as_str().unwrap();
+        let full = world
+            .get(&format!("/api/v1/changes?limit=1&cursor={from}"))
+            .await
+            .json();
+        assert_eq!((told(&full), &full["ended"]), (told(&last), &Value::Bool(true)));
         // A poll behind that does not wait for what cannot come.
         let nothing = ask(&last).await;
         assert_eq!(

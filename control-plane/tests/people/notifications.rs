@@ -186,6 +186,27 @@ async fn an_event_that_comes_again_is_counted_and_not_looked_at_again() {
 }
 
 #[tokio::test]
+async fn what_two_sources_give_the_same_id_is_no_repetition() {
+    let scene = Scene::new().await;
+    let path = scene.path.replace("distribution", "cloud_events");
+    let said = |source: &str, tag: &str| {
+        let data = json!({"name": "acme/shop", "reference": tag});
+        json!({"specversion": "1.0", "type": "zotregistry.image.updated", "id": "1", "source": source, "data": data})
+            .to_string()
+    };
+    for body in [
+        said("/a", "1.0"),
+        said("/b", "2.0"),
+        said("/a", "1.0"),
+        said("/b", "2.0"),
+    ] {
+        let answer = scene.knock(&path, Some(&scene.secret), &body).await;
+        assert_eq!(answer.status.as_u16(), 200);
+    }
+    assert_eq!(scene.counts().await, [(2, 2, 0, None)]);
+}
+
+#[tokio::test]
 async fn a_signed_message_that_comes_again_is_known_by_its_own_id() {
     let scene = Scene::new().await;
     let secret: WebhookSecret = scene.secret.parse().unwrap();

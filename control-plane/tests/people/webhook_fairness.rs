@@ -50,9 +50,11 @@ async fn webhooks_of_a_registry_in_which_nothing_happens_cost_the_others_nothing
     for number in 0..200 {
         commit(world, &fence, &format!("acme/r{number}"), &[("1", &shop.image)]).await;
         scene.wake();
+        if number == 100 {
+            // It does not wait for the last commit.
+            live.has_heard(1).await;
+        }
     }
-    let heard = live.heard().len();
-    assert!(heard > 0, "it has heard before the last commit");
     until(async || scene.webhook("live").await["behind"] == 0).await;
     assert_eq!(
         where_they_are().await,

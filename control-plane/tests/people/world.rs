@@ -241,6 +241,7 @@ pub(crate) fn app_over(store: Arc<dyn Store>, clock: Arc<ManualClock>, seed: u64
         event_tally: EventTally::default(),
         courier: Arc::new(Nobody),
         webhook_tests: WebhookTests::default(),
+        promises: Arc::default(),
         tasks: Tasks::new(Shutdown::new()),
         deployment: "test".to_owned(),
         sensor_url: "https://portolan.example.com:7443".to_owned(),

@@ -41,7 +41,7 @@ async fn every_call(upload: &mut UploadClient<Channel>, fence: &v1::Fence) -> Ve
         repository: "acme/app".into(),
         state_hash: vec![0; 32].into(),
         tags: 1,
-        listed_ms_ago: 0,
+        listed_seconds_ago: 0,
     };
     let outcomes = vec![
         upload

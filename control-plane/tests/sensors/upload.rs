@@ -97,7 +97,7 @@ pub(crate) fn tags(fence: &v1::Fence, names: &[&str], outcome: &str) -> v1::Comm
             state_hash: hasher.finish().0.to_vec().into(),
             outcome: outcome.into(),
             finding: None,
-            listed_ms_ago: 0,
+            listed_seconds_ago: 0,
         }),
         left_out: Vec::new(),
     }
@@ -127,13 +127,13 @@ async fn what_a_commit_tells_of_is_as_old_as_its_listing() {
     work.put(vec![manifest(MANIFEST)]).await.unwrap();
     let leased = scene.app().clock.now();
     scene.clock.advance(Duration::from_secs(40));
-    let aged = |names: &[&str], millis| {
+    let aged = |names: &[&str], seconds| {
         let mut request = tags(&work.fence, names, "listed");
-        request.end.as_mut().unwrap().listed_ms_ago = millis;
+        request.end.as_mut().unwrap().listed_seconds_ago = seconds;
         request
     };
     let (first, second, hostile) = (
-        aged(&["1.0", "latest"], 30_000),
+        aged(&["1.0", "latest"], 30),
         aged(&["1.0"], 0),
         aged(&[], u64::MAX),
     );

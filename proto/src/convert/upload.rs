@@ -29,20 +29,18 @@ pub fn state_hash(field: &'static str, bytes: &[u8]) -> Result<StateHash, FieldE
         .map_err(|_| FieldError::new(field, "must have 32 bytes"))
 }
 
-/// How long ago a sensor began to look at something, at most as long as a run may take.
-pub fn age(field: &'static str, millis: u64) -> Result<Duration, FieldError> {
-    let age = Duration::from_millis(millis);
-    if age > Duration::from_secs(limits::RUN_SECONDS_MOST.into()) {
+/// How long ago at most a sensor began to look at something: the second that has begun counts whole. At most as long as a run may take.
+pub fn age(field: &'static str, seconds: u64) -> Result<Duration, FieldError> {
+    if seconds > limits::RUN_SECONDS_MOST.into() {
         return Err(FieldError::new(field, "is longer ago than a run may last"));
     }
-    Ok(age)
+    Ok(Duration::from_secs(seconds + 1))
 }
 
 /// An age for the wire.
 #[must_use]
 pub fn age_to_wire(age: Duration) -> u64 {
-    let most = Duration::from_secs(limits::RUN_SECONDS_MOST.into());
-    u64::try_from(age.min(most).as_millis()).unwrap_or(u64::MAX)
+    age.as_secs().min(limits::RUN_SECONDS_MOST.into())
 }
 
 /// A bitmap of answers.
@@ -96,7 +94,7 @@ pub fn repository_state_to_wire(offered: &OfferedRepository) -> v1::RepositorySt
         repository: offered.repository.to_string(),
         state_hash: offered.state_hash.0.to_vec().into(),
         tags: offered.tags,
-        listed_ms_ago: age_to_wire(offered.age),
+        listed_seconds_ago: age_to_wire(offered.age),
     }
 }
 
@@ -106,7 +104,7 @@ pub fn repository_state(wire: &v1::RepositoryState) -> Result<OfferedRepository,
         repository: repository("repositories.repository", &wire.repository)?,
         state_hash: state_hash("repositories.state_hash", &wire.state_hash)?,
         tags: wire.tags,
-        age: age("repositories.listed_ms_ago", wire.listed_ms_ago)?,
+        age: age("repositories.listed_seconds_ago", wire.listed_seconds_ago)?,
     })
 }
 
@@ -254,9 +252,12 @@ mod tests {
 
     #[test]
     fn ages_travel_up_to_that_of_the_longest_run() {
-        let most = u64::from(limits::RUN_SECONDS_MOST) * 1_000;
-        for millis in [0, 1, 10_020_000, most] {
-            assert_eq!(age_to_wire(age("age", millis).unwrap()), millis);
+        let most = u64::from(limits::RUN_SECONDS_MOST);
+        for seconds in [0, 1, 10_020, most] {
+            let told = age_to_wire(Duration::from_secs(seconds) + Duration::from_millis(999));
+            assert_eq!(told, seconds);
+            let most_it_may_be = Duration::from_secs(seconds + 1);
+            assert_eq!(age("age", told).unwrap(), most_it_may_be, "never too young");
         }
         assert!(age("age", most + 1).is_err() && age("age", u64::MAX).is_err());
         assert_eq!(age_to_wire(Duration::MAX), most);
@@ -267,15 +268,19 @@ mod tests {
             age: Duration::from_millis(5_021),
         };
         let wire = repository_state_to_wire(&offered);
-        assert_eq!(repository_state(&wire).unwrap(), offered);
+        let read = OfferedRepository {
+            age: Duration::from_secs(6),
+            ..offered
+        };
+        assert_eq!(repository_state(&wire).unwrap(), read);
         // An agent of a release before says nothing of it.
         let before = v1::RepositoryState {
-            listed_ms_ago: 0,
+            listed_seconds_ago: 0,
             ..wire.clone()
         };
-        assert_eq!(repository_state(&before).unwrap().age, Duration::ZERO);
+        assert_eq!(repository_state(&before).unwrap().age, Duration::from_secs(1));
         let malformed = v1::RepositoryState {
-            listed_ms_ago: u64::MAX,
+            listed_seconds_ago: u64::MAX,
             ..wire
         };
         assert!(repository_state(&malformed).is_err());

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -22,7 +23,7 @@ words! {
     }
 }
 
-/// The id that a sender gave to an event, by which a second delivery is known: 1 to [`limits::EVENT_ID_BYTES`] visible ASCII characters.
+/// The id that a sender gave to an event, by which a second delivery is known, or what stands for it and its source: 1 to [`limits::EVENT_ID_BYTES`] visible ASCII characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(Box<str>);
 
@@ -39,6 +40,17 @@ impl EventId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What stands for the id together with its source, where it is one among the events of that source alone: a hash, in hexadecimal.
+    pub(super) fn of_source(&self, source: &str) -> Self {
+        // No id has a NUL in it.
+        let hash = digest(&SHA256, &[self.0.as_bytes(), &[0], source.as_bytes()].concat());
+        let hex: String = hash.as_ref()[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Self(hex.into())
     }
 }
 

@@ -238,6 +238,8 @@ pub const SLOW_DELIVERIES_PER_TENANT: usize = 8;
 pub const QUICK_DELIVERY_MS: u64 = 2_000;
 /// Tests of webhooks of one tenant that are under way at once: a further one is refused.
 pub const WEBHOOK_TESTS_PER_TENANT: usize = 2;
+/// Tests of webhooks of all tenants that are under way at once: a further one is refused.
+pub const WEBHOOK_TESTS: usize = 8;
 /// Attempts to deliver that are kept of one webhook: the oldest is dropped beyond.
 pub const KEPT_DELIVERIES: u32 = 200;
 /// Bytes of an endpoint's answer that are read, and forgotten: the connection is closed beyond.

@@ -1,7 +1,9 @@
 //! Windows in which nothing starts that no person has asked for.
 
+use std::num::NonZeroU32;
+
 use portolan_shared::model::{FindingCode, RunId, RunState, RunTrigger};
-use portolan_store::{NewRun, QueueOutcome, RunRecord, Schedule, Store};
+use portolan_store::{Lapse, NewRun, QueueOutcome, RunRecord, Schedule, Store, WaitsSince};
 
 use crate::site::{Site, at, note, requeue_expired};
 
@@ -124,6 +126,73 @@ pub async fn a_lost_run_waits_for_the_end_of_a_blackout_too(store: &dyn Store) {
     );
     assert!(leased(store, &asked, persons, BEGIN + 21).await);
     assert!(leased(store, &site, lost, END).await);
+}
+
+/// What is left of it when a weekend begins is left after it, however long that lasts; and what is said about how long it may take applies then, too.
+pub async fn the_time_that_a_blackout_lasts_is_no_time_that_a_run_took(store: &dyn Store) {
+    const HOUR: i64 = 3_600;
+    /// On a Friday at 20:00.
+    const FRIDAY: i64 = 126_400;
+    const MONDAY: i64 = FRIDAY + 58 * HOUR;
+    assert_eq!(at(FRIDAY).strftime("%a %H:%M").to_string(), "Fri 20:00");
+    let windows = ["fri 22:00-24:00", "sat,sun 00:00-24:00", "mon 00:00-06:00"];
+    let closed = |hours: u32| Schedule {
+        blackouts: windows.map(|window| window.parse().unwrap()).to_vec(),
+        max_run_seconds: NonZeroU32::new(hours * 3_600),
+        ..Schedule::default()
+    };
+    let site = Site::new(store).await;
+    site.read(store, closed(24), 5).await;
+    let run = queue(store, &site, RunTrigger::Schedule, 10).await;
+    assert!(leased(store, &site, run, FRIDAY).await);
+    requeue_expired(store, FRIDAY + HOUR).await;
+    let deadline = async || {
+        let deadline = stored(store, &site, run).await.deadline_at.unwrap();
+        deadline.as_second() - at(FRIDAY).as_second()
+    };
+    assert_eq!(deadline().await, 24 * HOUR);
+    let lapsed = async |seconds| {
+        let waits = WaitsSince {
+            for_a_sensor: at(seconds - 48 * HOUR),
+            for_anything: at(seconds - 31 * 24 * HOUR),
+        };
+        let found = store.lapsed_runs(at(seconds), waits, 1_000).await.unwrap();
+        let found = found.into_iter().find(|lapsed| lapsed.run == run);
+        found.map(|lapsed| lapsed.lapse)
+    };
+    // Two hours and a half are gone when it is put off, until Monday at 06:00.
+    let put_off = FRIDAY + 2 * HOUR + HOUR / 2;
+    assert!(!leased(store, &site, run, put_off).await);
+    assert_eq!(stored(store, &site, run).await.not_before, at(MONDAY));
+    let last = 58 * HOUR + (24 * HOUR - (2 * HOUR + HOUR / 2));
+    assert_eq!(deadline().await, last, "it is known already");
+    // A look meanwhile, and one after the schedule was written again, change nothing.
+    assert!(!leased(store, &site, run, put_off + HOUR).await);
+    site.read(store, closed(24), put_off + 2 * HOUR).await;
+    assert!(!leased(store, &site, run, put_off + 2 * HOUR).await);
+    assert_eq!(deadline().await, last);
+    for hours in [20, 26, 40, 57] {
+        assert_eq!(lapsed(FRIDAY + hours * HOUR).await, None, "after {hours} hours");
+    }
+    // It does not wait for ever, should the window never end.
+    for (seconds, lapse) in [(put_off, None), (put_off + 1, Some(Lapse::WaitedTooLong))] {
+        let waits = WaitsSince {
+            for_a_sensor: at(MONDAY),
+            for_anything: at(seconds),
+        };
+        let found = store.lapsed_runs(at(MONDAY), waits, 1_000).await.unwrap();
+        let found = found.into_iter().find(|lapsed| lapsed.run == run);
+        assert_eq!(found.map(|lapsed| lapsed.lapse), lapse);
+    }
+    // Somebody has to take it.
+    assert_eq!(lapsed(MONDAY + 48 * HOUR).await, None);
+    assert_eq!(lapsed(MONDAY + 48 * HOUR + 1).await, Some(Lapse::NotTaken));
+    assert!(leased(store, &site, run, MONDAY).await);
+    assert_eq!(deadline().await, last);
+    assert_eq!(lapsed(FRIDAY + last - 1).await, None);
+    assert_eq!(lapsed(FRIDAY + last).await, Some(Lapse::TooLong));
+    site.read(store, closed(25), MONDAY + 10).await;
+    assert_eq!(deadline().await, last + HOUR);
 }
 
 /// A window that is taken away keeps nothing waiting, and one that was moved keeps it waiting for its own end.

@@ -2,11 +2,24 @@
 
 use std::num::NonZeroU32;
 
+use jiff::Timestamp;
 use portolan_shared::model::{EventSubject, RepositoryPatterns, RunState, TagFilter};
-use portolan_store::{EndedRun, EventDoor, EventIntake, NewRegistry, RegistryChange, Schedule, Seen, Store};
+use portolan_store::{
+    EndedRun, EventDoor, EventIntake, NewRegistry, PageRequest, Past, RegistryChange, Schedule, Seen, Store,
+};
 
 use crate::freshness::{ONE, pulse, unreachable};
 use crate::site::{Site, at, commit_listed as commit, name, note, registry, whole};
+
+/// Since when all of the registry is known.
+async fn known_from(store: &dyn Store, site: &Site) -> Option<Timestamp> {
+    let page = PageRequest::first();
+    let answer = store.differences(site.tenant, site.registry, at(5), &page).await;
+    match answer.unwrap() {
+        Past::Known(answer) => answer.known_from,
+        other => panic!("{other:?}"),
+    }
+}
 
 /// Since it was paused, whatever else is changed meanwhile; and which of its repositories are wanted.
 pub async fn since_when_a_registry_is_paused_is_told(store: &dyn Store) {
@@ -48,7 +61,13 @@ pub async fn what_a_clock_saw_that_was_ahead_is_not_the_last_for_a_day(store: &d
     let site = Site::new(store).await;
     let content: &[(&str, &[(&str, &str)])] = &[("a", ONE)];
     site.read_on_push(store, AHEAD).await;
+    site.sync(store, &[("a", ONE), ("gone", ONE)], AHEAD).await;
     site.sync(store, content, AHEAD).await;
+    // It has waited for five days when it is begun.
+    let old = site.beside(store, "old").await;
+    let waited = old.queue(store, 100 - 5 * 86_400).await;
+    let fence = old.lease(store, waited, AHEAD).await;
+    store.close_run(&fence, &whole(0), at(AHEAD)).await.unwrap();
     let event = EventIntake {
         tenant: site.tenant,
         registry: site.registry,
@@ -74,13 +93,35 @@ pub async fn what_a_clock_saw_that_was_ahead_is_not_the_last_for_a_day(store: &d
     );
     assert_eq!(told.sensors[0].last_seen_at, Some(at(100)));
     assert_eq!(told.last_whole.map(|run| run.ended_at), Some(at(100)));
-    let found = store.repository(site.tenant, site.registry, &name("a")).await;
-    let found = found.unwrap().unwrap();
+    let ended = pulse(store, &old)
+        .await
+        .last_whole
+        .map(|run| (run.run, run.ended_at));
+    assert_eq!(ended, Some((waited, at(100))));
+    assert_eq!(known_from(store, &site).await, Some(at(100)));
+    let found = async |repository| {
+        let named = name(repository);
+        let found = store.repository(site.tenant, site.registry, &named);
+        found.await.unwrap().unwrap()
+    };
+    let there = found("a").await;
     assert_eq!(
-        (found.last_attempt_at, found.last_success_at),
+        (there.last_attempt_at, there.last_success_at),
         (at(100), Some(at(100)))
     );
+    assert_eq!((there.first_seen_at, there.known_from), (at(100), Some(at(100))));
+    assert_eq!(found("gone").await.vanished_at, Some(at(100)));
     // What happens from here on is later.
+    let fence = old.start(store, 150).await;
+    let run = fence.attempt.run;
+    store
+        .fail_attempt(&fence, &unreachable(), None, at(151))
+        .await
+        .unwrap();
+    assert_eq!(
+        pulse(store, &old).await.last_whole.map(|last| last.run),
+        Some(run)
+    );
     let fence = site.start(store, 200).await;
     store
         .fail_attempt(&fence, &unreachable(), None, at(201))
@@ -199,5 +240,82 @@ pub async fn what_was_wanted_when_it_began_is_no_success_of_what_is_wanted_now(s
         store.close_run(&fence, &whole(1), at(seconds)).await.unwrap();
         last = Some(at(seconds));
         assert_eq!(told().await, (last, false), "{change:?}");
+    }
+}
+
+/// An attempt before it has read the registry as it was: all of that is read again, nothing of it counts as found, and what is not found any more has
+/// vanished. If only a name or a schedule was changed, it goes on where the one before ended.
+pub async fn an_attempt_after_a_change_of_what_is_wanted_reads_all_of_it(store: &dyn Store) {
+    let nothing = RegistryChange::default;
+    let newest = TagFilter {
+        newest: NonZeroU32::new(3),
+        ..TagFilter::default()
+    };
+    let patterns = vec!["a*".to_owned(), "b*".to_owned()];
+    for (change, anew) in [
+        (nothing(), false),
+        (
+            RegistryChange {
+                name: Some("other".parse().unwrap()),
+                schedule: Some(Schedule::default()),
+                ..nothing()
+            },
+            false,
+        ),
+        (
+            RegistryChange {
+                url: Some("https://moved.example.com".parse().unwrap()),
+                ..nothing()
+            },
+            true,
+        ),
+        (
+            RegistryChange {
+                repositories: Some(RepositoryPatterns::new(patterns).unwrap()),
+                ..nothing()
+            },
+            true,
+        ),
+        (
+            RegistryChange {
+                tags: Some(newest),
+                ..nothing()
+            },
+            true,
+        ),
+    ] {
+        let site = Site::new(store).await;
+        let both = [name("a"), name("b")];
+        site.sync(store, &[("a", ONE), ("b", ONE)], 4).await;
+        let first = site.start(store, 10).await;
+        for repository in ["a", "b"] {
+            commit(store, &first, repository, 11).await;
+        }
+        let finding = unreachable();
+        let failed = store.fail_attempt(&first, &finding, Some(at(20)), at(12));
+        assert_eq!(failed.await.unwrap(), RunState::Queued);
+        assert_eq!(known_from(store, &site).await, Some(at(4)), "{change:?}");
+        site.set(store, change.clone()).await;
+        let still = (!anew).then(|| at(4));
+        assert_eq!(known_from(store, &site).await, still, "{change:?}");
+        let run = first.attempt.run;
+        let lease = store.lease_run(site.tenant, run, site.sensor, site.epoch, at(20));
+        let lease = lease.await.unwrap().unwrap();
+        assert_eq!(lease.resumed, !anew, "{change:?}");
+        let fence = site.fence(lease.attempt);
+        let pending = store.pending_repositories(&fence, &both).await.unwrap();
+        assert_eq!(pending, [anew, anew], "{change:?}");
+        // Only one of the two is there now.
+        commit(store, &fence, "a", 21).await;
+        let closed = store.close_run(&fence, &whole(1), at(22)).await.unwrap();
+        assert_eq!(
+            (closed.state, closed.repositories_vanished),
+            (RunState::Complete, u64::from(anew)),
+            "{change:?}"
+        );
+        let told = pulse(store, &site).await;
+        assert_eq!((told.last_success_at, told.changed), (Some(at(22)), false));
+        let known = Some(at(if anew { 22 } else { 4 }));
+        assert_eq!(known_from(store, &site).await, known, "{change:?}");
     }
 }

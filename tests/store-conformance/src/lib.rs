@@ -45,6 +45,7 @@ pub mod probe;
 pub mod queue;
 pub mod reasons;
 pub mod registry;
+pub mod replay;
 pub mod schedule;
 pub mod sealing;
 pub mod sensor;

@@ -152,6 +152,7 @@ macro_rules! suite {
                 since_when_a_registry_is_paused_is_told,
                 what_a_clock_saw_that_was_ahead_is_not_the_last_for_a_day,
                 what_was_wanted_when_it_began_is_no_success_of_what_is_wanted_now,
+                an_attempt_after_a_change_of_what_is_wanted_reads_all_of_it,
             }
             freshness {
                 the_last_run_of_the_whole_is_told_beside_the_last_of_all,
@@ -250,6 +251,7 @@ macro_rules! suite {
                 what_no_person_asked_for_waits_for_the_end_of_a_blackout,
                 whoever_asks_for_a_run_that_waits_has_it_at_once,
                 a_lost_run_waits_for_the_end_of_a_blackout_too,
+                the_time_that_a_blackout_lasts_is_no_time_that_a_run_took,
                 what_waits_goes_by_the_blackouts_as_they_are_now,
             }
             lapse {
@@ -320,14 +322,20 @@ macro_rules! suite {
             follower {
                 whoever_follows_arrives_at_what_there_is,
             }
+            replay {
+                t60_what_the_exported_log_says_is_done_again,
+                t60_what_was_taken_away_since_is_taken_away_again,
+                t60_a_log_that_does_not_follow_is_refused,
+            }
             timeline {
+                t60_a_key_of_a_later_generation_voids_those_before,
+                t60_an_amnesty_holds_whenever_the_sensor_was_last_heard_of,
+                t60_nothing_is_told_to_webhooks_before_somebody_has_looked,
                 the_pulse_counts_up_unless_there_is_a_mark,
                 t60_a_restore_passes_over_every_number,
                 t60_an_amnesty_lets_each_sensor_in_once,
                 t60_an_amnesty_ends_with_the_first_session,
                 t60_whoever_has_an_amnesty_is_not_unused,
-                t60_what_the_exported_log_says_is_done_again,
-                t60_a_log_that_does_not_follow_is_refused,
                 t60_the_next_version_of_a_credential_is_newer_than_any,
             }
             webhook {
@@ -347,6 +355,7 @@ macro_rules! suite {
                 a_webhook_of_one_registry_waits_for_that_one,
                 a_message_is_due_whatever_its_webhook_is_told_of_since,
                 retention_overtakes_only_those_for_whom_there_was_something,
+                a_message_in_hand_is_not_forgotten,
                 an_attempt_that_was_made_meanwhile_is_not_made_again,
                 who_cannot_go_on_is_disabled_though_a_process_died_with_it,
                 those_that_are_slow_wait_apart,

@@ -1,21 +1,22 @@
 //! Where a database is in time, and what a restore does to it.
 
 use jiff::Timestamp;
-use portolan_shared::audit::{AuditHead, ChainRecord, LinkedRecord};
-use portolan_shared::model::{ApiTokenId, Reason, RunState, TenantId};
+use portolan_shared::model::{Reason, RunState};
 use portolan_shared::process::SystemRng;
-use portolan_shared::secret::sealed::Recipient;
+use portolan_shared::secret::sealed::{Recipient, SealingKeyPair};
 use portolan_store::{
-    ContinuityHash, EPOCHS_PASSED_OVER, NewApiToken, RecoveryClaim, RecoveryGrounds, RecoveryOutcome, Redone,
-    ReplayOutcome, ReplayStep, RestoreEnd, RestoredTenant, Role, SessionOutcome, StaleFence, StandingChange,
-    Store, StoreError, Timeline, TimelineMark, TokenHash,
+    ContinuityHash, EPOCHS_PASSED_OVER, PublishOutcome, RecoveryClaim, RecoveryGrounds, RecoveryOutcome,
+    RestoreEnd, RestoredTenant, SessionOutcome, StaleFence, StandingChange, Store, StoreError, Timeline,
+    TimelineMark, WebhookChange, WebhookState, WhyDisabled,
 };
 
 use crate::feed::all;
 use crate::site::{
     Site, at, bytes, certificate, commit_of, entries, note, noted, opening, sensor, session, tenant, token,
 };
-use crate::vault::{put, sealed, version, versions};
+use crate::vault::{key, put, sealed, version, versions};
+use crate::webhook;
+use crate::webhook_delivery::{due, happen, hold};
 
 /// The end of the amnesty that the cases give, in seconds.
 const AMNESTY: i64 = 1_000;
@@ -222,121 +223,67 @@ pub async fn t60_whoever_has_an_amnesty_is_not_unused(store: &dyn Store) {
     );
 }
 
-fn record(head: &AuditHead, action: &str, object: &str) -> LinkedRecord<String> {
-    let record = ChainRecord {
-        seq: head.seq + 1,
-        at_ms: 50_000,
-        actor: "token:admin".to_owned(),
-        action: action.to_owned(),
-        object: object.to_owned(),
-        outcome: "notice".to_owned(),
-        details: r#"{"b":1,  "a":2}"#.to_owned(),
-    };
-    record.linked(head)
-}
-
-async fn api_token(store: &dyn Store, tenant: TenantId) -> ApiTokenId {
-    let new = NewApiToken {
-        id: ApiTokenId::random(&SystemRng),
-        tenant,
-        name: "robot".to_owned(),
-        role: Role::Operator,
-        hash: TokenHash(bytes()),
-        created_at: at(1),
-        expires_at: None,
-    };
-    store.add_api_token(&new, &note()).await.unwrap();
-    new.id
-}
-
-/// Records are there again to the byte, and what they say is done, once.
-pub async fn t60_what_the_exported_log_says_is_done_again(store: &dyn Store) {
-    let site = Site::new(store).await;
-    let robot = api_token(store, site.tenant).await;
-    let head = store.audit_head(site.tenant).await.unwrap();
-    let first = record(&head, "sensor.revoke", &format!("sensor:{}", site.sensor));
-    let second = record(&first.head(), "token.revoke", &format!("token:{robot}"));
-    let third = record(
-        &second.head(),
-        "registry.remove",
-        &format!("registry:{}", site.registry),
-    );
-    let last = record(&third.head(), "run.queue", "run:x");
-    let known = store
-        .audit_range(site.tenant, head.seq - 1, 1)
-        .await
-        .unwrap()
-        .remove(0);
-    let step = |record: &LinkedRecord<String>, redo| ReplayStep {
-        record: record.clone(),
-        redo,
-    };
-    let steps = [
-        step(&known, Some(Redone::Registry(site.registry))),
-        step(
-            &first,
-            Some(Redone::Standing(site.sensor, StandingChange::Revoke)),
-        ),
-        step(&second, Some(Redone::Token(robot))),
-        step(&third, Some(Redone::Registry(site.registry))),
-        step(&last, None),
-    ];
-    store.begin_restore(at(90)).await.unwrap();
-    let done = store.replay(site.tenant, &steps, at(91)).await.unwrap();
-    let redone = vec![1, 2, 3];
-    assert_eq!(done, ReplayOutcome::Appended { records: 4, redone });
-    let kept = store.audit_range(site.tenant, head.seq, 10).await.unwrap();
-    assert_eq!(kept, [first, second, third, last.clone()]);
-    assert_eq!(store.audit_head(site.tenant).await.unwrap(), last.head());
-    let again = store.replay(site.tenant, &steps, at(92)).await.unwrap();
-    let redone = Vec::new();
-    assert_eq!(again, ReplayOutcome::Appended { records: 0, redone });
-
-    let denials = store.denials_after(0).await.unwrap();
-    let denied = denials.iter().find(|denial| denial.sensor == site.sensor);
-    assert_eq!(
-        denied.and_then(|denial| denial.reason),
-        Some(Reason::SensorRevoked)
-    );
-    assert!(
-        store
-            .api_token(robot)
-            .await
-            .unwrap()
-            .unwrap()
-            .revoked_at
-            .is_some()
-    );
-    assert!(site.record(store).await.registry.schedule.paused);
-}
-
-/// A log of somebody else, or one that was changed, leaves nothing behind, also of what was right in it.
-pub async fn t60_a_log_that_does_not_follow_is_refused(store: &dyn Store) {
-    let site = Site::new(store).await;
-    let head = store.audit_head(site.tenant).await.unwrap();
-    let good = record(&head, "token.use", "token:x");
-    let mut forged = record(&good.head(), "sensor.revoke", &format!("sensor:{}", site.sensor));
-    forged.record.actor = "token:thief".to_owned();
-    let mut other = store
-        .audit_range(site.tenant, head.seq - 1, 1)
-        .await
-        .unwrap()
-        .remove(0);
-    other.hash.0[0] ^= 1;
-    let gap = record(&good.head(), "token.use", "token:x");
-    for (records, seq) in [
-        (vec![good.clone(), forged], head.seq + 2),
-        (vec![other], head.seq),
-        (vec![gap], head.seq + 2),
+/// A sensor knows of an approval that this state of the database does not: its older keys are void here, too.
+pub async fn t60_a_key_of_a_later_generation_voids_those_before(store: &dyn Store) {
+    let (site, _, _) = sealed(store).await;
+    let pair = SealingKeyPair::generate(&SystemRng);
+    for (generation, outcome, stands) in [
+        (3, PublishOutcome::Published, 3),
+        (2, PublishOutcome::Refused, 3),
+        (1_004, PublishOutcome::Refused, 3),
+        (1_003, PublishOutcome::Published, 1_003),
     ] {
-        let steps: Vec<_> = records
-            .into_iter()
-            .map(|record| ReplayStep { record, redo: None })
-            .collect();
-        let outcome = store.replay(site.tenant, &steps, at(91)).await.unwrap();
-        assert_eq!(outcome, ReplayOutcome::Diverges { seq });
-        assert_eq!(store.audit_head(site.tenant).await.unwrap(), head);
+        let pair = if generation == 3 {
+            &pair
+        } else {
+            &SealingKeyPair::generate(&SystemRng)
+        };
+        let key = key(&site, pair, generation);
+        let said = store.publish_key(&key, at(5), &note()).await.unwrap();
+        assert_eq!(said, outcome, "{generation}");
+        let sensor = store.sensor(site.tenant, site.sensor).await.unwrap().unwrap();
+        assert_eq!(sensor.generation, stands, "{generation}");
     }
+}
+
+/// However old the backup is: what is known of a sensor ends with it.
+pub async fn t60_an_amnesty_holds_whenever_the_sensor_was_last_heard_of(store: &dyn Store) {
+    let site = Site::new(store).await;
+    store.begin_restore(at(90)).await.unwrap();
+    let days = 40 * 86_400;
+    let end = RestoreEnd {
+        now: at(days),
+        amnesty_until: at(days + AMNESTY),
+        pulse: 0,
+    };
+    store.end_restore(&end, &noted).await.unwrap();
+    let amnesty = RecoveryOutcome::Recovered {
+        tenant: site.tenant,
+        grounds: RecoveryGrounds::Amnesty,
+    };
+    assert_eq!(recover(store, &claim(site.sensor, days + 1)).await, amnesty);
+}
+
+/// Where a message was on its way to may belong to others by now; and the number of its next secret was perhaps given out.
+pub async fn t60_nothing_is_told_to_webhooks_before_somebody_has_looked(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let id = webhook::add(store, site.tenant, "told", None).await;
+    happen(store, &site, 10).await;
+    let waiting = due(store, site.tenant, 11).await;
+    assert!(
+        hold(store, &waiting[0], "m1", [1; 16], 11).await.is_some(),
+        "it is on its way"
+    );
+    restore(store).await;
+    let webhook = store.webhook(site.tenant, id).await.unwrap().unwrap();
+    assert_eq!(webhook.state, WebhookState::Disabled(WhyDisabled::Forgotten));
+    assert!(due(store, site.tenant, 200).await.is_empty());
+    let rotate = WebhookChange {
+        rotate: true,
+        ..WebhookChange::default()
+    };
+    let changed = store.change_webhook(site.tenant, id, &rotate, at(201), &|_| Some(note()));
+    assert_eq!(changed.await.unwrap().unwrap().secret_no, 1_001);
 }
 
 /// Sensors take no version that is older than the highest they were given, and nobody here knows which that is.

@@ -21,7 +21,7 @@ pub(crate) async fn show(store: &dyn Store, tenant: TenantId, id: WebhookId) -> 
 }
 
 /// Something that the feed tells of.
-async fn happen(store: &dyn Store, site: &Site, seconds: i64) {
+pub(crate) async fn happen(store: &dyn Store, site: &Site, seconds: i64) {
     let fence = site.start(store, seconds).await;
     let tag = format!("t{seconds}");
     let commit = commit_of("acme/shop", &[(&tag, "one")], RepositoryOutcome::Listed);

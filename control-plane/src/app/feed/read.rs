@@ -1,10 +1,12 @@
 //! Reading the feed: a page that is there, or the next that comes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_shared::model::{TagName, TenantId};
-use portolan_store::{FEED_PAGE, FeedPosition};
+use portolan_store::{Changed, FEED_PAGE, FeedPosition};
 
+use super::apart::apart;
 use super::{CloudEvent, FeedCursor, FeedPlace, FeedReader, ReaderEnd};
 use crate::app::{App, AppError, Caller};
 
@@ -26,7 +28,7 @@ pub struct FeedPage {
     pub next: FeedCursor,
     /// Whether that is the end of the feed for now.
     pub at_end: bool,
-    /// Whether it is the end for ever: the registry that was followed has been removed.
+    /// Whether it is the end for ever: the registry that was followed has been removed, and that is told, here or before.
     pub ended: bool,
 }
 
@@ -54,7 +56,7 @@ impl App {
             }
             FeedPlace::Changes(position) => self.read_changes(tenant, from, position, limit).await?,
         };
-        page.ended = gone && page.at_end;
+        page.ended |= gone && page.at_end;
         Ok(page)
     }
 
@@ -71,6 +73,10 @@ impl App {
             .await?;
         let changes = changes.ok_or(AppError::CursorExpired)?;
         let next = from.at(FeedPlace::Changes(changes.next));
+        // It may be gone only since it was asked for: of one that is followed nothing comes behind that.
+        let last = changes.items.last();
+        let ended = from.registry().is_some()
+            && last.is_some_and(|last| matches!(last.what, Changed::RegistryRemoved));
         let mut items: Vec<_> = changes
             .items
             .iter()
@@ -87,7 +93,7 @@ impl App {
             items,
             next,
             at_end: changes.at_end,
-            ended: false,
+            ended,
         })
     }
 
@@ -134,7 +140,7 @@ impl App {
     /// The next events, as soon as there are some. `page` is what was there so far: it is replaced, also by what is none of this reader's, so that
     /// nobody looks at that twice. Gives why the reader has to go, if it has to go without any.
     pub async fn follow_feed(
-        &self,
+        self: &Arc<Self>,
         reader: &mut FeedReader,
         page: &mut FeedPage,
         limit: u32,
@@ -148,13 +154,15 @@ impl App {
             if page.at_end
                 && let FeedPlace::Changes(position) = &page.next.place
             {
-                if let Some(end) = reader.wait(self, position).await? {
+                if let Some(end) = reader.wait(self, position).await {
                     return Ok(Some(end));
                 }
             } else if let Some(end) = reader.end(self).await {
                 return Ok(Some(end));
             }
-            *page = self.read_feed(tenant, &page.next, limit).await?;
+            let (app, from) = (Arc::clone(self), page.next.clone());
+            let read = async move { app.read_feed(tenant, &from, limit).await };
+            *page = apart(&self.tasks, read).await??;
             if !page.items.is_empty() {
                 return Ok(None);
             }
@@ -166,7 +174,7 @@ impl App {
     /// # Errors
     /// [`AppError::TooManyReaders`] if as many wait as may; as with [`App::read_feed`].
     pub async fn poll_feed(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         cursor: &FeedCursor,
         limit: u32,

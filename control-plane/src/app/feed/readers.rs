@@ -8,6 +8,7 @@ use portolan_shared::process::{Shutdown, Uptime};
 use portolan_store::{FeedPosition, Role};
 use tokio::sync::watch;
 
+use super::apart::apart;
 use super::ends::{FeedEnd, FeedEnds, LOOK};
 use super::places::{Place, Places};
 use crate::app::{App, AppError, Caller};
@@ -25,7 +26,7 @@ const LEAST_AGE: Duration = AGE.checked_div(5).expect("5 is not 0").saturating_m
 #[derive(Debug)]
 pub struct FeedReaders {
     places: Arc<Places>,
-    ends: FeedEnds,
+    ends: Arc<FeedEnds>,
     draining: watch::Sender<bool>,
 }
 
@@ -41,7 +42,7 @@ impl FeedReaders {
     pub fn looking_every(look: Duration) -> Self {
         Self {
             places: Arc::default(),
-            ends: FeedEnds::looking_every(look),
+            ends: Arc::new(FeedEnds::looking_every(look)),
             draining: watch::Sender::new(false),
         }
     }
@@ -80,7 +81,7 @@ impl ReaderEnd {
 #[derive(Debug)]
 pub struct FeedReader {
     caller: Caller,
-    feed: Arc<FeedEnd>,
+    feed: FeedEnd,
     draining: watch::Receiver<bool>,
     since: Uptime,
     age: Duration,
@@ -93,15 +94,26 @@ impl App {
     ///
     /// # Errors
     /// [`AppError::TooManyReaders`] if as many wait as may: of the token, of the tenant, or of all.
-    pub fn enter_feed(&self, caller: &Caller) -> Result<FeedReader, AppError> {
+    pub fn enter_feed(self: &Arc<Self>, caller: &Caller) -> Result<FeedReader, AppError> {
         caller.require(Role::Viewer)?;
         let readers = &self.signals.feed;
         let place = readers.places.enter(caller.tenant, caller.token);
         let place = place.map_err(|full| AppError::TooManyReaders { most: full.most })?;
+        let (feed, watch) = readers.ends.enter(caller.tenant);
+        if let Some(watch) = watch {
+            let (store, tenant) = (Arc::clone(&self.store), caller.tenant);
+            let look = move || {
+                let store = Arc::clone(&store);
+                async move { store.feed_end(tenant).await }
+            };
+            let (clock, shutdown) = (Arc::clone(&self.clock), self.tasks.shutdown().clone());
+            self.tasks
+                .spawn("end of a feed", watch.run(clock, shutdown, look));
+        }
         let now = self.clock.uptime();
         Ok(FeedReader {
             caller: caller.clone(),
-            feed: readers.ends.of(caller.tenant),
+            feed,
             draining: readers.draining.subscribe(),
             since: now,
             age: self.rng.between(LEAST_AGE, AGE),
@@ -133,22 +145,16 @@ impl FeedReader {
     }
 
     /// Waits until the feed goes on behind this position, which was its end; or gives why the reader has to go.
-    pub(super) async fn wait(
-        &mut self,
-        app: &App,
-        position: &FeedPosition,
-    ) -> Result<Option<ReaderEnd>, AppError> {
-        let (feed, tenant) = (Arc::clone(&self.feed), self.caller.tenant);
-        let moved = feed.moves_past(position);
-        let watched = feed.watch(&*app.clock, || app.store.feed_end(tenant));
-        tokio::pin!(moved, watched);
+    pub(super) async fn wait(&mut self, app: &Arc<App>, position: &FeedPosition) -> Option<ReaderEnd> {
+        // Holds nothing while the other is asked.
+        let moved = self.feed.moves_past(position);
+        tokio::pin!(moved);
         loop {
             if let Some(end) = self.end(app).await {
-                return Ok(Some(end));
+                return Some(end);
             }
             tokio::select! {
-                () = &mut moved => return Ok(None),
-                error = &mut watched => return Err(error.into()),
+                () = &mut moved => return None,
                 _ = self.draining.wait_for(|draining| *draining) => {}
                 () = tokio::time::sleep(THINK) => {}
             }
@@ -156,7 +162,7 @@ impl FeedReader {
     }
 
     /// Whether it has to go, and why.
-    pub async fn end(&mut self, app: &App) -> Option<ReaderEnd> {
+    pub async fn end(&mut self, app: &Arc<App>) -> Option<ReaderEnd> {
         if *self.draining.borrow() {
             return Some(ReaderEnd::Draining);
         }
@@ -166,7 +172,9 @@ impl FeedReader {
         }
         if now.since(self.proved) >= PROVE {
             // If that cannot be found out, the feed cannot be read either, and it is asked again.
-            let stored = app.store.api_token(self.caller.token).await.ok()?;
+            let (store, token) = (Arc::clone(&app.store), self.caller.token);
+            let asked = apart(&app.tasks, async move { store.api_token(token).await }).await;
+            let stored = asked.ok()?.ok()?;
             let good = stored.is_some_and(|stored| {
                 let ended = stored.token.expires_at.is_some_and(|end| end <= app.clock.now());
                 stored.revoked_at.is_none() && !ended

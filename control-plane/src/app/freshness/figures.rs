@@ -1,6 +1,10 @@
 //! Freshness for Prometheus: read from the database when it is asked for, so that what was removed is gone at once.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use portolan_shared::model::RegistryId;
 use portolan_shared::model::limits::METRICS_REGISTRIES;
 use portolan_store::RegistryFigures;
 use prometheus::{GaugeVec, IntGauge, IntGaugeVec, Opts, Registry};
@@ -8,16 +12,17 @@ use prometheus::{GaugeVec, IntGauge, IntGaugeVec, Opts, Registry};
 use super::state::age;
 use crate::app::App;
 use crate::app::meters::text_of;
-use crate::app::schedule::promised;
 
 const LABELS: &[&str] = &["tenant", "registry"];
 
-/// What is told of registries, in Prometheus's text format. Of `left_out` further ones only how many there are.
+/// What is told of registries, in Prometheus's text format; `promised` is how old what is known of them may become by their schedules.
+/// Of `left_out` further ones only how many there are.
 ///
 /// # Errors
 /// Never in practice: only if two figures had the same name.
 pub fn registry_figures(
     registries: &[RegistryFigures],
+    promised: &BTreeMap<RegistryId, SignedDuration>,
     left_out: u64,
     now: Timestamp,
 ) -> Result<String, prometheus::Error> {
@@ -46,7 +51,7 @@ pub fn registry_figures(
     let intervals = GaugeVec::new(
         Opts::new(
             "portolan_registry_interval_seconds",
-            "The longest time between two of the registry's next starts; left out if the clock starts none",
+            "The longest time between two of the registry's starts around now; left out if the clock starts none",
         ),
         LABELS,
     )?;
@@ -68,11 +73,8 @@ pub fn registry_figures(
         successes
             .with_label_values(&labels)
             .set(registry.last_success_at.map_or(0.0, seconds_of));
-        let schedule = &registry.schedule;
-        let promised = schedule
-            .has_starts()
-            .then(|| promised(schedule, registry.registry, now));
-        if let Some(interval) = promised.flatten() {
+        let promised = promised.get(&registry.registry);
+        if let Some(interval) = promised.filter(|_| registry.schedule.has_starts()) {
             intervals.with_label_values(&labels).set(interval.as_secs_f64());
         }
         if let Some(start) = registry.next_start_at {
@@ -89,8 +91,8 @@ fn seconds_of(time: Timestamp) -> f64 {
 impl App {
     /// What is told of all registries, in Prometheus's text format; nothing if the database does not say.
     pub async fn registry_figures(&self) -> String {
-        let text = match self.store.registry_figures(METRICS_REGISTRIES).await {
-            Ok((figures, left_out)) => registry_figures(&figures, left_out, self.clock.now()),
+        let (figures, left_out) = match self.store.registry_figures(METRICS_REGISTRIES).await {
+            Ok(found) => found,
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -99,13 +101,25 @@ impl App {
                 return String::new();
             }
         };
-        text.unwrap_or_else(|error| {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "metrics of registries cannot be made"
+        let (promises, now) = (Arc::clone(&self.promises), self.clock.now());
+        // Of many registries that is much to reckon: off the reactor. What was begun is finished and kept if nobody waits for it any more.
+        let text = tokio::task::spawn_blocking(move || {
+            let started = figures.iter().filter(|registry| registry.schedule.has_starts());
+            let promised = promises.of_all(
+                started.map(|registry| (registry.registry, &registry.schedule)),
+                now,
             );
+            registry_figures(&figures, &promised, left_out, now)
+        });
+        let failed = |error: &(dyn std::error::Error + 'static)| {
+            tracing::error!(error, "metrics of registries cannot be made");
             String::new()
-        })
+        };
+        match text.await {
+            Ok(Ok(text)) => text,
+            Ok(Err(error)) => failed(&error),
+            Err(error) => failed(&error),
+        }
     }
 }
 
@@ -116,6 +130,7 @@ mod tests {
     use portolan_store::Schedule;
 
     use super::*;
+    use crate::app::Promises;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -143,9 +158,11 @@ mod tests {
             figures("never", None, None),
             figures("later", Some(5), None),
         ];
-        let text = registry_figures(&all, 7, at(0)).unwrap();
+        let promised =
+            Promises::default().of_all(std::iter::once((all[0].registry, &all[0].schedule)), at(0));
+        let text = registry_figures(&all, &promised, 7, at(0)).unwrap();
         insta::assert_snapshot!(text, @r#"
-        # HELP portolan_registry_interval_seconds The longest time between two of the registry's next starts; left out if the clock starts none
+        # HELP portolan_registry_interval_seconds The longest time between two of the registry's starts around now; left out if the clock starts none
         # TYPE portolan_registry_interval_seconds gauge
         portolan_registry_interval_seconds{registry="gl",tenant="ac\"me"} 86400
         # HELP portolan_registry_last_success_age_seconds Seconds since a run of the registry was last complete; since it was added if none ever was
@@ -169,7 +186,7 @@ mod tests {
 
     #[test]
     fn that_there_are_none_is_told_too() {
-        let text = registry_figures(&[], 0, at(0)).unwrap();
+        let text = registry_figures(&[], &BTreeMap::new(), 0, at(0)).unwrap();
         assert!(text.contains("\nportolan_registry_series_left_out 0\n"), "{text}");
         assert!(!text.contains('{'), "{text}");
     }

@@ -7,7 +7,7 @@ use portolan_store::RegistryPulse;
 use super::concern::{Concern, Rank};
 use super::registry::next_start;
 use super::sensor::is_heard;
-use crate::app::schedule::{overdue, promised};
+use crate::app::schedule::{lets_become_older, overdue};
 
 /// How old what is known of a registry may become that is read by hand, before it matters that it is paused besides.
 const PAUSED_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -111,10 +111,11 @@ pub(super) fn unsealed(pulse: &RegistryPulse) -> Option<Concern> {
 /// Its schedule is paused. It matters once what is known of it is older than the schedule would have let it become; of what was never seen, that says more.
 pub(super) fn paused(pulse: &RegistryPulse, now: Timestamp) -> Option<Concern> {
     let seen_at = pulse.last_success_at.filter(|_| pulse.schedule.paused)?;
-    let may_be = promised(&pulse.schedule, pulse.registry, now).unwrap_or(PAUSED_FOR);
-    let rank = match now.duration_since(seen_at) > may_be {
-        true => Rank::Risk,
-        false => Rank::Advice,
+    let age = now.duration_since(seen_at);
+    let as_scheduled = lets_become_older(&pulse.schedule, pulse.registry, now, age);
+    let rank = match as_scheduled.unwrap_or(age <= PAUSED_FOR) {
+        true => Rank::Advice,
+        false => Rank::Risk,
     };
     let since = pulse
         .paused_at

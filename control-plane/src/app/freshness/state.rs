@@ -71,7 +71,7 @@ pub struct Freshness {
     pub last_success_at: Option<Timestamp>,
     /// When a push event last named it, or something in it.
     pub last_event_at: Option<Timestamp>,
-    /// Seconds since everything was last seen; none if it never was, or not since it was changed what everything is.
+    /// Seconds since everything was last seen; none if it never was, or, of a registry, not since it was changed what everything is.
     pub age_seconds: Option<u64>,
     /// When the clock starts the next look.
     pub next_start_at: Option<Timestamp>,

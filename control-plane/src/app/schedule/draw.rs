@@ -10,6 +10,8 @@ pub(super) enum Purpose {
     Moment,
     /// By how much one start is put off.
     Jitter,
+    /// The time of day at which it is reckoned anew what a schedule promises.
+    Promise,
 }
 
 /// A number from 0 to `most`, both included.
@@ -17,6 +19,7 @@ pub(super) fn draw(registry: RegistryId, purpose: Purpose, of: i64, most: u64) -
     let purpose = match purpose {
         Purpose::Moment => "moment",
         Purpose::Jitter => "jitter",
+        Purpose::Promise => "promise",
     };
     let drawn = digest(&SHA256, format!("portolan {purpose} {registry} {of}").as_bytes());
     let number = drawn

@@ -56,7 +56,7 @@ fn finding(lapsed: &LapsedRun) -> Finding {
             Finding::new(
                 FindingCode::RunNotTaken,
                 &format!(
-                    "no sensor of the registry could begin the run within {days} days, each time for another reason"
+                    "no sensor of the registry could begin the run, or go on with it, within {days} days, each time for another reason"
                 ),
             )
         }

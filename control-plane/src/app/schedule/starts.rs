@@ -90,6 +90,30 @@ impl<'a> Starts<'a> {
         std::iter::successors(self.next(after), |last| self.next(*last))
     }
 
+    /// The last start up to this moment; `None` if there is none within 41 years before it.
+    pub(super) fn last(&self, until: Timestamp) -> Option<Timestamp> {
+        let up_to = |start: &Timestamp| *start <= until;
+        let mut back = SignedDuration::from_hours(1);
+        let mut last = loop {
+            let look = until.checked_sub(back).ok()?;
+            match self.next(look).filter(up_to) {
+                Some(start) => break start,
+                None if back > HORIZON => return None,
+                None => back = back.saturating_mul(2),
+            }
+        };
+        // From here on there is none up to the moment that is asked about.
+        let mut none = until.as_second();
+        while last.as_second() < none {
+            let middle = last.as_second() + (none - last.as_second()) / 2;
+            match self.next(Timestamp::from_second(middle).ok()?).filter(up_to) {
+                Some(start) => last = start,
+                None => none = middle,
+            }
+        }
+        Some(last)
+    }
+
     /// If this moment is in a blackout: when something starts that waits for its end.
     pub(super) fn reopen(&self, at: Timestamp) -> Option<Timestamp> {
         let free = self.blackouts.end(at)?;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use portolan_shared::model::{TenantId, WebhookId, limits};
 use portolan_store::{AuditSeverity, FeedPosition, Role, WebhookAttempt, WebhookMessage, WebhookRecord};
 use serde_json::json;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::attempt::Verdict;
 use super::change::object;
 use crate::app::{App, AppError, Caller, CloudEvent};
-use crate::fair::Shares;
+use crate::fair::{Place, Shares};
 
 /// What came of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,14 +25,44 @@ pub struct Tested {
     pub took_ms: u64,
 }
 
-/// The tests that are under way: of each tenant at most [`limits::WEBHOOK_TESTS_PER_TENANT`].
+/// The tests that are under way: of each tenant at most [`limits::WEBHOOK_TESTS_PER_TENANT`], of all at most [`limits::WEBHOOK_TESTS`].
 #[derive(Debug)]
-pub struct WebhookTests(Arc<Shares<TenantId>>);
+pub struct WebhookTests {
+    of_tenant: Arc<Shares<TenantId>>,
+    of_all: Arc<Semaphore>,
+}
+
+/// The place of one that is under way; free again when it is dropped.
+#[derive(Debug)]
+struct TestPlace {
+    _of_tenant: Place<TenantId>,
+    _of_all: OwnedSemaphorePermit,
+}
 
 impl Default for WebhookTests {
     fn default() -> Self {
         let most = limits::WEBHOOK_TESTS_PER_TENANT;
-        Self(Shares::new(most, most))
+        Self {
+            of_tenant: Shares::new(most, most),
+            of_all: Arc::new(Semaphore::new(limits::WEBHOOK_TESTS)),
+        }
+    }
+}
+
+impl WebhookTests {
+    /// A place for one more.
+    ///
+    /// # Errors
+    /// [`AppError::TooManyTests`] if as many are under way as may be, of the tenant or of all.
+    fn enter(&self, tenant: TenantId) -> Result<TestPlace, AppError> {
+        let full = |most| AppError::TooManyTests { most };
+        let of_tenant = self.of_tenant.enter(tenant);
+        let of_tenant = of_tenant.ok_or_else(|| full(limits::WEBHOOK_TESTS_PER_TENANT))?;
+        let of_all = Arc::clone(&self.of_all).try_acquire_owned();
+        Ok(TestPlace {
+            _of_tenant: of_tenant,
+            _of_all: of_all.map_err(|_| full(limits::WEBHOOK_TESTS))?,
+        })
     }
 }
 
@@ -41,7 +71,7 @@ impl App {
     /// It is tried once, and changes nothing but the logs, in which it stands also if nobody waits for what comes of it. Takes an operator.
     ///
     /// # Errors
-    /// [`AppError::TooManyTests`] while as many of the tenant are under way as may be: then nothing is sent.
+    /// [`AppError::TooManyTests`] while as many are under way as may be, of the tenant or of all: then nothing is sent.
     pub async fn test_webhook(
         self: &Arc<Self>,
         caller: &Caller,
@@ -49,10 +79,7 @@ impl App {
     ) -> Result<Tested, AppError> {
         caller.require(Role::Operator)?;
         let record = self.webhook(caller, name_or_id).await?;
-        let place = self.webhook_tests.0.enter(caller.tenant);
-        let place = place.ok_or(AppError::TooManyTests {
-            most: limits::WEBHOOK_TESTS_PER_TENANT,
-        })?;
+        let place = self.webhook_tests.enter(caller.tenant)?;
         let (tell, told) = oneshot::channel();
         let (app, caller) = (Arc::clone(self), caller.clone());
         let shutdown = self.tasks.shutdown().clone();
@@ -129,5 +156,33 @@ impl App {
             detail: attempt.detail,
             took_ms: attempt.took_ms,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portolan_shared::process::SeededRng;
+
+    #[test]
+    fn tests_have_their_bounds_of_a_tenant_and_of_all() {
+        let (tests, rng) = (WebhookTests::default(), SeededRng::new(1));
+        let mut places = Vec::new();
+        while places.len() < limits::WEBHOOK_TESTS {
+            let tenant = TenantId::random(&rng);
+            places.extend((0..limits::WEBHOOK_TESTS_PER_TENANT).map(|_| tests.enter(tenant).unwrap()));
+            let refused = tests.enter(tenant).unwrap_err();
+            assert!(
+                matches!(refused, AppError::TooManyTests { most } if most == limits::WEBHOOK_TESTS_PER_TENANT)
+            );
+        }
+        let another = TenantId::random(&rng);
+        let refused = tests.enter(another).unwrap_err();
+        assert!(matches!(refused, AppError::TooManyTests { most } if most == limits::WEBHOOK_TESTS));
+        places.pop();
+        assert!(
+            tests.enter(another).is_ok(),
+            "it keeps no place of what it was refused"
+        );
     }
 }

@@ -20,10 +20,12 @@ use crate::web::api::changes::ChangesView;
 
 /// Events asked for at once.
 const PAGE: &str = "1000";
-/// Between two questions while the control plane is out of reach.
+/// Between two questions while the control plane is out of reach, or has no place and does not say for how long.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long it may be, before the command gives up: a restart must not end it.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The longest that is waited for a place before it is asked for again.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Bytes that are written at once, but for an event that is longer: a pipe that takes something takes so many.
 const CHUNK: usize = 4_096;
 
@@ -112,6 +114,11 @@ async fn print_all(desk: &mut Desk<'_>, args: &ChangesArgs, place: &mut Place) -
                 if !args.follow && page.at_end {
                     return Ok(Exit::Done);
                 }
+            }
+            // It is there, and others follow: however long that is so, some time there is a place.
+            Err(CliError::Crowded { after, .. }) if args.follow => {
+                out_of_reach = None;
+                tokio::time::sleep(after.unwrap_or(RETRY).clamp(RETRY, LONGEST_WAIT)).await;
             }
             Err(error) if args.follow && error.exit() == Exit::Unavailable => {
                 let now = desk.clock.uptime();

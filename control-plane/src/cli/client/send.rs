@@ -1,5 +1,7 @@
 //! One request, one answer.
 
+use std::time::Duration;
+
 use portolan_shared::secret::Secret;
 use reqwest::header;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -145,6 +147,7 @@ impl Client {
         let mut response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         let tag = text(&response, header::ETAG);
+        let after = text(&response, header::RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if bytes.len() + chunk.len() > ANSWER {
@@ -156,6 +159,9 @@ impl Client {
             return Ok(Answered { status, tag, bytes });
         }
         Err(match serde_json::from_slice::<ErrorBody>(&bytes) {
+            told if status == StatusCode::TOO_MANY_REQUESTS => {
+                CliError::crowded(told.as_ref().ok(), after.map(Duration::from_secs))
+            }
             Ok(body) => CliError::Refused(body),
             Err(_) => self.odd(format!("status {status} without an error of its form")),
         })

@@ -170,7 +170,7 @@ mod tests {
             repository: "acme/app".into(),
             state_hash: vec![0; 32].into(),
             tags: 1,
-            listed_ms_ago: 0,
+            listed_seconds_ago: 0,
         };
         let many = |count: usize| vec![state.clone(); count];
         assert!(offered(&many(limits::REPOSITORIES_PER_OFFER)).is_ok());

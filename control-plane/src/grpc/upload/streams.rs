@@ -242,7 +242,7 @@ async fn take_commit(
         Ok((
             convert::state_hash("end.state_hash", &end.state_hash)?,
             read::committed_outcome(&end.outcome)?,
-            convert::age("end.listed_ms_ago", end.listed_ms_ago)?,
+            convert::age("end.listed_seconds_ago", end.listed_seconds_ago)?,
         ))
     };
     let (state_hash, outcome, age) = check().map_err(|error| incoming.field(&error))?;

@@ -24,7 +24,7 @@ pub struct FreshnessView {
     pub last_success_at: Option<Timestamp>,
     /// When a push event last named it, or something in it.
     pub last_event_at: Option<Timestamp>,
-    /// Seconds since everything was last seen, when this was answered; none if it never was, or not since the registry was changed. It does not count for the entity tag: an age that has grown is no
+    /// Seconds since everything was last seen, when this was answered; none if it never was, or, of a registry, not since it was changed what is to be seen of it. It does not count for the entity tag: an age that has grown is no
     /// change.
     pub age_seconds: Option<u64>,
     /// When the clock starts the next look.

@@ -78,8 +78,8 @@ impl Bodies {
     }
 
     /// Lets a body pass of which nothing is kept: at most [`limits::PASSED_OVER_BYTES`] of it and for as long as one may take; what comes behind is not
-    /// waited for.
-    pub(super) async fn pass_over(&self, body: Body) -> Result<(), Untaken> {
+    /// waited for. Gives how many bytes came.
+    pub(super) async fn pass_over(&self, body: Body) -> Result<usize, Untaken> {
         let _place = self.all.try_acquire().map_err(|_| Untaken::NoPlace)?;
         let mut pieces = body.into_data_stream();
         let mut passed = 0;
@@ -91,7 +91,7 @@ impl Bodies {
             }
         };
         let _ = timeout(self.within, all).await;
-        Ok(())
+        Ok(passed)
     }
 
     async fn read(
@@ -169,25 +169,23 @@ mod tests {
             within: Duration::from_millis(20),
             ..Bodies::new(1, 0)
         };
+        let patient = Bodies::new(1, 0);
+        let larger_than_taken = 3 * limits::NOTIFICATION_BYTES;
+        let passed = patient.pass_over(body(larger_than_taken, true)).await;
+        assert_eq!(passed, Ok(larger_than_taken));
+        let passed = bodies.pass_over(body(10, false)).await;
+        assert_eq!(passed, Ok(10), "nobody waits for the rest");
+        let piece = 1024 * 1024;
+        let without_end = stream::repeat_with(move || Ok::<_, std::io::Error>(vec![b' '; piece]));
+        let passed = patient.pass_over(Body::from_stream(without_end)).await.unwrap();
         assert!(
-            bodies
-                .pass_over(body(3 * limits::NOTIFICATION_BYTES, true))
-                .await
-                .is_ok()
+            (limits::PASSED_OVER_BYTES + 1..=limits::PASSED_OVER_BYTES + piece).contains(&passed),
+            "{passed}"
         );
-        assert!(
-            bodies.pass_over(body(10, false)).await.is_ok(),
-            "nobody waits for the rest"
-        );
-        let without_end = stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b' '; 1024 * 1024]));
-        assert!(bodies.pass_over(Body::from_stream(without_end)).await.is_ok());
         let mut slow = Box::pin(bodies.pass_over(body(10, false)));
         assert!(futures::poll!(slow.as_mut()).is_pending());
-        assert_eq!(
-            bodies.pass_over(body(1, true)).await.err(),
-            Some(Untaken::NoPlace)
-        );
-        assert!(slow.await.is_ok());
+        assert_eq!(bodies.pass_over(body(1, true)).await, Err(Untaken::NoPlace));
+        assert_eq!(slow.await, Ok(10));
     }
 
     #[tokio::test]

@@ -120,6 +120,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0025_claims.sql"),
     ),
     (
+        26,
+        "runs by end",
+        include_str!("../../migrations/sqlite/0026_runs_by_end.sql"),
+    ),
+    (
         27,
         "events by registry",
         include_str!("../../migrations/sqlite/0027_events_by_registry.sql"),

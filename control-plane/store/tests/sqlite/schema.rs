@@ -92,3 +92,27 @@ async fn a_credential_in_clear_does_not_fit_into_the_column() {
         );
     }
 }
+
+/// Numbers are given out before it is known which migration is done first.
+#[tokio::test]
+async fn a_migration_below_the_newest_is_caught_up_with() {
+    let (store, folder) = open().await;
+    store.close().await;
+    let path = folder.path().join("portolan.db");
+    let mut connection = raw(&path).await;
+    for statement in [
+        "DROP INDEX run_end",
+        "ALTER TABLE run DROP COLUMN put_off_at",
+        "ALTER TABLE run DROP COLUMN put_off_ms",
+        "DELETE FROM _sqlx_migrations WHERE version = 26",
+    ] {
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    SqliteStore::open(&path).await.unwrap().close().await;
+    let index: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = 'run_end'")
+        .fetch_one(&mut raw(&path).await)
+        .await
+        .unwrap();
+    assert_eq!(index, 1);
+}

@@ -1,4 +1,4 @@
-//! The real programs as child processes: built, started, asked, stopped. Knows no registry and prints nothing.
+//! The real programs as child processes: built, started, asked, stopped. Knows no registry, and prints nothing but what cargo says.
 //!
 //! Everything is on loopback with free ports and keeps its state in a folder of the caller's choice. Children are asked to stop, then
 //! killed; where the machine has `setpriv`, the kernel kills them too if their parent is killed.

@@ -3,14 +3,18 @@
 //! What the data is, the type says: `harbor.artifact.pushed` and `.deleted`, `zotregistry.image.*`, `Microsoft.ContainerRegistry.Image*`. Other
 //! types are ignored. No sender's event is read by the name of another: Harbor's address takes Harbor's types alone.
 //!
+//! An id is one among the events of its source alone (section 3.1.1, "id" and "source"): two sources may use the same one.
+//!
 //! Sources: CloudEvents specification 1.0.2 with its HTTP binding and JSON format; for the data, the files of the products.
+
+use std::borrow::Cow;
 
 use serde::Deserialize;
 
 use super::{acr, harbor, zot};
 use crate::events::collect::{Collector, Hint};
 use crate::events::json::{List, Moment, Object, OneOrMany, Text, parse};
-use crate::events::{Headers, Notification, NotificationError, PushAction, Sender};
+use crate::events::{EventId, Headers, Notification, NotificationError, PushAction, Sender};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -18,6 +22,7 @@ struct Event {
     #[serde(rename = "type")]
     kind: Text,
     id: Text,
+    source: Text,
     time: Moment,
     data: Object<Data>,
 }
@@ -55,7 +60,7 @@ pub(in crate::events) fn read(
         collect(
             sender,
             kind,
-            headers.get("ce-id"),
+            id(headers.get("ce-id"), headers.get("ce-source")).as_deref(),
             Moment(time),
             &data,
             &mut collector,
@@ -64,7 +69,8 @@ pub(in crate::events) fn read(
     }
     let shape = NotificationError::Shape { sender };
     let one = |event: &Event, collector: &mut Collector<'_>| {
-        let (kind, id) = (event.kind.as_str(), event.id.shown());
+        let id = id(event.id.shown(), event.source.shown());
+        let (kind, id) = (event.kind.as_str(), id.as_deref());
         collect(sender, kind, id, event.time, &event.data, collector);
     };
     match parse::<OneOrMany<Object<Event>>>(body)? {
@@ -79,6 +85,18 @@ pub(in crate::events) fn read(
         OneOrMany::Other => return Err(shape),
     }
     Ok(collector.finish())
+}
+
+/// By which a second delivery is known. What is no id stays what it is: it is not taken for one.
+fn id<'e>(id: Option<&'e str>, source: Option<&str>) -> Option<Cow<'e, str>> {
+    let text = id?;
+    let Some(source) = source.filter(|source| !source.is_empty()) else {
+        return Some(Cow::Borrowed(text));
+    };
+    Some(match text.parse::<EventId>() {
+        Ok(id) => Cow::Owned(id.of_source(source).to_string()),
+        Err(_) => Cow::Borrowed(text),
+    })
 }
 
 fn collect(

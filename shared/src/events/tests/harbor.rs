@@ -1,7 +1,7 @@
 //! Harbor in both of its formats, Zot, and CloudEvents as such.
 
-use super::super::{NotificationError, Sender};
-use super::told::{error, none, says};
+use super::super::{Headers, NotificationError, Sender, read};
+use super::told::{DIGEST, error, none, says};
 
 pub(super) const DEFAULT: &str = r#"{
   "type":"PUSH_ARTIFACT","occur_at":1680501893,"operator":"harbor-jobservice",
@@ -102,8 +102,8 @@ fn what_is_of_no_interest_is_counted() {
 #[test]
 fn cloud_events_are_read_in_all_modes() {
     let expected = [
-        "pushed shop/alpine:3.8@fbeba785391a #343f1623-7cba-487c-88f1-c5ebf55e93aa at 2023-04-03T06:16:38Z",
-        "pushed shop/alpine:latest@fbeba785391a #343f1623-7cba-487c-88f1-c5ebf55e93aa/2 at 2023-04-03T06:16:38Z",
+        "pushed shop/alpine:3.8@fbeba785391a #a588c9e32f2b54910eee305d2e37ec46 at 2023-04-03T06:16:38Z",
+        "pushed shop/alpine:latest@fbeba785391a #a588c9e32f2b54910eee305d2e37ec46/2 at 2023-04-03T06:16:38Z",
     ];
     for sender in [Sender::Harbor, Sender::CloudEvents] {
         assert_eq!(says(sender, &none(), STRUCTURED), expected);
@@ -127,11 +127,15 @@ fn zot_speaks_in_headers() {
     for sender in [Sender::Zot, Sender::CloudEvents] {
         assert_eq!(
             says(sender, &zot_headers("zotregistry.image.updated"), ZOT),
-            ["pushed space/my-image:latest@fbeba785391a #5a1b at 2026-02-01T10:00:00Z"]
+            [
+                "pushed space/my-image:latest@fbeba785391a #088334131f5e8c28a84b601ba0ad3021 at 2026-02-01T10:00:00Z"
+            ]
         );
         assert_eq!(
             says(sender, &zot_headers("zotregistry.image.deleted"), ZOT),
-            ["deleted space/my-image:latest@fbeba785391a #5a1b at 2026-02-01T10:00:00Z"]
+            [
+                "deleted space/my-image:latest@fbeba785391a #088334131f5e8c28a84b601ba0ad3021 at 2026-02-01T10:00:00Z"
+            ]
         );
         for kind in [
             "zotregistry.repository.created",
@@ -152,7 +156,7 @@ fn zot_speaks_in_headers() {
     );
     assert_eq!(
         says(Sender::Zot, &zot_headers("zotregistry.image.deleted"), &by_digest),
-        ["deleted space/my-image@fbeba785391a #5a1b at 2026-02-01T10:00:00Z"]
+        ["deleted space/my-image@fbeba785391a #088334131f5e8c28a84b601ba0ad3021 at 2026-02-01T10:00:00Z"]
     );
     let structured =
         format!(r#"{{"specversion":"1.0","id":"5a1b","type":"zotregistry.image.updated","data":{ZOT}}}"#);
@@ -160,4 +164,31 @@ fn zot_speaks_in_headers() {
         says(Sender::Zot, &none(), &structured),
         ["pushed space/my-image:latest@fbeba785391a #5a1b"]
     );
+}
+
+#[test]
+fn the_id_of_a_cloud_event_is_one_of_its_source() {
+    let id = |sender, headers: &dyn Headers, body: &str| {
+        let notification = read(sender, headers, body.replace("DIGEST", DIGEST).as_bytes()).unwrap();
+        notification.events[0].id.clone().unwrap()
+    };
+    let elsewhere = STRUCTURED.replace("policies/15", "policies/16");
+    let (one, other) = (
+        id(Sender::Harbor, &none(), STRUCTURED),
+        id(Sender::Harbor, &none(), &elsewhere),
+    );
+    assert_ne!(one, other);
+    assert_eq!(one, id(Sender::CloudEvents, &none(), STRUCTURED));
+    let binary = |id_text, source| {
+        let headers = [
+            ("ce-type", "zotregistry.image.updated"),
+            ("ce-id", id_text),
+            ("ce-source", source),
+        ];
+        id(Sender::Zot, &headers, ZOT)
+    };
+    assert_ne!(binary("1", "/one"), binary("1", "/other"));
+    assert_ne!(binary("1", "/one"), binary("2", "/one"));
+    assert_eq!(binary("1", "/one"), binary("1", "/one"));
+    assert_eq!(binary("1", "").as_str(), "1", "of whom, it does not say");
 }

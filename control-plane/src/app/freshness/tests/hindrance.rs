@@ -185,6 +185,8 @@ fn that_it_is_paused_is_told_and_matters_once_it_is_older_than_its_schedule_lets
         // Over a weekend.
         ("0 3 * * mon-fri", 2 * day, Rank::Advice),
         ("0 3 * * mon-fri", 4 * day, Rank::Risk),
+        ("0 8-18 * * mon-fri", 60 * 3_600, Rank::Advice),
+        ("0 8-18 * * mon-fri", 63 * 3_600, Rank::Risk),
         ("manual", 6 * day, Rank::Advice),
         ("manual", 60 * day, Rank::Risk),
     ] {

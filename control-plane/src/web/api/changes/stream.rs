@@ -1,9 +1,9 @@
 //! The feed as a stream of server-sent events (HTML, "Server-sent events").
 //!
-//! Nothing runs beside the connection: the next page is read when the socket has taken the one before. A reader that does not read holds its
-//! socket, its place and one page, already written as text: at most `limits::FEED_STREAM_EVENTS` events of `CloudEvent::MOST_BYTES`, each with its
-//! cursor. All streams together hold `limits::FEED_READERS` of these at most: 57 MiB if every name in every event were as long as may be, and some
-//! 10 MiB with names as they are.
+//! The next page is read when the socket has taken the one before, in a task that ends with that: a stream is polled only while its client reads,
+//! and must not hold what others need. A reader that does not read holds its socket, its place and one page, already written as text: at most
+//! `limits::FEED_STREAM_EVENTS` events of `CloudEvent::MOST_BYTES`, each with its cursor. All streams together hold `limits::FEED_READERS` of these
+//! at most: 57 MiB if every name in every event were as long as may be, and some 10 MiB with names as they are.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

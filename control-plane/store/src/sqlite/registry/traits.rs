@@ -122,7 +122,8 @@ impl Registries for SqliteStore {
                                  max_tag_age_days = ?13, requests_per_second = ?14, requests_per_day = ?15, facts = ?16,
                                  schedule = ?17, zone = ?18, jitter_seconds = ?19, blackouts = ?20, max_run_seconds = ?21,
                                  missed = ?22, paused = ?23, paused_at = iif(?23, coalesce(paused_at, ?10), NULL),
-                                 wanted_version = iif(?24, version + 1, wanted_version), version = version + 1
+                                 wanted_version = iif(?24, version + 1, wanted_version), version = version + 1,
+                                 known_from = iif(?24, NULL, known_from)
              WHERE tenant_id = ?1 AND registry_id = ?2",
         );
         let wants_the_same = (&before.url, &before.repositories, &before.tags)

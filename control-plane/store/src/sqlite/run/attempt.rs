@@ -63,6 +63,36 @@ pub(super) async fn end(
     Ok(RunState::Queued)
 }
 
+/// Forgets what came of the repositories of a queued run if its registry's address, patterns or tag filter were changed since its last attempt was leased:
+/// none of that was seen as it is wanted now, so the next attempt reads all of it. What was committed stays in the inventory and in the ledger.
+pub(super) async fn begin_anew(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+    run: RunId,
+) -> Result<(), StoreError> {
+    const ACTION: &str = "begin a run anew";
+    let changed = sqlx::query(
+        "UPDATE run SET commits = 0, reported = 0, details = 0
+         WHERE tenant_id = ?1 AND run_id = ?2 AND state = 'queued'
+           AND registry_version < (SELECT wanted_version FROM registry WHERE registry.tenant_id = ?1
+                                      AND registry.registry_id = run.registry_id)",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(run.as_bytes().as_slice())
+    .execute(&mut **tx)
+    .await
+    .during(ACTION)?;
+    if changed.rows_affected() > 0 {
+        sqlx::query("DELETE FROM run_repository WHERE tenant_id = ?1 AND run_id = ?2")
+            .bind(tenant.as_bytes().as_slice())
+            .bind(run.as_bytes().as_slice())
+            .execute(&mut **tx)
+            .await
+            .during(ACTION)?;
+    }
+    Ok(())
+}
+
 /// What is said of a run whose attempt was lost.
 fn lost(attempt: u32, fruitless: u32) -> Finding {
     let seen = if fruitless < FRUITLESS_ATTEMPTS {

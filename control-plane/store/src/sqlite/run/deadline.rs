@@ -25,7 +25,7 @@ macro_rules! longest {
 pub(super) use longest;
 
 const SET_ANEW: &str = concat!(
-    "UPDATE run INDEXED BY run_unended SET deadline_at = started_at + ",
+    "UPDATE run INDEXED BY run_unended SET deadline_at = started_at + put_off_ms + ",
     longest!("?3", "?4"),
     " WHERE tenant_id = ?1 AND registry_id = ?2 AND state IN ('queued', 'leased') AND deadline_at IS NOT NULL"
 );

@@ -10,17 +10,18 @@ use super::super::failure::During as _;
 use super::attempt;
 use crate::{Lapse, LapsedRun, StoreError, WaitsSince};
 
+/// The time in which a run waits for the end of a blackout does not count against its deadline.
 const LAPSED: &str =
     "SELECT * FROM (
          SELECT tenant_id, run_id, registry_id, state, attempt, sensor_id, 'too_long' AS lapse FROM run INDEXED BY run_deadline
-         WHERE state IN ('queued', 'leased') AND deadline_at <= ?1
+         WHERE state IN ('queued', 'leased') AND deadline_at <= ?1 AND put_off_at IS NULL
          ORDER BY deadline_at LIMIT ?3)
      UNION ALL
      SELECT * FROM (
          SELECT tenant_id, run_id, registry_id, state, attempt, sensor_id, iif(not_before < ?2, 'not_taken', 'waited') AS lapse
          FROM run INDEXED BY run_queued
-         WHERE state = 'queued' AND queued_at < ?2 AND (not_before < ?2 OR (queued_at < ?4 AND started_at IS NULL))
-           AND coalesce(deadline_at > ?1, 1)
+         WHERE state = 'queued' AND queued_at < ?2 AND (not_before < ?2 OR (queued_at < ?4 AND (started_at IS NULL OR put_off_at < ?4)))
+           AND (coalesce(deadline_at > ?1, 1) OR put_off_at IS NOT NULL)
          ORDER BY queued_at LIMIT ?3)
      LIMIT ?3";
 
@@ -88,7 +89,7 @@ pub(in super::super) async fn end(
     let as_it_was: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM run WHERE tenant_id = ?1 AND run_id = ?2
                            AND iif(?3 IS NULL, state = 'queued', state = 'leased' AND sensor_id = ?3 AND attempt = ?4)
-                           AND (?5 = 0 OR deadline_at <= ?6))",
+                           AND (?5 = 0 OR (deadline_at <= ?6 AND put_off_at IS NULL)))",
     )
     .bind(lapsed.tenant.as_bytes().as_slice())
     .bind(lapsed.run.as_bytes().as_slice())

@@ -48,6 +48,7 @@ pub(super) async fn lease(
             return Ok(None);
         }
     };
+    attempt::begin_anew(&mut tx, tenant, run).await?;
     let row = sqlx::query(concat!(
         "UPDATE run SET state = 'leased', credential_id = NULL, credential_version = NULL, attempt = attempt + 1, sensor_id = ?3, session_epoch = ?4, lease_until = ?6,
                         started_at = coalesce(started_at, ?5), attempt_fruitful = 0, refused_batches = 0, progress = ?7, progress_at = ?5,

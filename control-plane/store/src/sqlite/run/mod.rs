@@ -22,5 +22,5 @@ mod vanish;
 pub(super) mod window;
 
 pub(super) use fence::{bind_fence, fenced, leased, stale};
-pub(super) use queue::queue_within;
+pub(super) use queue::{cancel_within, queue_within};
 pub(super) use records::scope;

@@ -14,6 +14,7 @@ use super::reasons::{self, reason_columns};
 use crate::{AuditEntry, CancelOutcome, Leasable, NewRun, QueueOutcome, RunReason, StoreError};
 
 const QUEUE: &str = "queue a run";
+const CANCEL: &str = "cancel a run";
 
 pub(super) async fn queue(
     store: &SqliteStore,
@@ -200,14 +201,28 @@ pub(super) async fn cancel(
     now: Timestamp,
     entry: &AuditEntry,
 ) -> Result<CancelOutcome, StoreError> {
-    const ACTION: &str = "cancel a run";
     let mut tx = store.write().await?;
+    let outcome = cancel_within(&mut tx, tenant, run, now).await?;
+    if matches!(outcome, CancelOutcome::Cancelled(_)) {
+        audit::append(&mut tx, tenant, entry).await?;
+        tx.commit().await.during(CANCEL)?;
+    }
+    Ok(outcome)
+}
+
+/// The same without the entry.
+pub(in crate::sqlite) async fn cancel_within(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+    run: RunId,
+    now: Timestamp,
+) -> Result<CancelOutcome, StoreError> {
     let row = sqlx::query("SELECT state, sensor_id, attempt FROM run WHERE tenant_id = ?1 AND run_id = ?2")
         .bind(tenant.as_bytes().as_slice())
         .bind(run.as_bytes().as_slice())
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut **tx)
         .await
-        .during(ACTION)?;
+        .during(CANCEL)?;
     let Some(row) = row else {
         return Ok(CancelOutcome::Unknown);
     };
@@ -225,10 +240,8 @@ pub(super) async fn cancel(
     } else {
         None
     };
-    let coverage = attempt::counted(&mut tx, tenant, run).await?;
-    attempt::finish(&mut tx, tenant, run, RunState::Cancelled, &coverage, None, now).await?;
-    audit::append(&mut tx, tenant, entry).await?;
-    tx.commit().await.during(ACTION)?;
+    let coverage = attempt::counted(tx, tenant, run).await?;
+    attempt::finish(tx, tenant, run, RunState::Cancelled, &coverage, None, now).await?;
     Ok(CancelOutcome::Cancelled(holder))
 }
 

@@ -1,5 +1,6 @@
 //! Runs as people see them.
 
+use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::{
     CoverageEntry, Finding, FindingCode, RegistryId, RepositoryOutcome, RunId, RunState, Scope, SensorId,
     TenantId,
@@ -152,7 +153,7 @@ async fn read(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<RunR
         not_before: row.time("not_before")?,
         started_at: row.opt_time("started_at")?,
         ended_at: row.opt_time("ended_at")?,
-        deadline_at: row.opt_time("deadline_at")?,
+        deadline_at: deadline(&row)?,
         reasons: reasons::of(&row)?,
         more_reasons: row.number("more_reasons")?,
         progress: row.json("progress")?,
@@ -166,4 +167,18 @@ async fn read(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<RunR
         },
         content_stored: row.number("content_stored")?,
     })
+}
+
+/// When a run has taken too long. One that waits for the end of a blackout is not leased before it, and has then as much time left as it has now.
+fn deadline(row: &Columns<'_>) -> Result<Option<Timestamp>, StoreError> {
+    let deadline = row.opt_time("deadline_at")?;
+    let (Some(deadline), Some(since)) = (deadline, row.opt_time("put_off_at")?) else {
+        return Ok(deadline);
+    };
+    let waits = row.time("not_before")?.duration_since(since);
+    Ok(Some(
+        deadline
+            .saturating_add(waits.max(SignedDuration::ZERO))
+            .unwrap_or(deadline),
+    ))
 }

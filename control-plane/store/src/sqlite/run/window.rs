@@ -30,9 +30,13 @@ pub(super) async fn is_open(
     .fetch_optional(&mut **tx)
     .await
     .during("find the blackouts of a run")?;
-    let Some(row) = row else { return Ok(true) };
+    let Some(row) = row else {
+        go_on(tx, (tenant, run), now).await?;
+        return Ok(true);
+    };
     let schedule = registry::schedule(&Columns::of("registry", &row))?;
     let Some(window) = Blackouts::of(&schedule).around(now) else {
+        go_on(tx, (tenant, run), now).await?;
         return Ok(true);
     };
     let seen = format!(
@@ -40,15 +44,39 @@ pub(super) async fn is_open(
         window.to
     );
     let finding = Finding::new(FindingCode::ScheduleBlackout, &seen);
-    sqlx::query("UPDATE run SET not_before = ?3, finding = ?4 WHERE tenant_id = ?1 AND run_id = ?2")
+    sqlx::query(
+        "UPDATE run SET not_before = ?3, finding = ?4, put_off_at = iif(deadline_at IS NULL, NULL, coalesce(put_off_at, ?5))
+         WHERE tenant_id = ?1 AND run_id = ?2",
+    )
         .bind(tenant.as_bytes().as_slice())
         .bind(run.as_bytes().as_slice())
         .bind(millis(window.to))
         .bind(json("finding", &finding)?)
+        .bind(millis(now))
         .execute(&mut **tx)
         .await
         .during("let a run wait for the end of a blackout")?;
     Ok(false)
+}
+
+/// A run that had begun and may go on has as much time left as when it was first put off.
+async fn go_on(
+    tx: &mut Transaction<'static, Sqlite>,
+    (tenant, run): (TenantId, RunId),
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE run SET deadline_at = deadline_at + max(?3 - put_off_at, 0), put_off_ms = put_off_ms + max(?3 - put_off_at, 0),
+                        put_off_at = NULL
+         WHERE tenant_id = ?1 AND run_id = ?2 AND state = 'queued' AND not_before <= ?3 AND put_off_at IS NOT NULL",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(run.as_bytes().as_slice())
+    .bind(millis(now))
+    .execute(&mut **tx)
+    .await
+    .during("let a run go on after a blackout")?;
+    Ok(())
 }
 
 /// Lets the runs of a registry that wait for the end of a blackout be looked at again: it may be another one now, or none.

@@ -9,4 +9,4 @@ mod renewal;
 mod standing;
 mod traits;
 
-pub(super) use standing::apply as change_standing;
+pub(super) use standing::{apply as change_standing, let_in};

@@ -92,7 +92,8 @@ async fn judge(
     }
     let away = claim.now.duration_since(heard_of) > SignedDuration::from_hours(RECOVERY_AWAY_DAYS * 24);
     let often = past.day >= RECOVERIES_A_DAY || past.month >= RECOVERIES_A_MONTH;
-    if !approved && (away || often) {
+    // What is known of a sensor with an amnesty ends with the backup.
+    if !approved && (often || (away && grounds == RecoveryGrounds::Token)) {
         return Ok(RecoveryOutcome::Refused(Reason::NeedsApproval));
     }
     let (current, outstanding) = continuity.to_parts();

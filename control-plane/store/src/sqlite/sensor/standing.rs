@@ -131,6 +131,29 @@ pub(in crate::sqlite) async fn apply(
     Ok(true)
 }
 
+/// A sensor that was quarantined has recovered with an approval, which is used up. `false` if it is not quarantined.
+pub(in crate::sqlite) async fn let_in(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+    sensor: SensorId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE sensor SET state = iif(session_epoch > 0, 'active', 'provisional'), approved_until = NULL, approved_fingerprint = NULL
+         WHERE tenant_id = ?1 AND sensor_id = ?2 AND state = 'quarantined'",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(sensor.as_bytes().as_slice())
+    .execute(&mut **tx)
+    .await
+    .during(CHANGE)?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    deny(tx, tenant, sensor, LIFTED, now).await?;
+    Ok(true)
+}
+
 /// Adds to the list of denials: a reason, or [`LIFTED`].
 pub(super) async fn deny(
     tx: &mut Transaction<'static, Sqlite>,

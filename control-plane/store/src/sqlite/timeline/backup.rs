@@ -51,10 +51,18 @@ pub async fn back_up(from: &Path, to: &Path, now: Timestamp) -> Result<u64, Stor
     if mark::read(&mut source).await?.mark.is_some() {
         return Err(refused("it is itself a backup, or one that is being restored"));
     }
-    let partial = partial(to);
+    // Whole, so that it cannot be taken for a URI; and as text, for SQLite takes no other.
+    let partial = std::path::absolute(partial(to))
+        .map_err(|error| unavailable("make the file of the backup", error))?;
+    let Some(name) = partial.to_str() else {
+        return Err(StoreError::Refused {
+            what: "the name of the backup",
+            why: "it is not UTF-8".to_owned(),
+        });
+    };
     make_empty(&partial).map_err(|error| unavailable("make the file of the backup", error))?;
     sqlx::query("VACUUM INTO ?1")
-        .bind(partial.to_string_lossy().as_ref())
+        .bind(name)
         .execute(&mut source)
         .await
         .during(ACTION)?;

@@ -13,12 +13,17 @@ use crate::{EPOCHS_PASSED_OVER, EntryFor, RestoreEnd, RestoredTenant, StoreError
 const END: &str = "end the restore of the database";
 
 /// ?1 is the time, ?2 the end of the amnesty, ?3 the epochs that are passed over, ?4 the attempts.
-const PASS_OVER: [&str; 4] = [
+const PASS_OVER: [&str; 6] = [
     "UPDATE sensor SET session_epoch = session_epoch + ?3,
             amnesty_until = iif(state IN ('provisional', 'active', 'suspended'), ?2, NULL)",
     "UPDATE run SET attempt = attempt + ?4, state = 'queued', session_epoch = NULL, lease_until = NULL
      WHERE state IN ('queued', 'leased')",
     "UPDATE tenant SET feed_no = feed_no + ?3, feed_from = feed_no + ?3",
+    // Nothing is told to anybody before somebody has looked: where it led to may belong to others by now.
+    "UPDATE webhook SET state = 'disabled', why = 'forgotten', message = NULL, ends_no = NULL, ends_tag = NULL, changes = NULL, attempts = 0,
+            first_try_at = NULL, held_by = NULL, held_until = NULL, version = version + ?4, changed_at = ?1
+     WHERE state <> 'disabled' OR message IS NOT NULL",
+    "DELETE FROM webhook_message",
     // The next version of a credential follows upon its last. Sensors remember the highest that they were given, and take no older one.
     "INSERT INTO credential (tenant_id, registry_id, credential_id, version, state, origin, binding, payload, created_at, created_by)
      SELECT tenant_id, registry_id, credential_id, version + ?4, iif(state = 'removed', 'removed', 'past'), origin, binding, NULL, ?1, 'restore'

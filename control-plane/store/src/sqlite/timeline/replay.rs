@@ -2,15 +2,14 @@
 
 use jiff::Timestamp;
 use portolan_shared::audit::ChainOwner;
-use portolan_shared::model::TenantId;
-use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
+use portolan_shared::model::{RegistryId, RunId, SensorId, TenantId};
 use sqlx::{Sqlite, Transaction};
 
-use crate::sqlite::columns::millis;
+use crate::sqlite::columns::{Columns, millis};
 use crate::sqlite::failure::During as _;
-use crate::sqlite::{SqliteStore, audit, credential, sensor};
-use crate::{Redone, ReplayOutcome, ReplayStep, StoreError};
+use crate::sqlite::rows::{self, hex};
+use crate::sqlite::{SqliteStore, audit, credential, run, sensor};
+use crate::{CancelOutcome, Redone, ReplayOutcome, ReplayStep, StandingChange, StoreError};
 
 const REDO: &str = "do again what the audit log says";
 
@@ -44,8 +43,9 @@ pub(super) async fn replay(
         audit::insert(&mut tx, tenant, linked).await?;
         head = linked.head();
         records += 1;
-        if let Some(what) = step.redo
-            && redo(&mut tx, tenant, what, now).await?
+        let at = Timestamp::from_millisecond(linked.record.at_ms).map_or(now, |at| at.min(now));
+        if let Some(what) = &step.redo
+            && redo(&mut tx, tenant, what, at).await?
         {
             redone.push(place);
         }
@@ -58,42 +58,112 @@ pub(super) async fn replay(
 async fn redo(
     tx: &mut Transaction<'static, Sqlite>,
     tenant: TenantId,
-    what: Redone,
-    now: Timestamp,
+    what: &Redone,
+    at: Timestamp,
 ) -> Result<bool, StoreError> {
-    let of_tenant = |sql: &'static str, id: &[u8; 16]| -> Query<'static, Sqlite, SqliteArguments> {
-        sqlx::query(sql)
-            .bind(tenant.as_bytes().to_vec())
-            .bind(id.to_vec())
-            .bind(millis(now))
-    };
-    let statement = match what {
-        Redone::Standing(id, change) => {
-            return sensor::change_standing(tx, tenant, id, change, now).await;
+    match what {
+        Redone::Standing(sensor, StandingChange::Delete) => {
+            sensor::change_standing(tx, tenant, *sensor, StandingChange::Revoke, at).await?;
+            sensor::change_standing(tx, tenant, *sensor, StandingChange::Delete, at).await
         }
-        Redone::Token(id) => of_tenant(
-            "UPDATE api_token SET revoked_at = ?3 WHERE tenant_id = ?1 AND token_id = ?2 AND revoked_at IS NULL",
-            id.as_bytes(),
-        ),
-        Redone::Invitation(id) => of_tenant(
-            "UPDATE invitation SET revoked_at = ?3
-             WHERE tenant_id = ?1 AND invitation_id = ?2 AND revoked_at IS NULL AND bound_sensor IS NULL",
-            id.as_bytes(),
-        ),
-        Redone::Registry(id) => of_tenant(
-            "UPDATE registry SET paused = 1, paused_at = ?3, changed_at = ?3, version = version + 1
-             WHERE tenant_id = ?1 AND registry_id = ?2 AND paused = 0",
-            id.as_bytes(),
-        ),
-        Redone::Credential(id) => {
-            let place = (tenant, id);
-            if credential::current(tx, place).await?.is_none() {
-                return Ok(false);
+        Redone::Standing(sensor, change) => sensor::change_standing(tx, tenant, *sensor, *change, at).await,
+        Redone::LetIn(sensor) => sensor::let_in(tx, tenant, *sensor, at).await,
+        Redone::Cancelled(run) => {
+            let outcome = run::cancel_within(tx, tenant, *run, at).await?;
+            Ok(matches!(outcome, CancelOutcome::Cancelled(_)))
+        }
+        Redone::Withdrawn(registry) => withdraw(tx, (tenant, *registry)).await,
+        Redone::Bare(registry) => {
+            let sealed = withdraw(tx, (tenant, *registry)).await?;
+            Ok(write(tx, BARE, tenant, registry.as_bytes(), at).await? || sealed)
+        }
+        Redone::Removed(registry) => {
+            for run in open_runs(tx, tenant, *registry).await? {
+                run::cancel_within(tx, tenant, run, at).await?;
             }
-            credential::drop_all(tx, place).await?;
-            return Ok(true);
+            let sealed = withdraw(tx, (tenant, *registry)).await?;
+            let bare = write(tx, BARE, tenant, registry.as_bytes(), at).await?;
+            Ok(write(tx, PAUSE, tenant, registry.as_bytes(), at).await? || sealed || bare)
         }
-    };
-    let done = statement.execute(&mut **tx).await.during(REDO)?;
+        Redone::Left(registry, sensors) => leave(tx, (tenant, *registry), sensors).await,
+        Redone::Paused(registry) => write(tx, PAUSE, tenant, registry.as_bytes(), at).await,
+        Redone::Token(token) => write(tx, REVOKE_TOKEN, tenant, token.as_bytes(), at).await,
+        Redone::Invitation(id) => write(tx, REVOKE_INVITATION, tenant, id.as_bytes(), at).await,
+    }
+}
+
+/// ?1 is the tenant, ?2 what it is about, ?3 the time.
+const REVOKE_TOKEN: &str =
+    "UPDATE api_token SET revoked_at = ?3 WHERE tenant_id = ?1 AND token_id = ?2 AND revoked_at IS NULL";
+const REVOKE_INVITATION: &str = "UPDATE invitation SET revoked_at = ?3
+     WHERE tenant_id = ?1 AND invitation_id = ?2 AND revoked_at IS NULL AND bound_sensor IS NULL";
+const PAUSE: &str = "UPDATE registry SET paused = 1, paused_at = ?3, changed_at = ?3, version = version + 1
+     WHERE tenant_id = ?1 AND registry_id = ?2 AND paused = 0";
+const BARE: &str = "UPDATE registry SET credential = NULL, changed_at = ?3, version = version + 1
+     WHERE tenant_id = ?1 AND registry_id = ?2 AND credential IS NOT NULL";
+
+async fn write(
+    tx: &mut Transaction<'static, Sqlite>,
+    statement: &'static str,
+    tenant: TenantId,
+    id: &[u8; 16],
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(statement)
+        .bind(tenant.as_bytes().as_slice())
+        .bind(id.as_slice())
+        .bind(millis(at))
+        .execute(&mut **tx)
+        .await
+        .during(REDO)?;
     Ok(done.rows_affected() > 0)
+}
+
+async fn withdraw(
+    tx: &mut Transaction<'static, Sqlite>,
+    place: (TenantId, RegistryId),
+) -> Result<bool, StoreError> {
+    if credential::current(tx, place).await?.is_none() {
+        return Ok(false);
+    }
+    credential::drop_all(tx, place).await?;
+    Ok(true)
+}
+
+/// Takes a registry from all sensors but these.
+async fn leave(
+    tx: &mut Transaction<'static, Sqlite>,
+    (tenant, registry): (TenantId, RegistryId),
+    sensors: &[SensorId],
+) -> Result<bool, StoreError> {
+    let left = rows::array(sensors.iter().map(|sensor| hex(sensor.as_bytes())))?;
+    let done = sqlx::query(
+        "DELETE FROM registry_sensor WHERE tenant_id = ?1 AND registry_id = ?2
+             AND sensor_id NOT IN (SELECT unhex(value) FROM json_each(?3))",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(registry.as_bytes().as_slice())
+    .bind(left)
+    .execute(&mut **tx)
+    .await
+    .during(REDO)?;
+    Ok(done.rows_affected() > 0)
+}
+
+async fn open_runs(
+    tx: &mut Transaction<'static, Sqlite>,
+    tenant: TenantId,
+    registry: RegistryId,
+) -> Result<Vec<RunId>, StoreError> {
+    let runs = sqlx::query(
+        "SELECT run_id FROM run WHERE tenant_id = ?1 AND registry_id = ?2 AND state IN ('queued', 'leased')",
+    )
+    .bind(tenant.as_bytes().as_slice())
+    .bind(registry.as_bytes().as_slice())
+    .fetch_all(&mut **tx)
+    .await
+    .during(REDO)?;
+    runs.iter()
+        .map(|row| Columns::of("run", row).bytes("run_id", RunId::from_slice))
+        .collect()
 }

@@ -88,12 +88,12 @@ pub(super) async fn change(
         Some(false) => WebhookState::Active,
     };
     let registry = change.registry.unwrap_or(before.registry);
-    // The patience that was used up was with what it was before.
+    // The patience that was used up was with what it was before. Numbers of secrets that were given out before a restore are passed over.
     let anew = change.url.is_some() || change.paused == Some(false) || change.position.is_some();
     let updated = sqlx::query(
         "UPDATE webhook SET name = ?3, url = ?4, registry_id = ?5, state = ?6, why = ?7, changed_at = ?8, version = version + 1,
              attempts = iif(?9, 0, attempts), first_try_at = iif(?9, NULL, first_try_at), next_try_at = iif(?9, ?8, next_try_at),
-             secret_no = secret_no + ?10, secret_since = iif(?10, ?8, secret_since)
+             secret_no = iif(?10, max(secret_no + 1, 1000 * (SELECT restores FROM timeline) + 1), secret_no), secret_since = iif(?10, ?8, secret_since)
          WHERE tenant_id = ?1 AND webhook_id = ?2",
     )
     .bind(tenant.as_bytes().as_slice())

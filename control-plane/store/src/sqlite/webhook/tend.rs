@@ -28,11 +28,12 @@ const MOVE_QUIET: &str = concat!(
     quiet!()
 );
 
-/// Those that are paused, and in front of what is kept, of which there was something for them.
+/// Those that are paused, and in front of what is kept, of which there was something for them. One with a message in hand has what is up to its end.
 const OVERTAKEN: &str = select!(
     "WHERE webhook.state = 'paused'
-       AND (max(webhook.position_no, 1) <= tenant.feed_from
-            OR (max(webhook.position_no, 1), coalesce(webhook.position_tag, ''))
+       AND (max(coalesce(webhook.ends_no, webhook.position_no), 1) <= tenant.feed_from
+            OR (max(coalesce(webhook.ends_no, webhook.position_no), 1),
+                coalesce(iif(webhook.ends_no IS NULL, webhook.position_tag, webhook.ends_tag), ''))
                < (tenant.feed_forgotten + (tenant.feed_forgotten_tag IS NULL), coalesce(tenant.feed_forgotten_tag, '')))
      LIMIT 100"
 );
