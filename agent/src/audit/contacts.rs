@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::entry::{Entry, Outcome};
 use super::log::AuditLog;
+use super::pace::Rate;
 use super::tally::{Tally, Why, authority};
 
 /// Refusals of one job that are recorded one by one: beyond, they are counted.
@@ -16,6 +17,7 @@ const REFUSALS: usize = 64;
 
 /// The hosts that one job contacts, with the proxies on the way.
 pub(super) struct Contacts {
+    log: Arc<AuditLog>,
     tally: Arc<Tally>,
     registry: String,
     proxies: ProxyRules,
@@ -32,6 +34,7 @@ impl Contacts {
         proxies: ProxyRules,
     ) -> Self {
         Self {
+            log: Arc::clone(log),
             tally: log.tally(clock, format!("registry:{registry}")),
             registry,
             proxies,
@@ -71,6 +74,7 @@ impl Contacts {
         }
         let details = json!({"rule": rule, "registry": self.registry, "purpose": hop.purpose.to_string()});
         let entry = Entry::by_agent("policy.refused", format!("host:{place}"), details);
-        self.tally.record(entry.with(Outcome::Refused));
+        self.log
+            .append_paced(Rate::DONE, rule, entry.with(Outcome::Refused));
     }
 }

@@ -1,41 +1,38 @@
 //! Stands in front of the jobs: each is recorded when it begins and when it ends, and none runs that cannot be.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use portolan_shared::model::{Diagnosis, Finding, FindingCode, Reason, RegistryTarget, RunState, Stage};
-use portolan_shared::process::{Clock, Uptime};
+use portolan_shared::process::Clock;
 use serde_json::{Value, json};
 
 use super::entry::{Entry, Outcome};
 use super::log::AuditLog;
 use super::outgoing::{Outgoing, Sent};
+use super::pace::{Allowance, Rate};
 use super::upload::AuditedUpload;
 use crate::inventory::Upload;
 use crate::jobs::{JobControl, JobEnd, JobRefusal, Jobs, ProbeJob, SyncJob};
 
 /// Patterns, and names of repositories, of a job that are recorded: of further ones, their number.
 const NAMED: usize = 20;
-/// How often the same refusal is recorded at most: what comes in between is counted.
-const REFUSAL_EVERY: Duration = Duration::from_secs(60);
-/// Refusals that are remembered at once: beyond, the ones whose time is over are forgotten, and then all further ones count as one.
-const REFUSALS: usize = 64;
+/// Stands for the rule that refuses what comes faster than it may begin.
+const TOO_OFTEN: &str = "sensor:too_often";
 
-/// Jobs that are recorded.
+/// Jobs that are recorded, each of them whole: so no more begin than there is room for in the log.
 pub struct AuditedJobs {
     inner: Arc<dyn Jobs>,
     log: Arc<AuditLog>,
     clock: Arc<dyn Clock>,
     outgoing: Arc<Outgoing>,
-    refusals: Mutex<BTreeMap<(String, String), Refused>>,
+    starts: Mutex<Starts>,
 }
 
-/// How often something was refused since it was recorded.
-struct Refused {
-    recorded: Uptime,
-    since: u64,
+/// How much may still begin.
+struct Starts {
+    syncs: Allowance,
+    probes: Allowance,
 }
 
 impl AuditedJobs {
@@ -52,46 +49,27 @@ impl AuditedJobs {
             log,
             clock,
             outgoing,
-            refusals: Mutex::default(),
+            starts: Mutex::new(Starts {
+                syncs: Allowance::new(Rate::DONE),
+                probes: Allowance::new(Rate::PROBES),
+            }),
         }
     }
 
-    /// Records a refusal of an offer for `object`, once a minute with the number since.
+    /// Records a refusal of an offer for `object`.
     fn refused(&self, object: String, refusal: &JobRefusal, parameters: Option<&Value>) {
-        let now = self.clock.uptime();
-        let times = {
-            let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut key = (object.clone(), refusal.rule.clone());
-            if refusals.len() >= REFUSALS && !refusals.contains_key(&key) {
-                refusals.retain(|_, known| now.since(known.recorded) < REFUSAL_EVERY);
-                if refusals.len() >= REFUSALS {
-                    key = Default::default();
-                }
-            }
-            match refusals.get_mut(&key) {
-                Some(known) if now.since(known.recorded) < REFUSAL_EVERY => {
-                    known.since += 1;
-                    return;
-                }
-                Some(known) => {
-                    known.recorded = now;
-                    std::mem::take(&mut known.since) + 1
-                }
-                None => {
-                    let recorded = now;
-                    refusals.insert(key, Refused { recorded, since: 0 });
-                    1
-                }
-            }
-        };
         let details = json!({
             "rule": refusal.rule,
             "why": refusal.finding.to_string(),
             "parameters": parameters,
-            "times": times,
         });
-        self.log
-            .append(Entry::by_control_plane("policy.refused", object, details).with(Outcome::Refused));
+        let entry = Entry::by_control_plane("policy.refused", object, details).with(Outcome::Refused);
+        self.log.append_paced(Rate::SAID, &refusal.rule, entry);
+    }
+
+    /// What may begin now.
+    fn starts(&self) -> MutexGuard<'_, Starts> {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records that something begins; what is given records that it ends, also if it is dropped.
@@ -147,6 +125,16 @@ fn parameters(target: &RegistryTarget) -> Value {
     })
 }
 
+/// No registry is at fault, and no policy: it is tried again later.
+fn too_often(what: &str) -> JobRefusal {
+    let why = format!("more {what} were asked for than this sensor begins in so short a time");
+    JobRefusal {
+        reason: Reason::Overloaded,
+        rule: TOO_OFTEN.to_owned(),
+        finding: Finding::new(FindingCode::Internal, &why),
+    }
+}
+
 fn unrecordable(fault: &str) -> Finding {
     Finding::new(FindingCode::Internal, fault)
 }
@@ -161,7 +149,13 @@ impl Jobs for AuditedJobs {
                 finding: unrecordable(&fault),
             });
         }
-        self.inner.admit(target).inspect_err(|refusal| {
+        let may_begin = self.starts().syncs.is_open(self.clock.uptime());
+        let admitted = if may_begin {
+            self.inner.admit(target)
+        } else {
+            Err(too_often("jobs"))
+        };
+        admitted.inspect_err(|refusal| {
             let object = format!("registry:{}", target.url.authority());
             self.refused(object, refusal, Some(&parameters(target)));
         })
@@ -173,6 +167,8 @@ impl Jobs for AuditedJobs {
     }
 
     async fn run(&self, job: SyncJob, upload: Arc<dyn Upload>, control: JobControl) -> JobEnd {
+        // It was admitted: of those that were at the same time there are no more than slots.
+        self.starts().syncs.take(self.clock.uptime());
         let object = format!("attempt:{}", job.attempt);
         let details = json!({
             "parameters": parameters(&job.target),
@@ -221,6 +217,12 @@ impl Jobs for AuditedJobs {
     async fn probe(&self, job: ProbeJob) -> Diagnosis {
         if let Some(fault) = self.log.fault() {
             return Diagnosis::stopped_at(Stage::Policy, &unrecordable(&fault));
+        }
+        if !self.starts().probes.take(self.clock.uptime()) {
+            let refusal = too_often("probes");
+            let object = format!("registry:{}", job.target.url.authority());
+            self.refused(object, &refusal, Some(&parameters(&job.target)));
+            return Diagnosis::stopped_at(Stage::Policy, &refusal.finding);
         }
         let object = format!("probe:{}", job.probe);
         let details = json!({

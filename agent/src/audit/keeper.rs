@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::entry::Entry;
 use super::log::{AuditLog, CHECKPOINT_RECORDS};
+use super::pace::Rate;
 use crate::keyring::Keyring;
 use crate::uplink::UplinkView;
 
@@ -42,11 +43,12 @@ pub async fn keep(log: Arc<AuditLog>, keyring: Arc<Keyring>, clock: Arc<dyn Cloc
         if now != trust {
             trust = now;
             let object = format!("trust:{now}");
-            log.append(Entry::by_control_plane(
-                "trust.changed",
-                object,
-                json!({"roots": keyring.trust().roots.len()}),
-            ));
+            let details = json!({"roots": keyring.trust().roots.len()});
+            log.append_paced(
+                Rate::SAID,
+                "",
+                Entry::by_control_plane("trust.changed", object, details),
+            );
         }
         let unsigned = log.unsigned();
         let due =
@@ -93,19 +95,13 @@ pub async fn note_sessions(log: Arc<AuditLog>, mut view: watch::Receiver<UplinkV
         if epoch != open {
             if let Some(ended) = open {
                 let details = json!({"endpoint": endpoint, "why": failure});
-                log.append(Entry::by_agent(
-                    "session.end",
-                    format!("session:{ended}"),
-                    details,
-                ));
+                let object = format!("session:{ended}");
+                log.append_paced(Rate::SAID, "", Entry::by_agent("session.end", object, details));
             }
             if let Some(begun) = epoch {
                 let details = json!({"endpoint": endpoint});
-                log.append(Entry::by_agent(
-                    "session.begin",
-                    format!("session:{begun}"),
-                    details,
-                ));
+                let object = format!("session:{begun}");
+                log.append_paced(Rate::SAID, "", Entry::by_agent("session.begin", object, details));
             }
             open = epoch;
         }

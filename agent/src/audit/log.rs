@@ -14,6 +14,7 @@ use super::entry::{Entry, Outcome, action};
 #[cfg(test)]
 use super::folder::Sink;
 use super::folder::{AuditLogError, FOLDER, Folder, Found};
+use super::pace::{Pace, Rate};
 use super::recent::{Behind, behind_in};
 use super::tally::{Book, Tally};
 use super::writer::{Asked, Writer};
@@ -31,6 +32,8 @@ pub struct AuditLog {
     health: watch::Sender<Health>,
     /// Counts that are recorded as time goes by.
     tallies: Mutex<Vec<Weak<Tally>>>,
+    /// Of what the control plane can have recorded at will.
+    pace: Mutex<Pace>,
     pub(super) wake: Notify,
 }
 
@@ -92,6 +95,7 @@ impl AuditLog {
             state: Mutex::new(Writer::new(folder, opened)),
             health: watch::Sender::default(),
             tallies: Mutex::default(),
+            pace: Mutex::default(),
             wake: Notify::new(),
         });
         log.append_found(&found);
@@ -137,6 +141,17 @@ impl AuditLog {
         self.write(&mut state);
     }
 
+    /// Appends a record of something that the control plane can have happen at will, at this rate for all records of its action and `kind`.
+    /// Beyond, it is counted, and the next one of its kind tells how many were; or one of their own, once no more come. There must be few
+    /// kinds, and the control plane must not be able to make up others: the rule that refused is one, a host that was asked for is not.
+    pub fn append_paced(&self, rate: Rate, kind: &str, entry: Entry) {
+        let now = self.clock.uptime();
+        let entry = self.pace().admit(rate, kind, entry, now);
+        if let Some(entry) = entry {
+            self.append(entry);
+        }
+    }
+
     /// Counts that are recorded here, as being about `object`: by the keeper while they grow, and when the last holder is gone.
     pub(super) fn tally(self: &Arc<Self>, clock: Arc<dyn Clock>, object: String) -> Arc<Tally> {
         let tally = Tally::new(Arc::clone(self) as Arc<dyn Book>, clock, object);
@@ -148,6 +163,8 @@ impl AuditLog {
 
     /// Records what was counted, where it is time.
     pub(super) fn record_due(&self, now: Uptime) {
+        let withheld = self.pace().due(now);
+        withheld.into_iter().for_each(|entry| self.append(entry));
         let tallies: Vec<Arc<Tally>> = {
             let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
             tallies.iter().filter_map(Weak::upgrade).collect()
@@ -337,6 +354,10 @@ impl AuditLog {
         let fault = result.as_ref().err();
         let fault = fault.map(|error| format!("the audit log cannot be brought to the disk: {error}"));
         self.tell(|health| health.synced = fault);
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, Writer> {

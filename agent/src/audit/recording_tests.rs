@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use portolan_shared::model::{
     AttemptRef, Budget, CaTrust, Diagnosis, Finding, FindingCode, ProbeId, Reason, RegistryId,
-    RegistryTarget, RepositoryPatterns, RunId, RunProgress, RunState, Scope, TagFilter,
+    RegistryTarget, RepositoryPatterns, RunId, RunProgress, RunState, Scope, Stage, TagFilter,
 };
 use portolan_shared::process::{Clock, ManualClock, SeededRng};
 use serde_json::json;
@@ -200,33 +200,92 @@ fn refusal() -> JobRefusal {
     }
 }
 
+/// These jobs, recorded in this log.
+fn recorded(scene: &Scene, log: &Arc<AuditLog>, jobs: impl Jobs + 'static) -> AuditedJobs {
+    let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&scene.clock);
+    let outgoing = Outgoing::new(log, Arc::clone(&clock));
+    AuditedJobs::new(Arc::new(jobs), Arc::clone(log), clock, outgoing)
+}
+
+/// How often each action was recorded.
+fn count(scene: &Scene, action: &str) -> usize {
+    scene.actions().iter().filter(|known| *known == action).count()
+}
+
 #[test]
-fn a_refusal_is_recorded_once_a_minute_and_so_is_an_offer_that_names_no_registry() {
+fn offers_that_are_refused_do_not_push_anything_out_of_the_log_and_are_counted() {
     let scene = Scene::new();
     let log = scene.open();
-    let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&scene.clock);
-    let outgoing = Outgoing::new(&log, Arc::clone(&clock));
-    let jobs = AuditedJobs::new(Arc::new(Refusing), Arc::clone(&log), clock, outgoing);
-    let refusals = || {
-        scene
-            .actions()
-            .iter()
-            .filter(|action| *action == "policy.refused")
-            .count()
-    };
-    for _ in 0..50 {
+    let jobs = recorded(&scene, &log, Refusing);
+    for _ in 0..5_000 {
         assert!(jobs.admit(&target()).is_err());
-        jobs.unreadable(&refusal());
     }
-    assert_eq!(refusals(), 2, "one for the registry, one for what named none");
-    scene.clock.advance(std::time::Duration::from_secs(60));
-    assert!(jobs.admit(&target()).is_err());
-    assert_eq!(refusals(), 3);
-    let newest = tests::read(&folder::path_of(&scene.path(), 0));
-    assert!(
-        newest.lines().last().unwrap().contains("\\\"times\\\":50"),
-        "{newest}"
+    let at_once = Rate::SAID.at_once as usize;
+    assert_eq!(count(&scene, "policy.refused"), at_once);
+    let other = JobRefusal {
+        rule: "policy:other".to_owned(),
+        ..refusal()
+    };
+    jobs.unreadable(&other);
+    assert_eq!(
+        count(&scene, "policy.refused"),
+        at_once + 1,
+        "the first by its rule"
     );
+    scene.clock.advance(Rate::SAID.every);
+    assert!(jobs.admit(&target()).is_err());
+    let newest = tests::read(&folder::path_of(&scene.path(), 0));
+    let said = format!(
+        "\\\"withheld\\\":{{\\\"of\\\":[\\\"registry:r.example.com:443\\\"],\\\"records\\\":{}}}",
+        5_000 - at_once
+    );
+    assert!(newest.lines().last().unwrap().contains(&said), "{newest}");
+    scene.verify().unwrap();
+}
+
+fn probe() -> ProbeJob {
+    ProbeJob {
+        probe: ProbeId::random(&SeededRng::new(3)),
+        target: target(),
+        login: None,
+        repository: None,
+        within: std::time::Duration::from_secs(1),
+    }
+}
+
+#[tokio::test]
+async fn no_more_begins_than_there_is_room_for_in_the_log() {
+    let scene = Scene::new();
+    let log = scene.open();
+    let jobs = recorded(&scene, &log, Ended(JobEnd::Cancelled));
+    let begun = Rate::PROBES.at_once as usize;
+    for _ in 0..begun {
+        assert!(jobs.probe(probe()).await.first_failure().is_none());
+    }
+    for _ in 0..1_000 {
+        let refused = jobs.probe(probe()).await;
+        assert_eq!(refused.first_failure().unwrap().stage, Stage::Policy);
+    }
+    for action in ["probe.begin", "probe.end"] {
+        assert_eq!(count(&scene, action), begun, "{action}");
+    }
+    assert_eq!(count(&scene, "policy.refused"), Rate::SAID.at_once as usize);
+    scene.clock.advance(Rate::PROBES.every);
+    assert!(jobs.probe(probe()).await.first_failure().is_none());
+
+    let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&scene.clock);
+    let sync = || async {
+        let upload = Arc::new(ControlPlane::default());
+        jobs.run(sync_job(), upload, control(Arc::clone(&clock))).await
+    };
+    for _ in 0..Rate::DONE.at_once {
+        assert!(jobs.admit(&target()).is_ok());
+        sync().await;
+    }
+    let refusal = jobs.admit(&target()).unwrap_err();
+    assert_eq!(refusal.reason, Reason::Overloaded, "to be offered again later");
+    scene.clock.advance(Rate::DONE.every);
+    assert!(jobs.admit(&target()).is_ok());
 }
 
 /// Ends every job at once, in the same way.
@@ -243,7 +302,7 @@ impl Jobs for Ended {
     }
 
     async fn probe(&self, _: ProbeJob) -> Diagnosis {
-        std::future::pending().await
+        Diagnosis::default()
     }
 }
 
@@ -291,15 +350,8 @@ async fn what_is_dropped_has_an_end_in_the_log_too() {
     let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&scene.clock);
     let outgoing = Outgoing::new(&log, Arc::clone(&clock));
     let jobs = AuditedJobs::new(Arc::new(Endless), log, Arc::clone(&clock), outgoing);
-    let probe = ProbeJob {
-        probe: ProbeId::random(&SeededRng::new(3)),
-        target: target(),
-        login: None,
-        repository: None,
-        within: std::time::Duration::from_secs(1),
-    };
     assert!(
-        jobs.probe(probe).now_or_never().is_none(),
+        jobs.probe(probe()).now_or_never().is_none(),
         "it goes on, and is cancelled"
     );
     assert_eq!(last(&scene), ("probe.end".to_owned(), "failed".to_owned()));

@@ -234,8 +234,7 @@ impl Tally {
         rows.added = Added::Something;
     }
 
-    /// Records an entry of its own.
-    pub(super) fn record(&self, entry: Entry) {
+    fn record(&self, entry: Entry) {
         self.book.record(entry);
     }
 

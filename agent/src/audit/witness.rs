@@ -18,6 +18,7 @@ use serde_json::json;
 use super::entry::{Entry, Outcome};
 use super::folder::{AuditLogError, FOLDER};
 use super::log::AuditLog;
+use super::pace::Rate;
 
 /// A connected sensor that was shown no newer checkpoint for this long says so.
 const SILENT_AFTER: Duration = Duration::from_secs(24 * 3_600);
@@ -247,8 +248,8 @@ impl Witness {
             "refused": signed,
         });
         let object = format!("checkpoint:{}", signed.checkpoint.seq);
-        self.log
-            .append(Entry::by_control_plane("checkpoint.refused", object, details).with(Outcome::Refused));
+        let entry = Entry::by_control_plane("checkpoint.refused", object, details).with(Outcome::Refused);
+        self.log.append_paced(Rate::SAID, &why.to_string(), entry);
         if state.refused.len() < limits::AUDIT_EVIDENCE {
             state.refused.push_back(signed);
             self.store(REFUSED, &state.refused);

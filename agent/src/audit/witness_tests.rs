@@ -3,10 +3,10 @@ use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use portolan_shared::audit::{AuditHash, AuditHead, ChainOwner, ChainRecord, Checkpoint, SignedCheckpoint};
-use portolan_shared::model::{SensorId, TenantId};
+use portolan_shared::model::{SensorId, TenantId, limits};
 use portolan_shared::process::{ManualClock, SeededRng};
 
-use super::{AuditLog, CheckpointRefused, FOLDER, Read, Witness, files_in};
+use super::{AuditLog, CheckpointRefused, FOLDER, Rate, Read, Witness, files_in};
 
 /// A control plane's log, of which digests are known.
 pub(super) struct Plane {
@@ -92,6 +92,28 @@ impl Scene {
             .filter(|line| matches!(line, Ok(Read::Record(linked)) if linked.record.action == "checkpoint.refused"))
             .count()
     }
+}
+
+#[test]
+fn checkpoints_beyond_what_is_kept_as_evidence_do_not_fill_the_log() {
+    let (mut scene, witness) = Scene::new();
+    let foreign = Ed25519KeyPair::generate().unwrap();
+    for _ in 0..500 {
+        scene.plane.grow("b", 1);
+        let signed = scene.plane.signed_by(&foreign);
+        assert_eq!(
+            witness.take(10, &[], Some(signed)),
+            Err(CheckpointRefused::Signature)
+        );
+    }
+    let at_once = Rate::SAID.at_once as usize;
+    assert!(at_once > limits::AUDIT_EVIDENCE);
+    assert_eq!(scene.refusals_recorded(), at_once);
+    assert_eq!(
+        witness.take(10, &[], Some(scene.plane.signed())),
+        Err(CheckpointRefused::Rewritten)
+    );
+    assert_eq!(scene.refusals_recorded(), at_once + 1, "another kind of refusal");
 }
 
 #[test]

@@ -29,11 +29,13 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 server not trusted or 
 const ENROLL_HELP: &str = "Examples:\n  \
     portolan-agent enroll ptl1_... --allow gitlab.example.com:5050\n  \
     portolan-agent enroll ptl1_... --allow registry.example.com --realm gitlab.example.com --storage s3.example.com:9000\n  \
+    portolan-agent enroll ptl1_... --allow artifacts.example.com/artifactory/api/docker/cloud\n  \
     portolan-agent enroll - --data-dir /srv/portolan < token    # keeps the token out of the process list\n  \
     PORTOLAN_ENROLMENT_TOKEN=ptl1_... portolan-agent enroll --policy /etc/portolan-agent/policy.toml\n\n\
     Token services and storage on a registry's own host are allowed on any port; those on other hosts must be named: --realm for the\n\
     host that issues tokens (a GitLab whose registry has a host of its own), --storage for object storage that the registry redirects to.\n\
-    Without a port, every port of the host is meant. All of it is written into the first policy.toml, which is yours to change.\n\n\
+    Without a port, every port of the host is meant. With a path, --allow means registries whose URL has this path alone; without one, those\n\
+    without a path and those at the usual paths of Artifactory and Nexus. All of it is written into the first policy.toml, which is yours to change.\n\n\
     Running it again after a failure continues where it was and never makes a second sensor.";
 
 #[derive(Args)]
@@ -77,7 +79,7 @@ pub(super) enum Command {
         #[arg(help = "The token, or - for standard input; else from $PORTOLAN_ENROLMENT_TOKEN")]
         token: Option<String>,
         /// Registry that the first policy allows, private addresses included; may be repeated
-        #[arg(long, value_name = "HOST[:PORT]")]
+        #[arg(long, value_name = "HOST[:PORT][/PATH]")]
         allow: Vec<Allowance>,
         /// Token service on another host, which gets the credential of every --allow; may be repeated
         #[arg(long, value_name = "HOST[:PORT]", requires = "allow")]

@@ -10,30 +10,24 @@ use super::egress::doors;
 use super::exit::{DONE, FAILED, Failed, REFUSED, REVOKED, USAGE, keyring_code, say};
 use crate::doctor::{DoctorArguments, DoctorError, Style, examine};
 use crate::settings::{Environment, Settings};
-use crate::wiring::{Agent, AgentEnd, AgentError, AgentParts, follow_signals, status};
+use crate::wiring::{Agent, AgentEnd, AgentError, AgentParts, RevokedWait, WaitEnd, follow_signals, status};
 
 pub(super) async fn run_agent(settings: Settings, environment: Environment) -> Result<u8, Failed> {
     let shutdown = Shutdown::new();
     let tasks = Tasks::new(shutdown.clone());
     let built = Agent::build(AgentParts {
-        settings,
+        settings: settings.clone(),
         environment,
         clock: Arc::new(SystemClock),
         rng: Arc::new(SystemRng),
         tasks: tasks.clone(),
     });
-    let (handle, agent) = built.await.map_err(|error| {
-        let code = match &error {
-            AgentError::Keyring(error) => keyring_code(error),
-            AgentError::Policy(_) => USAGE,
-            AgentError::Uplink(_)
-            | AgentError::Audit(_)
-            | AgentError::Listen { .. }
-            | AgentError::Notify(_) => FAILED,
-        };
-        Failed::because(code, &error)
-    })?;
-    let signals = follow_signals(handle, shutdown).map_err(|error| Failed::because(FAILED, &error))?;
+    let (handle, agent) = match built.await {
+        Ok(built) => built,
+        Err(error) => return wait_if_revoked(error, &settings, tasks).await,
+    };
+    let signals = follow_signals(move || handle.reload_policy(), shutdown)
+        .map_err(|error| Failed::because(FAILED, &error))?;
     tasks.spawn("signals", signals);
     let end = agent.run().await;
     tasks.ended().await;
@@ -48,6 +42,36 @@ pub(super) async fn run_agent(settings: Settings, environment: Environment) -> R
         )),
         AgentEnd::Stopped => Ok(DONE),
     }
+}
+
+/// A start that failed ends; one that only found its sensor revoked, and is repeated whatever it ends with, waits.
+async fn wait_if_revoked(error: AgentError, settings: &Settings, tasks: Tasks) -> Result<u8, Failed> {
+    let wait = RevokedWait::instead_of(error, settings, Arc::new(SystemClock), tasks.clone())
+        .await
+        .map_err(|error| {
+            let code = match &error {
+                AgentError::Keyring(error) => keyring_code(error),
+                AgentError::Policy(_) => USAGE,
+                AgentError::Uplink(_)
+                | AgentError::Audit(_)
+                | AgentError::Listen { .. }
+                | AgentError::Notify(_) => FAILED,
+            };
+            Failed::because(code, &error)
+        })?;
+    // Nothing is done, so there is no policy to read again.
+    let signals =
+        follow_signals(|| {}, tasks.shutdown().clone()).map_err(|error| Failed::because(FAILED, &error))?;
+    tasks.spawn("signals", signals);
+    let end = wait.run().await;
+    tasks.ended().await;
+    Err(match end {
+        WaitEnd::Stopped => Failed(REVOKED, "this sensor is revoked".to_owned()),
+        WaitEnd::Replaced => Failed(
+            FAILED,
+            "another sensor was enrolled here: start the agent again".to_owned(),
+        ),
+    })
 }
 
 pub(super) async fn show_status(settings: &Settings, output: Output) -> Result<u8, Failed> {

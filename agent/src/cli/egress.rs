@@ -28,9 +28,12 @@ Names are resolved now; addresses change. Generate the rules again when a host m
 written as they are. The control plane, proxies and name servers are always included.
 
 A wildcard whose addresses may be public opens every address. The nftables rules still refuse link-local addresses and metadata services;
-the systemd form cannot (an IPAddressAllow wins over every IPAddressDeny), and says so in a note.
+the systemd form cannot (an IPAddressAllow wins over every IPAddressDeny), and says so in a note, as it does for each range that has some of them.
 
-The systemd form holds for what comes in as well: it lets in from where registries may notify, by [notify] of the settings.")]
+The systemd form holds for what comes in as well: it lets in from where registries may notify, by [notify] of the settings, and loopback if
+health is served there by the settings.
+
+What credential commands and credential helpers contact is in no policy, and let through by neither form: add it by hand.")]
 pub(super) struct EgressArguments {
     /// Which policy [default: the one that `run` would use]
     file: Option<PathBuf>,
@@ -78,10 +81,23 @@ pub(super) async fn egress(arguments: &EgressArguments, settings: &Settings) -> 
         .egress(&needed, &resolved, &settings.registry_proxy)
         .render(arguments.format, &arguments.user);
     say(rules.trim_end())?;
-    if let (EgressFormat::Systemd, Some(notify)) = (arguments.format, &settings.notify) {
-        say(incoming(notify).trim_end())?;
+    if arguments.format == EgressFormat::Systemd {
+        if let Some(notify) = &settings.notify {
+            say(incoming(notify).trim_end())?;
+        }
+        say(health(settings))?;
     }
     Ok(DONE)
+}
+
+/// Lines of a systemd drop-in: it denies loopback as well, where health is served.
+fn health(settings: &Settings) -> &'static str {
+    if settings.health.listen.is_some() {
+        "# health and metrics are served over loopback\nIPAddressAllow=localhost"
+    } else {
+        "# Note: loopback is denied as well. If `run` has --health-listen on its command line, add IPAddressAllow=localhost, or write the address\n\
+         # into the settings file (section health, listen) and generate this again."
+    }
 }
 
 fn tcp(what: &str, host: &str, port: u16) -> Needed {

@@ -67,6 +67,9 @@ struct Allowed {
     /// `HOST:PORT`, or `*.SUFFIX:PORT` for any host below.
     registry: String,
     by: Option<String>,
+    /// Which paths their URLs may have; the usual ones if empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    paths: Vec<String>,
     repositories: Vec<String>,
     realms: Vec<String>,
     storage: Vec<String>,
@@ -125,11 +128,13 @@ pub(super) fn next(
 }
 
 fn registry(known: &Known, policy: &Policy, proxies: &ProxyRules) -> Registry {
-    // The log has no scheme: what the policy allows is meant.
-    let url = ["https://", "http://"]
-        .into_iter()
-        .filter_map(|scheme| format!("{scheme}{}", known.registry).parse::<RegistryUrl>().ok())
-        .find(|url| policy.allows_registry(url).is_ok());
+    // The log has no scheme and no path: what the policy allows is meant.
+    let url = split(&known.registry).and_then(|(host, port)| {
+        let mut registries = policy
+            .opened()
+            .flat_map(|entry| entry.registries_at(host, port).collect::<Vec<_>>());
+        registries.find(|url| policy.allows_registry(url).is_ok())
+    });
     let rule = url.as_ref().and_then(|url| policy.allows_registry(url).ok());
     let repositories = url.as_ref().and_then(|url| policy.repositories(url).ok());
     let others = known.others.iter().map(|Elsewhere { purpose, host }| Other {
@@ -176,6 +181,7 @@ fn not_named(entry: &OpenedEntry<'_>, known: &[Known], proxies: &ProxyRules) -> 
             HostPattern::Below(_) => None,
         },
         registry: place,
+        paths: entry.own_paths().iter().map(ToString::to_string).collect(),
         repositories: entry.repositories.as_slice().to_vec(),
         realms: texts(entry.realms),
         storage: texts(entry.storage),
@@ -254,7 +260,11 @@ impl fmt::Display for Next {
                 allowed.rule,
                 repositories(&allowed.repositories)
             )?;
-            for (word, hosts) in [("token services", &allowed.realms), ("storage", &allowed.storage)] {
+            for (word, hosts) in [
+                ("paths", &allowed.paths),
+                ("token services", &allowed.realms),
+                ("storage", &allowed.storage),
+            ] {
                 if !hosts.is_empty() {
                     write!(f, "; {word} {}", hosts.join(", "))?;
                 }

@@ -34,6 +34,7 @@ realms = [\"auth.example.com\"]
 host = \"*.below.example.com\"
 [[allow]]
 host = \"new.example.com\"
+paths = [\"/repository/hosted\"]
 storage = [\"s3.example.com:9000\"]
 [upload]
 withhold = [\"labels\"]
@@ -89,7 +90,7 @@ fn the_next_sync_is_told_by_the_policy_in_force_and_the_jobs_there_were() {
         "Allowed, and not named by any job yet:",
         "  r.example.com:5050 by the proxy proxy.example.com:3128: allowed by policy:allow[1], repositories acme/*; token services auth.example.com",
         "  *.below.example.com:443: allowed by policy:allow[2], every repository that the credential can list",
-        "  new.example.com:443 by the proxy proxy.example.com:3128: allowed by policy:allow[3], every repository that the credential can list; storage s3.example.com:9000",
+        "  new.example.com:443 by the proxy proxy.example.com:3128: allowed by policy:allow[3], every repository that the credential can list; paths /repository/hosted; storage s3.example.com:9000",
         "  repository names      names of repositories, each with a hash of its tags",
         "Sent only if something else happens:",
         "  probe reports         by a connection test: what each stage of a connection test saw: addresses, certificates, product, findings",
@@ -122,4 +123,26 @@ fn a_machine_that_is_nobodys_sensor_and_has_read_nothing_is_told_what_it_would()
     }
     let nothing = told("", &[], None, &settings(None));
     assert!(nothing.to_string().contains("The policy allows no registry"));
+}
+
+/// The log has the host of a registry and not its path: an entry for one path allows what was read there.
+#[test]
+fn a_registry_that_was_read_below_a_path_is_found_by_its_entry() {
+    let known = [
+        known("new.example.com:443", &[]),
+        known("new.example.com:8443", &[]),
+    ];
+    for paths in ["[\"/repository/hosted\"]", "[\"/api/docker/*\"]"] {
+        let policy = format!("[[allow]]\nhost = \"*.example.com\"\npaths = {paths}\n");
+        let text = told(&policy, &known, None, &settings(None)).to_string();
+        for line in [
+            "  new.example.com:443: allowed by policy:allow[1], every repository that the credential can list",
+            "  new.example.com:8443: nothing; the policy does not allow it now",
+        ] {
+            assert!(
+                text.lines().any(|told| told == line),
+                "{line:?} is missing in\n{text}"
+            );
+        }
+    }
 }

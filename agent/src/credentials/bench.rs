@@ -18,6 +18,7 @@ use portolan_shared::secret::{Secret, SecretBytes};
 use tempfile::TempDir;
 
 use super::SealedVault;
+use crate::audit::{AuditLog, FOLDER, Read, files_in};
 use crate::keyring::{
     ContinuityToken, Enrolled, Keyring, NewIdentity, StateDir, StoredCertificate, TrustBundle,
 };
@@ -68,6 +69,7 @@ pub(crate) fn enrol(path: &Path) -> Keyring {
     let keys = keyring.sealing_keys_or_new(at, &SystemRng).unwrap();
     let keys = keys
         .of_generation(1, keyring.both_clocks(at), &SystemRng)
+        .unwrap()
         .unwrap();
     keyring.store_sealing_keys(keys).unwrap();
     keyring
@@ -90,11 +92,9 @@ impl Bench {
 
     fn of(folder: TempDir, keyring: Arc<Keyring>, policy: Arc<LivePolicy>) -> Self {
         let clock = Arc::new(ManualClock::at_unix_seconds(1_000_000));
-        let vault = Arc::new(SealedVault::new(
-            Arc::clone(&keyring),
-            Arc::clone(&policy),
-            Arc::clone(&clock) as _,
-        ));
+        let log = AuditLog::open(folder.path(), keyring.sensor(), Arc::clone(&clock) as _).unwrap();
+        let vault = SealedVault::new(Arc::clone(&keyring), Arc::clone(&policy), Arc::clone(&clock) as _);
+        let vault = Arc::new(vault.audited(log));
         Self {
             folder,
             keyring,
@@ -102,6 +102,15 @@ impl Bench {
             clock,
             vault,
         }
+    }
+
+    /// How often this was recorded.
+    pub(crate) fn recorded(&self, action: &str) -> usize {
+        let files = files_in(&self.folder.path().join(FOLDER));
+        let lines = files.iter().flat_map(|file| file.lines().unwrap());
+        lines
+            .filter(|line| matches!(line, Ok(Read::Record(linked)) if linked.record.action == action))
+            .count()
     }
 
     /// The same sensor after a restart.

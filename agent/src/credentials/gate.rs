@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use portolan_registry::{Gate, Hop, Pass, Purpose, Refusal};
-use portolan_shared::secret::sealed::Scheme;
 
 use super::login::SealedLogin;
 use crate::policy::Told;
@@ -16,7 +15,7 @@ const REALM: &str = "credential:realm";
 const STORAGE: &str = "credential:storage";
 
 /// A gate that lets a job through to fewer hosts: token services that the credential is bound to, storage that it is bound to, and the
-/// registry itself. Whatever it lets through is for the gate behind to decide.
+/// registry itself; in all the versions of it that the job has held. Whatever it lets through is for the gate behind to decide.
 pub struct BoundGate {
     inner: Arc<dyn Gate>,
     login: Arc<SealedLogin>,
@@ -35,16 +34,17 @@ impl BoundGate {
     }
 
     fn check_bound(&self, hop: &Hop<'_>) -> Result<(), Refusal> {
-        let binding = self.login.binding();
-        let own = (binding.host.host(), binding.host.port()) == (hop.host, hop.port);
-        let (bound, rule) = match hop.purpose {
+        let (registry, reach) = (self.login.registry(), self.login.reach());
+        let own = (registry.host(), registry.port()) == (hop.host, hop.port);
+        let (hosts, rule) = match hop.purpose {
             // The login goes to its own registry only; what else is looked at in search of it is looked at as nobody.
             Purpose::Registry => return Ok(()),
-            Purpose::Realm => (binding.may_have_login(hop.host, hop.port), REALM),
-            Purpose::Storage => (own || binding.storage_hosts.contains(hop.host, hop.port), STORAGE),
+            Purpose::Realm => (&reach.realms, REALM),
+            Purpose::Storage => (&reach.storage, STORAGE),
         };
+        let bound = own || hosts.contains(hop.host, hop.port);
         // In clear only where the registry itself is: a login that was entered for TLS never travels without it.
-        let clear = !hop.https && binding.scheme == Scheme::Https;
+        let clear = !hop.https && registry.is_https();
         if bound && !clear {
             return Ok(());
         }

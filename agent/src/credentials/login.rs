@@ -10,6 +10,7 @@ use portolan_shared::secret::sealed::{
     CredentialBinding, CredentialSecret, OpenError, Recipient, SealedForOne, open, rewrap,
 };
 
+use super::reach::Reach;
 use crate::keyring::{Keyring, SealingKeys};
 
 /// How long the plain text stays in memory without being asked for.
@@ -33,6 +34,8 @@ pub struct SealedLogin {
 struct State {
     /// What it is bound to, also after it was withdrawn: then still nobody else may be asked.
     binding: Arc<CredentialBinding>,
+    /// Narrower with each version that was ever held.
+    reach: Arc<Reach>,
     /// `None` once it was withdrawn.
     sealed: Option<SealedForOne>,
     opened: Option<Opened>,
@@ -93,6 +96,7 @@ impl SealedLogin {
             clock,
             registry,
             state: Mutex::new(State {
+                reach: Arc::new(Reach::of(&sealed.binding)),
                 binding: Arc::new(sealed.binding.clone()),
                 sealed: Some(sealed),
                 opened: Some(opened),
@@ -120,6 +124,11 @@ impl SealedLogin {
     #[must_use]
     pub fn binding(&self) -> Arc<CredentialBinding> {
         Arc::clone(&self.state().binding)
+    }
+
+    /// Where the requests of its job may go.
+    pub(super) fn reach(&self) -> Arc<Reach> {
+        Arc::clone(&self.state().reach)
     }
 
     pub(super) fn credential(&self) -> CredentialId {
@@ -242,6 +251,13 @@ impl SealedLogin {
                 .is_some_and(|held| held.binding == sealed.binding);
             let login = login_of(secret);
             let unchanged = same && state.opened.as_ref().is_some_and(|opened| *opened.login == login);
+            let reach = state.reach.within(&sealed.binding);
+            if reach != *state.reach {
+                tracing::info!(
+                    "the versions of a sealed credential are bound to different hosts: until the job ends only those of all count"
+                );
+                state.reach = Arc::new(reach);
+            }
             state.binding = Arc::new(sealed.binding.clone());
             state.sealed = Some(sealed);
             if unchanged {

@@ -5,7 +5,8 @@
 //! contacted; `refused` says what did not fit, by the name of the field and never by a value. What came out is a `login`: the ciphertext for
 //! as long as its job holds it, and the plain text in memory only, wiped after 15 minutes without a request and opened again when one is
 //! made. `source` hands it to the registry client of the job, request by request, so that a newer version is used from the next request on;
-//! `gate` stands in front of the job's gate and keeps that client to the hosts that the credential is bound to.
+//! `gate` stands in front of the job's gate and keeps that client to the hosts that the credential is bound to: to its `reach`, which a newer
+//! version in the hands of the same job narrows and never widens.
 //!
 //! A version that has authenticated in a sync becomes the lowest that is taken, for ever and over restarts; a probe tries and changes nothing.
 //!
@@ -19,6 +20,7 @@
 
 mod gate;
 mod login;
+mod reach;
 mod refused;
 mod source;
 mod vault;

@@ -1,50 +1,19 @@
 //! What is taken, and for how long it is kept.
 
-use std::fmt::Debug;
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use portolan_doubles::Log;
 use portolan_proto::convert::sealed_to_wire;
 use portolan_proto::v1;
 use portolan_registry::{Credential, Credentials as _, LoginHolder, RefusedLogins};
 use portolan_shared::model::{CredentialId, FindingCode, Reason, RegistryId, SensorId, TenantId};
 use portolan_shared::process::{Clock as _, SystemRng};
 use portolan_shared::secret::sealed::{BindingField, BoundHosts, CredentialBinding, Scheme, SealingKeyPair};
-use tracing::field::{Field, Visit};
-use tracing::span;
 
 use super::bench::{Bench, PASSWORD, seal_to};
 use super::login::IDLE;
 use super::{CredentialRefused, SealedSource};
-
-/// Everything that is logged, as text.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-impl Visit for Log {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let mut text = self.0.lock().unwrap();
-        writeln!(text, "{field}={value:?}").unwrap();
-    }
-}
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
-        attributes.record(&mut self.clone());
-        span::Id::from_u64(1)
-    }
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut self.clone());
-    }
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
 
 /// A change of one field, by somebody who can change everything that is stored.
 type Swap = (BindingField, fn(&mut CredentialBinding));
@@ -81,11 +50,10 @@ fn t33_every_changed_field_is_refused_by_its_name_and_nothing_of_the_login_is_lo
     let bench = Bench::new();
     let target = Bench::target("https://h");
     let binding = bench.binding(&target);
-    let log = Log::default();
-    let refused = |wire: &v1::SealedCredential| -> CredentialRefused {
-        let taken = tracing::subscriber::with_default(log.clone(), || bench.vault.take(wire, &target));
-        taken.unwrap_err()
-    };
+    let log = Log::of_all();
+    let _listening = log.listen();
+    let refused =
+        |wire: &v1::SealedCredential| -> CredentialRefused { bench.vault.take(wire, &target).unwrap_err() };
     let check = |refused: &CredentialRefused, field: BindingField| {
         assert_eq!(refused.field(), Some(field), "{refused:?}");
         let refusal = refused.refusal(&target.url);
@@ -124,10 +92,9 @@ fn t33_every_changed_field_is_refused_by_its_name_and_nothing_of_the_login_is_lo
     let malformed = refused(&v1::SealedCredential::default());
     assert_eq!(malformed.refusal(&target.url).rule, "credential:form");
     // And as it was sealed it opens.
-    let login =
-        tracing::subscriber::with_default(log.clone(), || bench.vault.take(&bench.seal(&binding), &target));
+    let login = bench.vault.take(&bench.seal(&binding), &target);
     assert!(login.unwrap().is_open());
-    let logged = log.0.lock().unwrap();
+    let logged = log.text();
     assert!(!logged.contains(PASSWORD), "{logged}");
 }
 
@@ -297,6 +264,27 @@ async fn a_newer_version_is_used_from_the_next_request_on_and_an_older_one_never
         CredentialRefused::Older { version: 3, floor: 4 }
     ));
     assert_eq!(now().await, "next");
+}
+
+#[test]
+fn credentials_that_are_offered_again_and_again_do_not_fill_the_log() {
+    let bench = Bench::new();
+    let target = Bench::target("https://h");
+    let wire = bench.seal(&bench.binding(&target));
+    let login = bench.vault.take(&wire, &target).unwrap();
+    for _ in 0..500 {
+        bench.vault.renew(&wire, &login).unwrap();
+        let garbage = v1::SealedCredential::default();
+        bench.vault.take(&garbage, &target).unwrap_err();
+        bench.vault.withdraw(&[]);
+    }
+    let actions = ["credential.renewed", "credential.refused", "credential.wiped"];
+    assert_eq!(actions.map(|action| bench.recorded(action)), [64; 3]);
+    // Whatever is refused by another rule is recorded all the same.
+    let foreign = bench.binding(&Bench::target("https://127.0.0.1"));
+    let foreign = bench.seal(&foreign);
+    bench.vault.take(&foreign, &target).unwrap_err();
+    assert_eq!(bench.recorded("credential.refused"), 65);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::login::{SealedLogin, open_with};
 use super::refused::CredentialRefused;
-use crate::audit::{AuditLog, Entry, Outcome};
+use crate::audit::{AuditLog, Entry, Outcome, Rate};
 use crate::keyring::{Keyring, SealingKeys};
 use crate::policy::LivePolicy;
 
@@ -57,10 +57,10 @@ impl SealedVault {
         }
     }
 
-    /// Records something in the sensor's audit log.
-    pub(crate) fn record(&self, entry: impl FnOnce() -> Entry) {
+    /// Records something of this action and kind in the sensor's audit log, at this rate.
+    pub(crate) fn record(&self, rate: Rate, kind: &str, entry: impl FnOnce() -> Entry) {
         if let Some(log) = &self.audit {
-            log.append(entry());
+            log.append_paced(rate, kind, entry());
         }
     }
 
@@ -95,10 +95,10 @@ impl SealedVault {
                 version: sealed.binding.version,
                 floor: held.version,
             };
-            self.record(|| refusal(&refused, login.registry(), Some(&sealed)));
+            self.note(&refused, login.registry(), Some(&sealed));
             return Err(refused);
         }
-        self.record(|| {
+        self.record(Rate::SAID, "", || {
             let object = format!("credential:{}", sealed.binding.credential);
             let registry = login.registry().authority();
             let details = json!({"registry": registry, "from": held.version, "to": sealed.binding.version});
@@ -109,6 +109,11 @@ impl SealedVault {
         Ok(())
     }
 
+    /// Records a refusal: of what was said of itself, as far as that can be read.
+    fn note(&self, refused: &CredentialRefused, url: &RegistryUrl, said: Option<&SealedForOne>) {
+        self.record(Rate::SAID, &refused.rule(), || refusal(refused, url, said));
+    }
+
     fn open(
         &self,
         wire: &v1::SealedCredential,
@@ -116,7 +121,7 @@ impl SealedVault {
         url: &RegistryUrl,
     ) -> Result<(SealedForOne, CredentialSecret), CredentialRefused> {
         let opened = self.compare_and_open(wire, registry, url);
-        opened.inspect_err(|refused| self.record(|| refusal(refused, url, sealed(wire).ok().as_ref())))
+        opened.inspect_err(|refused| self.note(refused, url, sealed(wire).ok().as_ref()))
     }
 
     fn compare_and_open(
@@ -179,7 +184,9 @@ impl SealedVault {
         if !held.is_empty() {
             let named: Vec<String> = credentials.iter().take(NAMED).map(ToString::to_string).collect();
             let details = json!({"credentials": named, "all": credentials.is_empty(), "held": held.len()});
-            self.record(|| Entry::by_agent("credential.wiped", "credentials", details));
+            self.record(Rate::SAID, "", || {
+                Entry::by_agent("credential.wiped", "credentials", details)
+            });
         }
         for login in held {
             if credentials.is_empty() || credentials.contains(&login.credential()) {

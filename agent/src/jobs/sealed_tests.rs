@@ -1,22 +1,25 @@
 //! Jobs with a sealed credential, against a registry whose token service is at another place.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use portolan_doubles::network::Seen;
 use portolan_doubles::registry::BlobServing;
 use portolan_doubles::token::Account;
 use portolan_doubles::{Content, RegistryDouble, TokenService};
-use portolan_registry::{Access, Fault, RegistryClient};
+use portolan_registry::{Access, AnyHost, Fault, Gate, Hop, Pass, Refusal, RegistryClient};
 use portolan_shared::model::{CaTrust, FindingCode, RunState};
 use portolan_shared::process::{Shutdown, Tasks};
 use portolan_shared::secret::sealed::{BoundHosts, CredentialBinding};
 use portolan_shared::tls::{RegistryTrust, SystemRoots};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::tests::Scene;
 use super::{JobEnd, Jobs as _, SyncJob};
 use crate::credentials::bench::Bench;
-use crate::credentials::{BoundGate, SealedSource, SealedVault};
+use crate::credentials::{BoundGate, SealedLogin, SealedSource, SealedVault};
 
 /// The secret that the scene's registry knows.
 const SECRET: &str = "glpat-0";
@@ -133,13 +136,128 @@ async fn content_is_fetched_only_from_storage_that_the_credential_is_bound_to() 
     }
 }
 
-fn client(registry: &RegistryDouble, login: &Arc<crate::credentials::SealedLogin>) -> RegistryClient {
+fn client(registry: &RegistryDouble, login: &Arc<SealedLogin>) -> RegistryClient {
+    client_by(registry, login, Arc::new(AnyHost))
+}
+
+/// The client of a job that holds this login, and has this gate beside.
+fn client_by(registry: &RegistryDouble, login: &Arc<SealedLogin>, gate: Arc<dyn Gate>) -> RegistryClient {
     let trust = RegistryTrust::new(SystemRoots::none(), &CaTrust::default(), None).unwrap();
     let mut access = Access::new(registry.url().parse().unwrap(), trust);
     let source = SealedSource::of_sync(Arc::clone(login), Arc::clone(&access.refused));
     access.credentials = Arc::new(source);
-    access.gate = Arc::new(BoundGate::new(access.gate, Arc::clone(login)));
+    access.gate = Arc::new(BoundGate::new(gate, Arc::clone(login)));
     RegistryClient::new(access).unwrap()
+}
+
+/// A gate whose requests wait for their turn as long as the test likes.
+#[derive(Default)]
+struct Stalling {
+    /// Requests that have asked for a place.
+    asked: watch::Sender<u32>,
+    /// How many of them have got one.
+    given: watch::Sender<u32>,
+}
+
+impl Stalling {
+    /// One that lets all through.
+    fn open() -> Self {
+        let open = Self::default();
+        open.given.send_replace(u32::MAX);
+        open
+    }
+}
+
+#[async_trait]
+impl Gate for Stalling {
+    async fn ready(&self) {}
+
+    async fn place(&self) -> Pass {
+        self.asked.send_modify(|asked| *asked += 1);
+        let turn = *self.asked.borrow();
+        let mut given = self.given.subscribe();
+        given.wait_for(|given| *given >= turn).await.unwrap();
+        Pass::default()
+    }
+
+    fn contacted(&self, _: &Hop<'_>) {}
+
+    fn received(&self, _: &Hop<'_>, _: usize) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn check_host(&self, _: &Hop<'_>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn check_address(&self, _: &Hop<'_>, _: IpAddr) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+/// Whoever has the control plane can seal a credential of his own to a sensor, bound to whatever he likes, and can have a request wait: it must
+/// not go with the login that it has along to where only that other credential may go.
+#[tokio::test]
+async fn t44_a_request_that_waits_is_not_let_through_by_a_version_that_came_meanwhile() {
+    let tasks = Tasks::new(Shutdown::new());
+    let account = |secret| Account::new("reader", secret).administrator();
+    let foreign = TokenService::builder().account(account("next"));
+    let foreign = foreign.start(None, &tasks).await.unwrap();
+    let registry = RegistryDouble::builder(Content::gitlab_fixture())
+        .tokens(&foreign)
+        .start(None, &tasks)
+        .await
+        .unwrap();
+    let port = registry.address().port();
+    let bench = Bench::with_policy(&format!(
+        "[[allow]]\nhost = \"127.0.0.1\"\nports = [{port}]\nplaintext = true\n"
+    ));
+    let target = Bench::target(&registry.url());
+    let realm = foreign.address().to_string();
+    let mut binding = bench.binding(&target);
+    let entered = bench.seal_password(&binding, SECRET);
+    (binding.version, binding.realm_hosts) = (2, hosts(std::slice::from_ref(&realm)));
+    let made_up = bench.seal_password(&binding, "next");
+
+    // The first request is answered with where tokens are to be had; the one for a token waits.
+    let login = bench.vault.take(&entered, &target).unwrap();
+    let gate = Arc::new(Stalling::default());
+    gate.given.send_replace(1);
+    let client = client_by(&registry, &login, Arc::<Stalling>::clone(&gate));
+    let name = "acme/shop/api".parse().unwrap();
+    let waits = async {
+        let mut asked = gate.asked.subscribe();
+        asked.wait_for(|asked| *asked == 2).await.unwrap();
+        bench.vault.renew(&made_up, &login).unwrap();
+        gate.given.send_replace(u32::MAX);
+    };
+    let mut tags = client.tags(&name);
+    let (asked, ()) = tokio::join!(tags.next_page(), waits);
+    let unbound = |fault: &Fault| matches!(fault, Fault::Policy { rule, .. } if rule == "credential:realm");
+    let error = asked.unwrap_err();
+    assert!(unbound(error.fault()), "{error:?}");
+    assert_eq!(foreign.log().total(), 0, "it was not even connected to");
+
+    // Nor does the job go there with the version that it holds now, or with one that widens what it may once more.
+    (binding.version, binding.realm_hosts) = (3, BoundHosts::default());
+    let narrow = bench.seal_password(&binding, "next");
+    bench.vault.renew(&narrow, &login).unwrap();
+    bench.vault.withdraw(&[]);
+    binding.version = 4;
+    binding.realm_hosts = hosts(std::slice::from_ref(&realm));
+    let wide = bench.seal_password(&binding, "next");
+    bench.vault.renew(&wide, &login).unwrap();
+    let error = client.tags(&name).next_page().await.unwrap_err();
+    assert!(unbound(error.fault()), "{error:?}");
+    assert_eq!(foreign.log().total(), 0);
+    // The next job has never held another.
+    let next = bench.vault.take(&wide, &target).unwrap();
+    client_by(&registry, &next, Arc::new(Stalling::open()))
+        .tags(&name)
+        .next_page()
+        .await
+        .unwrap();
+    assert!(foreign.log().total() > 0);
 }
 
 #[tokio::test]

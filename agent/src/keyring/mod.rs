@@ -44,5 +44,7 @@ pub use key::{IdentityKey, TlsKey};
 pub use moment::Moment;
 pub use new_identity::NewIdentity;
 pub use ring::Keyring;
-pub use sealing::{BothClocks, FORMER_KEY_LIFE, SEALING_KEY_LIFE, SealingKey, SealingKeys};
+pub use sealing::{
+    BothClocks, FORMER_KEY_LIFE, GenerationRefused, SEALING_KEY_LIFE, SealingKey, SealingKeys,
+};
 pub use trust::TrustBundle;

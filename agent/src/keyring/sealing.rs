@@ -24,6 +24,31 @@ pub const FORMER_KEY_LIFE: Duration = Duration::from_secs(30 * 86_400);
 /// Replaced keys that are kept; beyond, the oldest is deleted. By time there is never more than one.
 const FORMER_KEYS: usize = 4;
 
+/// The first generation that is believed is at most this: a sensor begins with 1, unless it is older than its sealing keys.
+const FIRST_GENERATION: u64 = 100;
+/// A generation is believed if it is at most this much later than the one before. Each stands for an approval by a person.
+const GENERATIONS_AT_ONCE: u64 = 8;
+/// Later generations that are believed within [`RISES_WITHIN`].
+const RISES: usize = 4;
+/// The time that later generations are counted in.
+const RISES_WITHIN: Duration = Duration::from_secs(86_400);
+
+/// A generation that is not believed.
+///
+/// Whoever gets the control plane into his hands for a while could have a sensor count so far that an honest one, which believes a sensor that
+/// is ahead of it by 1,000 for each time that it was restored, would never take a statement of its again. So it is a month's work to come that
+/// far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("generation {said} is not believed: the one before is {known}, and {why}")]
+pub struct GenerationRefused {
+    /// The one that is known.
+    pub known: u64,
+    /// What the control plane said.
+    pub said: u64,
+    /// What speaks against it.
+    why: &'static str,
+}
+
 /// A moment as two machines have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BothClocks {
@@ -38,6 +63,8 @@ pub struct BothClocks {
 pub struct SealingKeys {
     latest: SealingKey,
     former: Vec<FormerKey>,
+    /// When the last few later generations were believed, by this machine's clock.
+    rises: Vec<Timestamp>,
 }
 
 /// A key that may be sealed to.
@@ -70,6 +97,7 @@ impl SealingKeys {
         Self {
             latest: SealingKey::new(now, 0, rng),
             former: Vec::new(),
+            rises: Vec::new(),
         }
     }
 
@@ -107,23 +135,44 @@ impl SealingKeys {
         Self {
             latest: SealingKey::new(now, self.latest.generation, rng),
             former,
+            rises: self.rises.clone(),
         }
     }
 
     /// The sensor is of this generation: `None` if that changes nothing. A key of an earlier one is void, and replaced.
-    #[must_use]
-    pub fn of_generation(&self, generation: u64, now: BothClocks, rng: &dyn Rng) -> Option<Self> {
+    ///
+    /// # Errors
+    /// If it is too far from the one that is known, or there were too many within a day: nothing is changed then.
+    pub fn of_generation(
+        &self,
+        generation: u64,
+        now: BothClocks,
+        rng: &dyn Rng,
+    ) -> Result<Option<Self>, GenerationRefused> {
         let known = self.latest.generation;
         if generation <= known {
-            return None;
+            return Ok(None);
         }
-        let mut keys = if known == 0 {
-            self.clone()
-        } else {
-            self.rotated(now, rng)
+        let recent = |at: &&Timestamp| {
+            Duration::try_from(now.here.duration_since(**at)).is_ok_and(|ago| ago < RISES_WITHIN)
+        };
+        let rises: Vec<Timestamp> = self.rises.iter().filter(recent).copied().collect();
+        let refused = |why| {
+            let said = generation;
+            Err(GenerationRefused { known, said, why })
+        };
+        let mut keys = match known {
+            0 if generation > FIRST_GENERATION => return refused("a sensor does not begin with it"),
+            0 => self.clone(),
+            _ if generation - known > GENERATIONS_AT_ONCE => return refused("it is too much later"),
+            _ if rises.len() >= RISES => return refused("it is the fifth within a day"),
+            _ => Self {
+                rises: rises.into_iter().chain([now.here]).collect(),
+                ..self.rotated(now, rng)
+            },
         };
         keys.latest.generation = generation;
-        Some(keys)
+        Ok(Some(keys))
     }
 
     /// The control plane knows the latest key.
@@ -140,6 +189,7 @@ impl SealingKeys {
         Self {
             latest: self.latest.clone(),
             former: Vec::new(),
+            rises: self.rises.clone(),
         }
     }
 
@@ -177,6 +227,7 @@ impl SealingKeys {
                     replaced_at: key.replaced_at.timestamp(),
                 })
                 .collect(),
+            rises: self.rises.clone(),
         };
         let bytes = serde_json::to_vec(&form).expect("strings, numbers and times always have a JSON form");
         form.wipe();
@@ -233,6 +284,9 @@ impl SealingKey {
 struct Form {
     latest: LatestForm,
     former: Vec<FormerForm>,
+    /// Not in what earlier agents wrote.
+    #[serde(default)]
+    rises: Vec<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -272,6 +326,7 @@ impl Form {
                 accepted: self.latest.accepted,
             },
             former: former.collect::<Option<_>>()?,
+            rises: self.rises.clone(),
         })
     }
 
@@ -282,110 +337,5 @@ impl Form {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use portolan_shared::process::{ManualClock, SeededRng};
-    use portolan_shared::secret::sealed::IdentityPublicKey;
-
-    fn both(now: Timestamp) -> BothClocks {
-        BothClocks {
-            here: now,
-            there: now,
-        }
-    }
-
-    #[test]
-    fn a_wrong_clock_moves_neither_what_is_said_nor_the_replacement() {
-        let (rng, clock) = (SeededRng::new(6), ManualClock::at_unix_seconds(1_700_000_000));
-        let there = clock.now() - 100 * SEALING_KEY_LIFE;
-        let now = BothClocks {
-            here: clock.now(),
-            there,
-        };
-        let keys = SealingKeys::first(now, &rng).of_generation(1, now, &rng).unwrap();
-        let identity = IdentityKey::generate().unwrap();
-        let (tenant, sensor) = (TenantId::random(&rng), SensorId::random(&rng));
-        let signed = keys
-            .latest()
-            .statement(tenant, sensor, &identity)
-            .unwrap()
-            .unwrap();
-        let said = signed.unverified();
-        assert_eq!(said.created_at.timestamp(), there);
-        assert_eq!(said.not_after.timestamp(), there + SEALING_KEY_LIFE);
-        let (rotation, _) = keys.moments(&clock);
-        clock.advance(SEALING_KEY_LIFE - Duration::from_secs(1));
-        assert!(!rotation.has_come(&clock));
-        clock.advance(Duration::from_secs(1));
-        assert!(rotation.has_come(&clock));
-    }
-
-    #[test]
-    fn keys_survive_the_disk_and_the_statement_is_the_identitys() {
-        let (rng, clock) = (SeededRng::new(3), ManualClock::at_unix_seconds(1_700_000_000));
-        let keys = SealingKeys::first(both(clock.now()), &rng);
-        let (tenant, sensor) = (TenantId::random(&rng), SensorId::random(&rng));
-        let identity = IdentityKey::generate().unwrap();
-        let said = |keys: &SealingKeys| keys.latest().statement(tenant, sensor, &identity).unwrap();
-        assert!(said(&keys).is_none(), "of which generation is not known");
-        let told = keys.of_generation(1, both(clock.now()), &rng).unwrap();
-        assert_eq!(
-            told.latest().pair.id(),
-            keys.latest().pair.id(),
-            "the first one stays"
-        );
-        let signed = said(&told).unwrap();
-        let public = IdentityPublicKey(identity.public_key().try_into().unwrap());
-        assert_eq!(signed.verify(&public, tenant, sensor).unwrap().generation, 1);
-        assert!(signed.recipient(&public, tenant, sensor, clock.now()).is_ok());
-
-        let rotated = told.accepted().rotated(both(clock.now()), &rng);
-        assert!(!rotated.latest().accepted);
-        let read = SealingKeys::from_bytes(&rotated.to_bytes()).unwrap();
-        for id in [told.latest().pair.id(), rotated.latest().pair.id()] {
-            assert_eq!(read.pair(id).unwrap().id(), id);
-        }
-        assert!(!format!("{read:?}").contains(&BASE64.encode(read.latest.pair.to_secret().expose())));
-        assert!(SealingKeys::from_bytes(b"{}").is_err());
-    }
-
-    #[test]
-    fn a_later_generation_replaces_the_key_and_an_earlier_one_changes_nothing() {
-        let (rng, now) = (SeededRng::new(4), both(Timestamp::UNIX_EPOCH));
-        let keys = SealingKeys::first(now, &rng).of_generation(2, now, &rng).unwrap();
-        assert!(keys.of_generation(2, now, &rng).is_none() && keys.of_generation(1, now, &rng).is_none());
-        let next = keys.of_generation(3, now, &rng).unwrap();
-        assert_ne!(next.latest().pair.id(), keys.latest().pair.id());
-        assert!(
-            next.pair(keys.latest().pair.id()).is_some(),
-            "the former one is kept"
-        );
-    }
-
-    #[test]
-    fn keys_are_replaced_after_30_days_and_deleted_30_days_later_and_at_the_bound() {
-        let (rng, clock) = (SeededRng::new(5), ManualClock::at_unix_seconds(1_700_000_000));
-        let first = SealingKeys::first(both(clock.now()), &rng);
-        let (rotation, deletion) = first.moments(&clock);
-        assert!(deletion.is_none() && !rotation.has_come(&clock));
-        clock.advance(SEALING_KEY_LIFE);
-        assert!(rotation.has_come(&clock));
-        let second = first.rotated(both(clock.now()), &rng);
-        let deletion = second.moments(&clock).1.unwrap();
-        assert!(!deletion.has_come(&clock));
-        clock.advance(FORMER_KEY_LIFE);
-        assert!(deletion.has_come(&clock));
-        let ended = |at: Timestamp| at + FORMER_KEY_LIFE <= clock.now();
-        let last = second.without_ended(ended).unwrap();
-        assert!(!last.has_former() && last.without_ended(ended).is_none());
-
-        let mut keys = last;
-        for _ in 0..FORMER_KEYS {
-            keys = keys.rotated(both(clock.now()), &rng);
-        }
-        let oldest = keys.former[0].pair.id();
-        keys = keys.rotated(both(clock.now()), &rng);
-        assert_eq!(keys.former.len(), FORMER_KEYS);
-        assert!(keys.pair(oldest).is_none());
-    }
-}
+#[path = "sealing_tests.rs"]
+mod tests;

@@ -1,74 +1,68 @@
 //! From a request to its answer.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderValue, Request as HttpRequest, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Empty};
-use hyper::body::{Body as _, Incoming};
-use portolan_shared::events::{Notification, read};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use portolan_shared::events::{Allowances, Notification, Sender, is_signed, read};
 use portolan_shared::model::limits;
-use portolan_shared::process::Clock;
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use portolan_shared::process::{Clock, Uptime};
 
-use super::callers::Seat;
+use super::body::{LargeBodies, Name, SMALL, Taken, Unread, pass_over};
+use super::callers::caller;
 use super::counts::Refused;
 use super::desk::NotifyDesk;
-use super::registry::{HeadersOf, Notifiers, Request};
+use super::place::Place;
+use super::registry::{Disbelief, HeadersOf, Notifiers, Request};
 
-/// A body has this long to come.
-const BODY_WITHIN: Duration = Duration::from_secs(10);
-/// A larger body needs one of the places for such.
-const SMALL_BODY: usize = 64 * 1024;
-/// Places for larger bodies.
-const LARGE_BODIES: usize = 4;
+/// Notifications of one registry a second, in the long run: registries tell of pulls as well, unless told not to.
+const BELIEVED_PER_SECOND: u32 = 1_000;
+/// Notifications of one registry at once.
+pub(super) const BELIEVED_AT_ONCE: u32 = 5_000;
+/// Registries that are configured at most.
+const REGISTRIES: usize = 100;
 
 /// Answers requests. Where the answer is 200, what was said is at the desk.
 pub(super) struct Door {
     desk: Arc<NotifyDesk>,
     notifiers: Arc<Notifiers>,
-    large: Semaphore,
+    bodies: Bodies,
+    allowances: Mutex<Remaining>,
+    names: RandomState,
     clock: Arc<dyn Clock>,
 }
 
-/// A body that was not read.
-#[derive(Debug, Clone, Copy)]
-enum Unread {
-    TooLarge,
-    TooManyLarge,
-    Slow,
-    Broken,
+/// Places for larger bodies: nobody takes those of whoever shows the secret, nor whoever makes a name up those of the registries.
+struct Bodies {
+    believed: LargeBodies,
+    /// Of which only the signature can tell.
+    unjudged: LargeBodies,
+    /// The same, for names that are no registry's.
+    of_nobody: LargeBodies,
 }
 
-impl Unread {
-    /// Status, kind of refusal, and the words for the log.
-    fn told(self) -> (StatusCode, Refused, &'static str) {
-        match self {
-            Self::TooLarge => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                Refused::Body,
-                "its body is too large",
-            ),
-            Self::TooManyLarge => (
-                StatusCode::TOO_MANY_REQUESTS,
-                Refused::Rate,
-                "too many large bodies at once",
-            ),
-            Self::Slow => (
-                StatusCode::REQUEST_TIMEOUT,
-                Refused::Body,
-                "its body did not come in time",
-            ),
-            Self::Broken => (
-                StatusCode::REQUEST_TIMEOUT,
-                Refused::Body,
-                "its body did not come whole",
-            ),
-        }
-    }
+/// What may come yet.
+struct Remaining {
+    believed: Allowances<usize>,
+    disbelieved: Allowances<(Name, IpAddr)>,
+}
+
+/// A request that is not answered with 200.
+struct Refusal {
+    status: StatusCode,
+    registry: Option<usize>,
+    refused: Refused,
+    /// For the log.
+    why: String,
+    /// Whether it is one of those that are not believed, of which each address has so many for a registry.
+    is_charged: bool,
+    /// Whether the body, of which nothing was read, is passed over: whoever is still sending when its connection is closed does not get to hear why.
+    body_comes: bool,
 }
 
 impl Door {
@@ -76,137 +70,217 @@ impl Door {
         Self {
             desk,
             notifiers,
-            large: Semaphore::new(LARGE_BODIES),
+            bodies: Bodies {
+                believed: LargeBodies::new(),
+                unjudged: LargeBodies::new(),
+                of_nobody: LargeBodies::new(),
+            },
+            allowances: Mutex::new(Remaining {
+                believed: Allowances::new(BELIEVED_PER_SECOND, BELIEVED_AT_ONCE, REGISTRIES),
+                disbelieved: Allowances::new(
+                    limits::DISBELIEVED_PER_SECOND,
+                    limits::DISBELIEVED_AT_ONCE,
+                    limits::DISBELIEVED_KEYS,
+                ),
+            }),
+            names: RandomState::new(),
             clock,
         }
     }
 
-    /// The answer to one request that came from `source` over the connection of this seat.
+    /// The answer to one request that came from `source`.
     pub(super) async fn answer(
         &self,
         request: HttpRequest<Incoming>,
         source: IpAddr,
-        seat: &Seat,
     ) -> Response<Empty<Bytes>> {
-        let (head, body) = request.into_parts();
-        let path = head.uri.path();
-        let refuse = |refused, why: &str| {
-            self.desk.refuse(self.notifiers.named(path), refused, source, why);
+        let (head, mut body) = request.into_parts();
+        let name = self.name(head.uri.path());
+        let attempt = (name, caller(source));
+        let received = if self.remaining().disbelieved.is_left(&attempt, self.now()) {
+            self.receive(&head, &mut body, name, source).await
+        } else {
+            let registry = self.notifiers.named(head.uri.path());
+            Err(Refusal::of_rate(
+                registry,
+                "too many of its address were not believed",
+            ))
         };
-        if !seat.may_ask(self.clock.uptime()) {
-            refuse(Refused::Rate, "too many requests from its address");
-            // Whoever is still sending when its connection is closed does not get to hear why.
-            let _ = timeout(BODY_WITHIN, pass_over(body, SMALL_BODY)).await;
-            return empty(StatusCode::TOO_MANY_REQUESTS);
+        let Err(refusal) = received else {
+            return empty(StatusCode::OK);
+        };
+        self.desk
+            .refuse(refusal.registry, refusal.refused, source, &refusal.why);
+        if refusal.is_charged {
+            self.remaining().disbelieved.use_up(attempt, self.now());
         }
+        if refusal.body_comes {
+            pass_over(&mut body, limits::NOTIFICATION_BYTES).await;
+        }
+        empty(refusal.status)
+    }
+
+    async fn receive(
+        &self,
+        head: &Parts,
+        body: &mut Incoming,
+        name: Name,
+        source: IpAddr,
+    ) -> Result<(), Refusal> {
         let headers = HeadersOf(&head.headers);
-        let shown = |body| Request {
-            method: &head.method,
-            path,
-            headers: &headers,
-            body,
-        };
-        let webhook = self
-            .notifiers
-            .webhook_of_gitlab(&shown(None), source, self.clock.now());
+        let webhook =
+            self.notifiers
+                .webhook_of_gitlab(&shown(head, &headers, None), source, self.clock.now());
         if let Some(registry) = webhook {
+            self.keep_rate(registry)?;
             let ignored = Notification {
                 ignored: 1,
                 ..Notification::default()
             };
             self.desk.take(registry, ignored);
             // A sender that is cut off would call its webhook broken.
-            let _ = timeout(BODY_WITHIN, pass_over(body, limits::PASSED_OVER_BYTES)).await;
-            return empty(StatusCode::OK);
+            pass_over(body, limits::PASSED_OVER_BYTES).await;
+            return Ok(());
         }
-        let kept = if self.notifiers.expect(source) {
-            limits::NOTIFICATION_BYTES
-        } else {
-            SMALL_BODY
+        if is_signed(&headers) {
+            let taken = self.read_signed(head, body, name, source).await?;
+            let judged = self
+                .judge(head, &taken.bytes, source)
+                .and_then(|(registry, sender)| {
+                    self.keep_rate(registry)?;
+                    Ok((registry, sender))
+                });
+            let (registry, sender) = judged.map_err(|refusal| Refusal {
+                body_comes: false,
+                ..refusal
+            })?;
+            self.take(registry, sender, &headers, &taken.bytes, source);
+            return Ok(());
+        }
+        // Without a signature the body says nothing about who sent it.
+        let (registry, sender) = self.judge(head, &[], source)?;
+        self.keep_rate(registry)?;
+        let bodies = &self.bodies.believed;
+        let taken = bodies.read(name, body, limits::NOTIFICATION_BYTES).await;
+        let taken = taken.map_err(|unread| Refusal {
+            is_charged: false,
+            ..Refusal::of_body(Some(registry), unread)
+        })?;
+        self.take(registry, sender, &headers, &taken.bytes, source);
+        Ok(())
+    }
+
+    /// The body of a request of which only the signature can tell.
+    async fn read_signed(
+        &self,
+        head: &Parts,
+        body: &mut Incoming,
+        name: Name,
+        source: IpAddr,
+    ) -> Result<Taken<'_>, Refusal> {
+        let named = self.notifiers.named(head.uri.path());
+        let bodies = match named {
+            Some(_) => &self.bodies.unjudged,
+            None => &self.bodies.of_nobody,
         };
-        let read_within = timeout(BODY_WITHIN, self.read_body(body, kept)).await;
-        let body = match read_within.unwrap_or(Err(Unread::Slow)) {
-            Ok((body, _place)) => body,
-            Err(unread) => {
-                let (status, refused, why) = unread.told();
-                refuse(refused, why);
-                return empty(status);
-            }
+        // Nothing that comes from elsewhere will be believed.
+        let kept = match self.notifiers.expect(source) {
+            true => limits::NOTIFICATION_BYTES,
+            false => SMALL,
         };
-        let judged = self
-            .notifiers
-            .judge(&shown(Some(&body)), source, self.clock.now());
-        let (registry, sender) = match judged {
-            Ok(believed) => believed,
-            Err(disbelief) => {
-                self.desk
-                    .refuse(disbelief.registry, disbelief.refused, source, &disbelief.why);
-                return empty(StatusCode::UNAUTHORIZED);
-            }
-        };
-        match read(sender, &headers, &body) {
+        let taken = bodies.read(name, body, kept).await;
+        taken.map_err(|unread| Refusal::of_body(named, unread))
+    }
+
+    /// Which registry a request comes from, and in whose format.
+    fn judge(&self, head: &Parts, body: &[u8], source: IpAddr) -> Result<(usize, Sender), Refusal> {
+        let headers = HeadersOf(&head.headers);
+        let shown = shown(head, &headers, Some(body));
+        let judged = self.notifiers.judge(&shown, source, self.clock.now());
+        judged.map_err(Refusal::of)
+    }
+
+    /// Takes what is authentic. What cannot be read will not become better by being sent again.
+    fn take(&self, registry: usize, sender: Sender, headers: &HeadersOf<'_>, body: &[u8], source: IpAddr) {
+        match read(sender, headers, body) {
             Ok(notification) => self.desk.take(registry, notification),
-            // It will not become better by being sent again.
             Err(error) => {
                 let why = error.to_string();
                 self.desk.refuse(Some(registry), Refused::Malformed, source, &why);
             }
         }
-        empty(StatusCode::OK)
     }
 
-    /// The body, and the place that it takes if it is large. Of one that is longer than `kept` the rest is passed over: it comes from an address that
-    /// will not be believed whatever it says, and takes no place.
-    async fn read_body(
-        &self,
-        mut body: Incoming,
-        kept: usize,
-    ) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), Unread> {
-        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        if announced > limits::NOTIFICATION_BYTES {
-            return Err(Unread::TooLarge);
+    /// Whether this registry, which is believed, may say something now.
+    fn keep_rate(&self, registry: usize) -> Result<(), Refusal> {
+        let (now, mut remaining) = (self.now(), self.remaining());
+        if !remaining.believed.is_left(&registry, now) {
+            return Err(Refusal::of_rate(Some(registry), "too many of this registry"));
         }
-        let mut place = self.place_for(announced.min(kept), None)?;
-        let mut read = Vec::with_capacity(announced.min(kept));
-        let mut came = 0;
-        while let Some(frame) = body.frame().await {
-            // Trailers say nothing to us.
-            let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else {
-                continue;
-            };
-            came += data.len();
-            if came > limits::NOTIFICATION_BYTES {
-                return Err(Unread::TooLarge);
-            }
-            place = self.place_for(came.min(kept), place)?;
-            read.extend_from_slice(&data[..data.len().min(kept - read.len())]);
-        }
-        Ok((read, place))
+        remaining.believed.use_up(registry, now);
+        Ok(())
     }
 
-    /// What a body of so many bytes needs, beside the place that it has.
-    fn place_for<'a>(
-        &'a self,
-        bytes: usize,
-        place: Option<SemaphorePermit<'a>>,
-    ) -> Result<Option<SemaphorePermit<'a>>, Unread> {
-        match place {
-            None if bytes > SMALL_BODY => match self.large.try_acquire() {
-                Ok(place) => Ok(Some(place)),
-                Err(_) => Err(Unread::TooManyLarge),
-            },
-            place => Ok(place),
+    /// What stands for the name in a path; paths that have none have one together. Names that are no registry's are told apart as well: so that nothing shows
+    /// which are.
+    fn name(&self, path: &str) -> Name {
+        let name = Place::of(path).map(|place| place.registry);
+        self.names.hash_one(name.unwrap_or_default())
+    }
+
+    fn now(&self) -> Uptime {
+        self.clock.uptime()
+    }
+
+    fn remaining(&self) -> MutexGuard<'_, Remaining> {
+        self.allowances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Refusal {
+    fn of(disbelief: Disbelief) -> Self {
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            registry: disbelief.registry,
+            refused: disbelief.refused,
+            why: disbelief.why,
+            is_charged: true,
+            body_comes: true,
+        }
+    }
+
+    fn of_rate(registry: Option<usize>, why: &str) -> Self {
+        Self {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            registry,
+            refused: Refused::Rate,
+            why: why.to_owned(),
+            is_charged: false,
+            body_comes: true,
+        }
+    }
+
+    /// Of one that nobody believes yet.
+    fn of_body(registry: Option<usize>, unread: Unread) -> Self {
+        let (status, refused, why) = unread.told();
+        Self {
+            status,
+            registry,
+            refused,
+            why: why.to_owned(),
+            // That there is no place may be the fault of others.
+            is_charged: unread != Unread::TooManyLarge,
+            body_comes: false,
         }
     }
 }
 
-/// Reads a body, up to so many bytes of it, and keeps nothing.
-async fn pass_over(mut body: Incoming, most: usize) {
-    let mut passed = 0;
-    while passed <= most
-        && let Some(Ok(frame)) = body.frame().await
-    {
-        passed += frame.data_ref().map_or(0, Bytes::len);
+fn shown<'r>(head: &'r Parts, headers: &'r HeadersOf<'r>, body: Option<&'r [u8]>) -> Request<'r> {
+    Request {
+        method: &head.method,
+        path: head.uri.path(),
+        headers,
+        body,
     }
 }
 

@@ -106,13 +106,12 @@ struct Hall {
     callers: Arc<Callers>,
     places: Arc<Semaphore>,
     places_of_strangers: Arc<Semaphore>,
-    clock: Arc<dyn Clock>,
 }
 
 /// A connection's share of the bounds.
 struct Admission {
     source: IpAddr,
-    seat: Seat,
+    _seat: Seat,
     _place: OwnedSemaphorePermit,
 }
 
@@ -139,13 +138,12 @@ impl Listener {
             .await
             .map_err(|source| NotifyError::Listen { address, source })?;
         let hall = Hall {
-            door: Door::new(Arc::clone(&desk), Arc::clone(&notifiers), Arc::clone(&clock)),
+            door: Door::new(Arc::clone(&desk), Arc::clone(&notifiers), clock),
             desk,
             notifiers: Arc::clone(&notifiers),
             callers: Arc::default(),
             places: Arc::new(Semaphore::new(CONNECTIONS)),
             places_of_strangers: Arc::new(Semaphore::new(STRANGERS)),
-            clock,
         };
         Ok(Self {
             socket,
@@ -209,7 +207,7 @@ impl Listener {
 impl Hall {
     /// Lets a connection in, if there is a place for it.
     fn admit(&self, source: IpAddr) -> Option<Admission> {
-        let seat = self.callers.enter(source, self.clock.uptime());
+        let seat = self.callers.enter(source);
         let places = if self.notifiers.expect(source) {
             &self.places
         } else {
@@ -223,7 +221,7 @@ impl Hall {
         };
         Some(Admission {
             source,
-            seat,
+            _seat: seat,
             _place: place,
         })
     }
@@ -256,7 +254,7 @@ impl Hall {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let service = service_fn(|request| async move {
-            let answer = self.door.answer(request, admission.source, &admission.seat);
+            let answer = self.door.answer(request, admission.source);
             Ok::<_, Infallible>(answer.await)
         });
         let connection = http1::Builder::new()

@@ -3,18 +3,19 @@
 //! What comes in is a hint and never a fact: it makes the control plane ask for a look at a tag, a repository or a registry, and that job is judged by
 //! the policy as any other. So whoever knows a secret can make this sensor look at what it may look at anyway, and nothing else.
 //!
-//! - `listener`: sockets, TLS, and who may hold how many of them; `callers`: the bounds of one address; `door`: from a request to its answer;
-//!   `place`: what a path says
+//! - `listener`: sockets, TLS, and who may hold how many of them; `callers`: the connections of one address; `door`: from a request to its answer;
+//!   `body`: how large and how slow one may be; `place`: what a path says
 //! - `registry`: who may notify, and by which secret; `secret_file`, `tls`: what lies in files, and is read again when it changes; `watch` looks
 //! - `queue`: what waits, as a machine without clock, lock or socket; `waiting`, `counts`, `batch`: its parts
 //! - `desk`: the queue with its lock and its clock, for the listener on one side and the uplink on the other; `view`: what it shows of itself
 //!
 //! # Answers
 //!
-//! `200` with an empty body for whatever is authentic, whether it says anything of interest or not: a sender could do nothing about it. `413` for a body
-//! above [`limits::NOTIFICATION_BYTES`], `429` above the rate of one address, `408` for a body that does not come; these three whoever asks. For everything
+//! `200` with an empty body for whatever is authentic, whether it says anything of interest or not: a sender could do nothing about it. Of whoever shows
+//! the secret, `413` for a body above [`limits::NOTIFICATION_BYTES`], `429` above the rate of one registry, `408` for a body that does not come. For everything
 //! else `401`, in the same bytes and after the same work: an unknown registry, a wrong secret, an address that is not in `from`, a path or a
-//! method that is none of ours.
+//! method that is none of ours; and `429` above the rate of what is not believed, `413`, `429` and `408` for bodies of which only the signature can
+//! tell, likewise for known and unknown names.
 //!
 //! A webhook of GitLab's projects and groups that shows the secret is answered 200 whatever it has for a body, which is passed over: at most
 //! [`limits::PASSED_OVER_BYTES`] and 10 s of it.
@@ -28,15 +29,21 @@
 //! | TLS handshake, header, body, idleness | 10 s each | closed |
 //! | a connection's life | 5 minutes | closed after the answer at hand |
 //! | header, its lines | 16 KiB, 64 | `431` |
-//! | body | 1 MiB; 4 above 64 KiB at once | `413`; `429` |
-//! | body of an address that is in nobody's `from` | 64 KiB | the rest is passed over, and nothing kept of it |
-//! | requests of one address | 1,000 a second, 5,000 at once | `429` |
-//! | addresses that are remembered | 1,024 | `429` for others until one is forgotten |
+//! | body | 1 MiB | `413` |
+//! | bodies above 64 KiB at once; the same, not believed yet; the same, of names that are no registry's | 4 each | `429` |
+//! | signed body of an address that is in nobody's `from` | 64 KiB | the rest is passed over, and nothing kept of it |
+//! | requests of one registry that are believed | 1,000 a second, 5,000 at once | `429` |
+//! | requests of one address for one registry that are not believed | 1,000 a second, 5,000 at once | `429` for that registry from there, unseen |
+//! | addresses and registries of which that is remembered | 4,096 | further ones have all of it |
 //! | subjects that wait | 10,000 | the registry with the most is to be looked at as a whole |
 //! | tags of one repository that wait | 100 | the repository is to be looked at as a whole |
 //! | ids of events by which repetitions are known | 1,024 a registry | the oldest is forgotten |
 //!
 //! An IPv6 address is its first 64 bits: that is what one network hands to one host.
+//!
+//! Strangers may come through the same reverse proxy as registries, from one address. So where no header is a signature the secret is judged before the
+//! body is read; what is not believed is charged to the registry that it names, and takes no place from others: where all are taken, the name that
+//! has most of them gives one up whose body has not come yet, to one that has fewer.
 //!
 //! # What is never lost
 //!
@@ -48,6 +55,7 @@
 //! [`limits::PASSED_OVER_BYTES`]: portolan_shared::model::limits::PASSED_OVER_BYTES
 
 mod batch;
+mod body;
 mod callers;
 mod counts;
 mod desk;

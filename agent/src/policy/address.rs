@@ -22,6 +22,12 @@ impl AddressRange {
             .all(|meaning| self.contains_exactly(meaning))
     }
 
+    /// Whether there is an address in both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        in_block(self.first, self.prefix.min(other.prefix), other.first)
+    }
+
     fn contains_exactly(&self, address: IpAddr) -> bool {
         in_block(self.first, self.prefix, address)
     }
@@ -244,6 +250,9 @@ mod tests {
             prop_assert!(everything.contains(other.into()));
             let same = (bits ^ other.to_bits()).leading_zeros() >= u32::from(prefix);
             prop_assert_eq!(range.contains(other.into()), same);
+            let alone = AddressRange::from(IpAddr::from(other));
+            prop_assert_eq!((range.overlaps(&alone), alone.overlaps(&range)), (same, same));
+            prop_assert!(everything.overlaps(&range) && !range.overlaps(&"::/0".parse().unwrap()));
         }
     }
 }

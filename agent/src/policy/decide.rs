@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use portolan_shared::model::manifest::FactsField;
 use portolan_shared::model::{
-    Commands, CredentialReference, RegistryUrl, RepositoryName, RepositoryPatterns,
+    Commands, CredentialReference, RegistryUrl, RepositoryName, RepositoryPatterns, printable,
 };
 
 use super::address::AddressSet;
@@ -11,6 +11,7 @@ use super::credentials::CredentialPattern;
 use super::host::{HostPattern, HostPort};
 use super::limits::{AgentLimits, OwnLimits, RegistryLimits, size, time};
 use super::modes::CredentialModes;
+use super::path::PathPattern;
 use super::window::{Hour, Window, hour};
 
 /// The policy says no.
@@ -30,6 +31,7 @@ pub(super) struct Rule {
     pub(super) id: String,
     pub(super) host: HostPattern,
     pub(super) ports: Vec<u16>,
+    pub(super) paths: Vec<PathPattern>,
     pub(super) addresses: AddressSet,
     pub(super) realms: Vec<HostPort>,
     pub(super) storage: Vec<HostPort>,
@@ -53,6 +55,8 @@ pub struct Policy {
 }
 
 const DEFAULT: &str = "policy:default";
+/// Bytes of a path in a refusal: the rest is cut off.
+const PATH_SHOWN: usize = 128;
 
 impl PolicyRefusal {
     /// What is said of a job that runs while the last window closes.
@@ -255,25 +259,52 @@ impl Policy {
 
     pub(super) fn rule_for(&self, registry: &RegistryUrl) -> Result<&Rule, PolicyRefusal> {
         let mut nearest = None;
-        for rule in &self.rules {
-            if !rule.host.matches(registry.host()) {
-                continue;
-            }
-            if !rule.ports.contains(&registry.port()) {
-                nearest.get_or_insert((rule, "allows other ports of this host only"));
-            } else if !registry.is_https() && !rule.plaintext {
-                nearest = Some((rule, "allows https only"));
-            } else {
-                return Ok(rule);
+        for rule in self
+            .rules
+            .iter()
+            .filter(|rule| rule.host.matches(registry.host()))
+        {
+            match rule.lacks(registry) {
+                None => return Ok(rule),
+                Some(Lack::Port) => {
+                    nearest.get_or_insert((rule, Lack::Port));
+                }
+                Some(lack) => nearest = Some((rule, lack)),
             }
         }
         Err(match nearest {
-            Some((rule, why)) => rule.refusal(format!("{}: the entry {why}", registry.authority())),
+            Some((rule, lack)) => rule.refusal(lack.of(registry)),
             None => PolicyRefusal {
                 rule: DEFAULT.to_owned(),
                 why: format!("no entry allows {}", registry.authority()),
             },
         })
+    }
+}
+
+/// What keeps an entry from being a registry's, although it has the host.
+#[derive(Clone, Copy)]
+enum Lack {
+    Port,
+    Plaintext,
+    Path,
+}
+
+impl Lack {
+    /// In words, for the tenant.
+    fn of(self, registry: &RegistryUrl) -> String {
+        let place = registry.authority();
+        match (self, registry.prefix()) {
+            (Self::Port, _) => format!("{place}: the entry allows other ports of this host only"),
+            (Self::Plaintext, _) => format!("{place}: the entry allows https only"),
+            (Self::Path, "") => {
+                format!("{place}: the entry's paths lack \"/\": it allows paths of this host only")
+            }
+            (Self::Path, path) => format!(
+                "{place}: the entry's paths lack {}: this machine's administrator can add it to policy.toml",
+                printable(path, PATH_SHOWN)
+            ),
+        }
     }
 }
 
@@ -284,6 +315,7 @@ impl Rule {
             id: _,
             host,
             ports,
+            paths,
             addresses,
             realms,
             storage,
@@ -295,6 +327,7 @@ impl Rule {
         } = self;
         *host == former.host
             && *ports == former.ports
+            && *paths == former.paths
             && *addresses == former.addresses
             && *realms == former.realms
             && *storage == former.storage
@@ -302,6 +335,19 @@ impl Rule {
             && *modes == former.modes
             && *repositories == former.repositories
             && *plaintext == former.plaintext
+    }
+
+    /// What keeps it from holding for a registry on one of its hosts, if anything does.
+    fn lacks(&self, registry: &RegistryUrl) -> Option<Lack> {
+        if !self.ports.contains(&registry.port()) {
+            Some(Lack::Port)
+        } else if !registry.is_https() && !self.plaintext {
+            Some(Lack::Plaintext)
+        } else if !self.paths.iter().any(|path| path.matches(registry.prefix())) {
+            Some(Lack::Path)
+        } else {
+            None
+        }
     }
 
     pub(super) fn refusal(&self, why: String) -> PolicyRefusal {

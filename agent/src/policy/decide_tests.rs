@@ -102,6 +102,61 @@ fn t43_rebinding_to_metadata_address_is_refused() {
     );
 }
 
+/// Every decision asks for the registry's entry first, so that a path which no entry has gets nowhere, whatever is asked of it.
+#[test]
+fn a_path_that_no_entry_has_is_refused_whatever_is_asked() {
+    let policy = policy(
+        "version = 1\n[[allow]]\nhost = \"h\"\npaths = [\"/a\"]\ncredentials = [\"env:A\"]\n\
+         [[allow]]\nhost = \"h\"\npaths = [\"/b/*\", \"/\"]\ncredentials = [\"env:B\"]\n",
+    );
+    let rule = |text: &str| policy.allows_registry(&url(text)).map_err(|refused| refused.rule);
+    assert_eq!(rule("https://h/a/v2/"), Ok("policy:allow[1]"));
+    assert_eq!(
+        rule("https://h/b/x"),
+        Ok("policy:allow[2]"),
+        "each path has its entry"
+    );
+    assert_eq!(rule("https://h"), Ok("policy:allow[2]"));
+    let wrong = url("https://h/b/x%2f..%2fsecret");
+    let refused = policy.allows_registry(&wrong).unwrap_err();
+    assert_eq!(refused.rule, "policy:allow[2]");
+    assert!(refused.why.contains("paths lack /b/x%2f..%2fsecret"), "{refused}");
+    let reference = "env:B".parse().unwrap();
+    assert!(
+        policy
+            .allows_credential(&url("https://h/b/x"), &reference)
+            .is_ok()
+    );
+    assert!(policy.allows_credential(&url("https://h/a"), &reference).is_err());
+    assert!(policy.allows_credential(&wrong, &reference).is_err());
+    assert!(policy.allows_sealed_credential(&wrong).is_err());
+    assert!(
+        policy
+            .allows_hop(&wrong, true, "h", 443, HopPurpose::Registry)
+            .is_err()
+    );
+    assert!(
+        policy
+            .allows_address(&wrong, "h", [93, 184, 216, 34].into())
+            .is_err()
+    );
+    assert!(policy.repositories(&wrong).is_err() && policy.registry_limits(&wrong).is_err());
+    assert!(policy.allows_bytes(&wrong, 0, 0).is_err() && !policy.names_realm(&wrong, "h", 443));
+    let long = url(&format!("https://h/{}", "x".repeat(5_000)));
+    assert!(policy.allows_registry(&long).unwrap_err().why.len() < 300);
+    assert_eq!(policy.summary(), "allows 2 (some paths only): h:443, h:443");
+    assert!(
+        policy.describe()[1].contains(", paths /b/* /"),
+        "{:?}",
+        policy.describe()
+    );
+    assert!(
+        policy
+            .explain()
+            .contains("Paths of their URLs: /b/*, / (\"/\" is none); others are refused.")
+    );
+}
+
 #[test]
 fn loopback_only_where_it_is_written() {
     let file = "version = 1\n[[allow]]\nhost = \"127.0.0.1\"\nports = [5000]\n[[allow]]\nhost = \"h\"\n";
@@ -235,6 +290,7 @@ fn a_job_goes_on_where_only_counts_or_other_registries_have_changed() {
         "realms = [\"login\"]\n",
         "storage = [\"s3\"]\n",
         "ports = [443, 5000]\n",
+        "paths = [\"/\"]\n",
         "plaintext = true\n",
         "[upload]\nwithhold = [\"labels\"]\n",
         "[limits]\njob_duration = \"2 h\"\n",

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use portolan_shared::model::never_contacted;
 
+use super::super::address::never;
 use super::super::file::parse;
 use super::*;
 
@@ -132,7 +133,89 @@ fn the_drop_in_denies_everything_else() {
     let text = bounded
         .egress(&[], &ResolvedHosts::new(), &ProxyRules::default())
         .render(EgressFormat::Systemd, "u");
-    assert!(!text.contains("IPAddressAllow=any") && !text.contains(note));
+    assert!(!text.contains("IPAddressAllow=any") && !text.contains("systemd lets"));
+}
+
+#[test]
+fn t43_what_systemd_cannot_refuse_within_a_range_is_told() {
+    let notes = |entry: &str| -> Vec<String> {
+        let policy = parse(&format!(
+            "version = 1\n[[allow]]\nhost = \"*.corp\"\ncredentials = []\n{entry}"
+        ))
+        .unwrap();
+        let servers = [Needed {
+            what: "name server".to_owned(),
+            host: "169.254.169.253".to_owned(),
+            port: 53,
+            udp: true,
+        }];
+        let egress = policy.egress(&servers, &ResolvedHosts::new(), &ProxyRules::default());
+        assert!(
+            !egress
+                .render(EgressFormat::Nftables, "u")
+                .contains("systemd lets")
+        );
+        let text = egress.render(EgressFormat::Systemd, "u");
+        let told = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# Note: with IPAddressAllow="));
+        told.map(str::to_owned).collect()
+    };
+    assert_eq!(
+        notes("addresses = [\"private\"]\n"),
+        [
+            "100.64.0.0/10 below, systemd lets 100.100.100.200/32 through as well.",
+            "fc00::/7 below, systemd lets fd00:ec2::254/128, fd20:ce::254/128 through as well.",
+        ]
+    );
+    let [all] = notes("addresses = [\"0.0.0.0/0\"]\n").try_into().unwrap();
+    for never in never().filter(AddressRange::is_ipv4) {
+        assert!(all.contains(&never.to_string()), "{never}: {all}");
+    }
+    assert_eq!(
+        notes("addresses = [\"168.63.129.16\"]\n").len(),
+        1,
+        "no more than it"
+    );
+    assert!(notes("addresses = [\"10.0.0.0/8\", \"fd00:1::/32\"]\n").is_empty());
+}
+
+#[test]
+fn a_host_that_is_written_as_a_metadata_service_is_not_let_through() {
+    let policy = parse("version = 1\n[[allow]]\nhost = \"169.254.169.254\"\n").unwrap();
+    let egress = policy.egress(&[], &ResolvedHosts::new(), &ProxyRules::default());
+    for format in [EgressFormat::Nftables, EgressFormat::Systemd] {
+        let text = egress.render(format, "u");
+        assert!(text.contains("169.254.169.254 is never contacted, so it is not let through"));
+        assert!(
+            !text.contains("169.254.169.254/32") && !text.contains("comment \"policy:"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn programs_that_are_asked_for_credentials_are_told_of_in_both_forms() {
+    let text = |policy: &str, format| {
+        let policy = parse(&format!("version = 1\n{policy}")).unwrap();
+        policy
+            .egress(&[], &ResolvedHosts::new(), &ProxyRules::default())
+            .render(format, "u")
+    };
+    let command = "[[allow]]\nhost = \"10.0.0.7\"\ncredentials = [\"command:vault\"]\n[[command]]\nname = \"vault\"\nrun = [\"/usr/bin/vault\"]\n";
+    for format in [EgressFormat::Nftables, EgressFormat::Systemd] {
+        let told = text(command, format);
+        assert!(
+            told.contains("asked for a credential (command:vault) run as the agent does"),
+            "{told}"
+        );
+        let usual = text("[[allow]]\nhost = \"10.0.0.7\"\n", format);
+        assert!(usual.contains("(credential helpers, where a docker configuration names some)"));
+        for none in ["credentials = [\"env:A\"]", "credential_modes = [\"sealed\"]"] {
+            let told = text(&format!("[[allow]]\nhost = \"10.0.0.7\"\n{none}\n"), format);
+            assert!(!told.contains("asked for a credential"), "{none}: {told}");
+        }
+    }
 }
 
 #[test]

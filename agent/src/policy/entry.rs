@@ -10,6 +10,7 @@ use super::faults::Notes;
 use super::host::{HostPattern, literal};
 use super::limits::OwnLimits;
 use super::modes::CredentialModes;
+use super::path::{PathPattern, default_paths};
 use super::value::{Value, integer, items, many, one};
 
 /// Entries of a policy file: refused above.
@@ -37,6 +38,7 @@ pub(super) fn read_rules(value: &Value<'_>, notes: &mut Notes<'_>) -> Vec<Rule> 
 fn read_rule(number: usize, at: usize, table: &DeTable<'_>, notes: &mut Notes<'_>) -> Option<Rule> {
     let mut host = None;
     let mut ports = vec![443];
+    let mut paths = default_paths();
     let mut addresses = AddressSet {
         public: true,
         private: false,
@@ -53,6 +55,7 @@ fn read_rule(number: usize, at: usize, table: &DeTable<'_>, notes: &mut Notes<'_
         match key.get_ref().as_ref() {
             "host" => host = one(value, notes),
             "ports" => ports = read_ports(value, notes),
+            "paths" => paths = read_paths(value, notes),
             "addresses" => addresses = read_addresses(value, notes),
             "realms" => realms = many(value, "a list of hosts", notes),
             "storage" => storage = many(value, "a list of hosts", notes),
@@ -68,7 +71,7 @@ fn read_rule(number: usize, at: usize, table: &DeTable<'_>, notes: &mut Notes<'_
                     notes.add(
                         key.span().start,
                         format!(
-                            "unknown key {other:?}: expected host, ports, addresses, realms, storage, credentials, credential_modes, \
+                            "unknown key {other:?}: expected host, ports, paths, addresses, realms, storage, credentials, credential_modes, \
                              repositories, concurrency, requests_per_second, burst, bytes_per_job or plaintext"
                         ),
                     );
@@ -97,6 +100,7 @@ fn read_rule(number: usize, at: usize, table: &DeTable<'_>, notes: &mut Notes<'_
         id: format!("policy:allow[{number}]"),
         host,
         ports,
+        paths,
         addresses,
         realms,
         storage,
@@ -120,6 +124,16 @@ fn read_ports(value: &Value<'_>, notes: &mut Notes<'_>) -> Vec<u16> {
         }
     }
     ports
+}
+
+fn read_paths(value: &Value<'_>, notes: &mut Notes<'_>) -> Vec<PathPattern> {
+    if value.get_ref().as_array().is_some_and(|paths| paths.is_empty()) {
+        notes.add(
+            value.span().start,
+            "paths names none: write \"/\" for registries without a path",
+        );
+    }
+    many(value, "a list of paths", notes)
 }
 
 fn read_addresses(value: &Value<'_>, notes: &mut Notes<'_>) -> AddressSet {

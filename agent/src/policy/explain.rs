@@ -7,6 +7,7 @@ use portolan_shared::model::printable;
 use super::decide::{Policy, Rule};
 use super::host::HostPort;
 use super::limits::{size, time};
+use super::path::default_paths;
 
 /// Bytes of a summary: the rest is cut off.
 const SUMMARY: usize = 256;
@@ -26,6 +27,7 @@ impl Policy {
         let mut text = format!("allows {}", self.rules.len());
         let narrows = [
             (!self.windows.is_empty(), "within windows"),
+            (self.rules.iter().any(Rule::names_paths), "some paths only"),
             (
                 self.rules.iter().any(|rule| !rule.repositories.names().is_all()),
                 "some repositories only",
@@ -84,6 +86,11 @@ impl Policy {
             "  Registries on {} {}, {scheme}.",
             ports(&rule.ports),
             rule.host
+        )?;
+        writeln!(
+            text,
+            "  Paths of their URLs: {} (\"/\" is none); others are refused.",
+            list(&rule.paths, ", ")
         )?;
         match rule.addresses.to_string().as_str() {
             "" => writeln!(text, "  No address is allowed, so nothing is contacted.")?,
@@ -184,6 +191,11 @@ fn others(hosts: &[HostPort]) -> String {
 }
 
 impl Rule {
+    /// Whether the file says which paths.
+    fn names_paths(&self) -> bool {
+        self.paths != default_paths()
+    }
+
     fn hosts(&self) -> String {
         format!("{}:{}", self.host, list(&self.ports, "|"))
     }
@@ -199,6 +211,9 @@ impl Display for Rule {
             self.hosts(),
             self.addresses
         )?;
+        if self.names_paths() {
+            write!(f, ", paths {}", list(&self.paths, " "))?;
+        }
         for (word, hosts) in [("realms", &self.realms), ("storage", &self.storage)] {
             if !hosts.is_empty() {
                 write!(f, ", {word} {}", list(hosts, " "))?;

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::super::entry::RULES;
 use super::super::limits::{BYTES_PER_DAY, BYTES_PER_JOB, CONCURRENCY, JOB_DURATION};
+use super::super::path::DEFAULT_PATHS;
 use super::*;
 
 #[test]
@@ -28,6 +29,9 @@ fn faults_of_limits_and_the_rest_are_reported_with_their_lines() {
     );
     let nothing = parse("version = 1\n[[allow]]\nhost = \"h\"\nrepositories = []\n").unwrap_err();
     assert_eq!(nothing.0[0].line, 4, "an empty list is no way to say everything");
+    let paths = parse("version = 1\n[[allow]]\nhost = \"h\"\npaths = [\n\"a\",\n\"/b/../c\"]\n[[allow]]\nhost = \"h\"\npaths = []\n").unwrap_err();
+    let lines: Vec<usize> = paths.0.iter().map(|fault| fault.line).collect();
+    assert_eq!(lines, [5, 6, 9], "{paths}");
     assert!(
         parse("version = 1\nlimits = 3\nupload = 4\nwindow = 5\n")
             .unwrap_err()
@@ -142,8 +146,13 @@ fn the_page_for_operators_shows_a_policy_that_is_read() {
     let policy = parse(example).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(
         policy.summary().split(':').next(),
-        Some("allows 2 (within windows, some repositories only, rate limited, withholds image facts)")
+        Some(
+            "allows 2 (within windows, some paths only, some repositories only, rate limited, withholds image facts)"
+        )
     );
+    for path in DEFAULT_PATHS {
+        assert!(page.contains(&format!("`\"{path}\"`")), "{path}");
+    }
     // Every key of the tables is one that the reader knows, and the other way round: an unknown one is answered with all that are known.
     for (text, section) in [
         ("unknown = 1\n", "The file"),
@@ -183,7 +192,7 @@ proptest! {
     #[test]
     fn no_value_of_a_known_key_panics(
         section in prop::sample::select(vec!["[limits]", "[[allow]]", "[[window]]", "[upload]"]),
-        key in prop::sample::select(vec!["concurrency", "bytes_per_job", "job_duration", "hours", "zone", "days", "withhold", "repositories", "burst"]),
+        key in prop::sample::select(vec!["concurrency", "bytes_per_job", "job_duration", "hours", "zone", "days", "withhold", "repositories", "burst", "paths"]),
         value in "[-0-9a-zA-Z\":,\\[\\] ]{0,20}",
     ) {
         let _ = parse(&format!("version = 1\n{section}\n{key} = {value}\n"));

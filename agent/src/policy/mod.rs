@@ -7,12 +7,12 @@
 //!
 //! There is no rate limit unless one is written. The registry is protected already by the budget that its definition has and by a client
 //! that slows down when answers do, and a default of a few requests per second would make an inventory that takes seconds take an hour. For
-//! the same reason jobs may take a day. There are no path prefixes either: every path that is asked is built by the adapter of a product, and
-//! no message has a field for one. What may be done is read only, by the methods GET and HEAD, and POST where a token service wants it.
+//! the same reason jobs may take a day. Every path that is asked is built by the adapter of a product behind the path of the registry's URL, which
+//! the control plane says and `paths` bound: without the key, to [`DEFAULT_PATHS`]. What may be done is read only, by the methods GET and HEAD, and POST where a token service wants it.
 //!
 //! There is nothing about sensors that this one trusts either: no message exists by which it could be asked to seal a credential for another.
 //!
-//! A request is judged in this order: the registry by its host, port and scheme; each hop (token service, redirect) by the rule of the
+//! A request is judged in this order: the registry by its host, port, scheme and path; each hop (token service, redirect) by the rule of the
 //! registry it belongs to; each address that a host resolves to. Link-local addresses, cloud metadata services, multicast and
 //! the like are never contacted, nor is the sensor's own control plane; loopback only where the file names it literally. Pure: nothing here resolves or connects, or counts; the
 //! limits are kept by [`jobs`](crate::jobs).
@@ -23,6 +23,7 @@ mod control_plane;
 mod credentials;
 mod decide;
 mod egress;
+mod egress_text;
 mod entry;
 mod explain;
 mod faults;
@@ -35,6 +36,7 @@ mod live;
 mod modes;
 mod opened;
 mod owner;
+mod path;
 mod sharing;
 mod told;
 mod upload;
@@ -58,5 +60,6 @@ pub use host::{HostPattern, HostPort};
 pub use limits::{AgentLimits, Rate, RegistryLimits};
 pub use live::{LivePolicy, exposure};
 pub use opened::OpenedEntry;
+pub use path::{DEFAULT_PATHS, PathPattern};
 pub use told::Told;
 pub use window::{Hour, Window};

@@ -15,7 +15,7 @@ impl Policy {
             let before = self.rules.iter().take(index).find(|before| before.covers(rule));
             warnings.extend(before.map(|before| {
                 format!(
-                    "{} ({}) never holds: {} ({}) stands before it and has all its hosts and ports",
+                    "{} ({}) never holds: {} ({}) stands before it and has all its hosts, ports and paths",
                     rule.id, rule.host, before.id, before.host
                 )
             }));
@@ -31,6 +31,10 @@ impl Rule {
         self.host.covers(&other.host)
             && other.ports.iter().all(|port| self.ports.contains(port))
             && (self.plaintext || !other.plaintext)
+            && other
+                .paths
+                .iter()
+                .all(|path| self.paths.iter().any(|own| own.covers(path)))
     }
 
     /// What is said of the hosts that a proxy resolves.
@@ -75,10 +79,13 @@ mod tests {
             assert_eq!(said.len(), 1, "{hidden}");
             assert!(said[0].starts_with("policy:allow[2]"), "{said:?}");
         }
+        let hidden = "host = \"a.example.com\"\npaths = [\"/\", \"/repository/hosted\"]\n";
+        assert_eq!(warnings(&format!("{below}[[allow]]\n{hidden}")).len(), 1);
         for seen in [
             "host = \"example.com\"\n",
             "host = \"a.example.com\"\nports = [443, 5050]\n",
             "host = \"a.example.com\"\nplaintext = true\n",
+            "host = \"a.example.com\"\npaths = [\"/repository/*\", \"/registry\"]\n",
         ] {
             assert!(
                 warnings(&format!("{below}[[allow]]\n{seen}")).is_empty(),

@@ -9,10 +9,11 @@ use super::request::AskedCredential;
 const HELP: &str = "\
 Examples:
   portolan-agent policy test https://gitlab.example.com:5050 --repository acme/shop --credential env:GITLAB
+  portolan-agent policy test https://artifacts.example.com/artifactory/api/docker/cloud
   portolan-agent policy test https://login.example.com/token --realm-of https://gitlab.example.com:5050
   portolan-agent policy test https://s3.example.com:9000 --storage-of https://gitlab.example.com:5050 -o json
 
-Judges the request as it would be judged within a job that begins now: the window and the credential, host, port and scheme, then every address
+Judges the request as it would be judged within a job that begins now: the window and the credential, host, port, scheme and path, then every address
 that the name resolves to. Nothing is connected to. What has been read already of bytes_per_day is not asked.
 
 Exit codes: 0 allowed, 1 the name does not resolve, 2 refused, 64 wrong usage, settings or policy.";
@@ -22,7 +23,7 @@ Exit codes: 0 allowed, 1 the name does not resolve, 2 refused, 64 wrong usage, s
 #[command(after_help = HELP)]
 pub struct TrialArguments {
     // Read by hand: an error of the parser would repeat it, and somebody may write a password into it.
-    /// The host that would be contacted: a registry, unless one of the following says otherwise
+    /// What would be contacted: a registry, by the URL of its definition, unless one of the following says otherwise
     #[arg(value_name = "URL")]
     pub(super) url: String,
     /// It is asked as the token service of this registry

@@ -21,6 +21,7 @@ ports = [443, 5050]
 addresses = ["10.0.0.0/8"]
 realms = ["login.example.com:443"]
 storage = ["s3.example.com"]
+paths = ["/", "/artifactory/api/docker/*"]
 credentials = ["env:GITLAB"]
 repositories = ["acme/**", "!acme/tmp/**"]
 "#;
@@ -107,6 +108,10 @@ async fn the_rule_that_refuses_is_named_before_any_name_is_resolved() {
         (vec!["https://other.example.com"], "policy:default"),
         (vec!["http://gitlab.example.com:5050"], "policy:allow[1]"),
         (vec!["https://gitlab.example.com:8443"], "policy:allow[1]"),
+        (
+            vec!["https://gitlab.example.com:5050/artifactory"],
+            "policy:allow[1]",
+        ),
         (vec![registry, "--repository", "acme/tmp/x"], "policy:allow[1]"),
         (vec![registry, "--repository", "other"], "policy:allow[1]"),
         (vec![registry, "--credential", "env:OTHER"], "policy:allow[1]"),
@@ -150,6 +155,38 @@ async fn hops_of_a_registry_are_judged_by_its_entry() {
         let (verdict, asked) = ask(&arguments, &["10.0.0.7"]).await;
         assert!(verdict.allowed && asked == 1, "{verdict}");
     }
+}
+
+#[tokio::test]
+async fn the_path_of_a_registry_is_judged_and_that_of_its_other_hosts_is_its_own() {
+    let registry = "https://gitlab.example.com:5050";
+    let cloud = format!("{registry}/artifactory/api/docker/cloud");
+    let (verdict, _) = ask(&[&cloud], &["10.0.0.7"]).await;
+    assert_eq!((verdict.allowed, verdict.url.as_str()), (true, cloud.as_str()));
+    let elsewhere = format!("{registry}/-/metrics");
+    let (verdict, asked) = ask(&[&elsewhere], &["10.0.0.7"]).await;
+    assert_eq!(
+        verdict.to_string(),
+        "refused by policy:allow[1]: https://gitlab.example.com:5050/-/metrics as registry\n  \
+         gitlab.example.com:5050: the entry's paths lack /-/metrics: this machine's administrator can add it to policy.toml"
+    );
+    assert_eq!(asked, 0);
+    let token = ["https://login.example.com/token", "--realm-of", registry];
+    let (verdict, _) = ask(&token, &["10.0.0.7"]).await;
+    assert!(verdict.allowed && verdict.url.ends_with("/token"));
+    assert!(
+        verdict.to_string().contains("its path is not judged"),
+        "{verdict}"
+    );
+    let (verdict, _) = ask(
+        &["https://login.example.com/token", "--realm-of", &elsewhere],
+        &[],
+    )
+    .await;
+    assert!(
+        !verdict.allowed,
+        "a registry that may not be read has no token service"
+    );
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::policy::PolicyRefusal;
 /// What a policy says of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    /// Scheme, host and port that would be contacted.
+    /// Scheme, host, port and path that would be contacted.
     pub url: String,
     /// As `registry`, `token service` or `storage`.
     pub purpose: String,
@@ -23,6 +23,9 @@ pub struct Verdict {
     /// Why it would not be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// What was given and has no part in the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'static str>,
     /// The proxy on the way, which resolves the name itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
@@ -51,14 +54,18 @@ impl Verdict {
     pub(super) fn of(target: &RegistryUrl, purpose: Purpose) -> Self {
         Self {
             url: format!(
-                "{}://{}",
+                "{}://{}{}",
                 if target.is_https() { "https" } else { "http" },
-                target.authority()
+                target.authority(),
+                target.prefix()
             ),
             purpose: purpose.to_string(),
             allowed: false,
             rule: String::new(),
             why: None,
+            note: (purpose != Purpose::Registry && !target.prefix().is_empty()).then_some(
+                "its path is not judged: it is the registry's to say, and not the control plane's",
+            ),
             proxy: None,
             unresolved: false,
             addresses: Vec::new(),
@@ -92,6 +99,9 @@ impl fmt::Display for Verdict {
         write!(f, "{word} by {}: {} as {}", self.rule, self.url, self.purpose)?;
         if let Some(why) = &self.why {
             write!(f, "\n  {why}")?;
+        }
+        if let Some(note) = &self.note {
+            write!(f, "\n  {note}")?;
         }
         if let Some(proxy) = &self.proxy {
             write!(

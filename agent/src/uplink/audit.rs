@@ -1,10 +1,11 @@
-//! What is said of audit logs, on its way between messages and their meaning.
+//! What is said of audit logs, on its way between messages and their meaning; and what is recorded of messages that have none here.
 
 use portolan_proto::v1;
 use portolan_shared::audit::{AuditHash, AuditHead, ChainOwner, Checkpoint, SignedCheckpoint};
 use portolan_shared::model::limits;
+use serde_json::json;
 
-use crate::audit::Witness;
+use crate::audit::{Entry, Outcome, Rate, Witness};
 
 /// What a heartbeat says.
 pub(super) fn state(witness: &Witness) -> v1::AuditState {
@@ -52,6 +53,23 @@ pub(super) fn hear(witness: &Witness, message: &v1::AuditCheckpoint) {
             "a checkpoint of the control plane's audit log"
         );
     }
+}
+
+/// Records a message of a kind that this build does not know: a command of a later control plane, perhaps. Nothing follows from it, and nothing
+/// answers it: an answer names an attempt or a probe, and what this one is about cannot be read.
+pub(super) fn unknown(witness: &Witness, epoch: u64, seq: u64) {
+    let details = json!({"message": seq, "why": "of a kind that this version does not know"});
+    let entry = Entry::by_control_plane("message.unknown", format!("session:{epoch}"), details);
+    let log = witness.own_log();
+    log.append_paced(Rate::SAID, "", entry.with(Outcome::Refused));
+}
+
+/// Records a message that was larger than any may be. It was not read, and its session is over.
+pub(super) fn oversized(witness: &Witness, epoch: u64) {
+    let details = json!({"why": "larger than any message may be", "bytes": limits::SESSION_MESSAGE_BYTES});
+    let entry = Entry::by_control_plane("message.oversized", format!("session:{epoch}"), details);
+    let log = witness.own_log();
+    log.append_paced(Rate::SAID, "", entry.with(Outcome::Refused));
 }
 
 fn read(

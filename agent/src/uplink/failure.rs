@@ -4,7 +4,7 @@ use std::io;
 
 use jiff::Timestamp;
 use portolan_proto::convert::{FieldError, Refusal};
-use portolan_shared::model::printable;
+use portolan_shared::model::{limits, printable};
 use portolan_shared::tls::TrustFailure;
 use tonic::Status;
 
@@ -80,6 +80,12 @@ pub enum Failure {
     /// The connection was lost, or something in between answered.
     #[error("the connection was lost: {0}")]
     Transport(String),
+    /// A message was larger than any may be, and was not read.
+    #[error(
+        "the control plane sent a message of more than {} bytes",
+        limits::SESSION_MESSAGE_BYTES
+    )]
+    Oversized,
     /// The control plane broke the protocol.
     #[error("the control plane sent what it must not: {0}")]
     Protocol(String),
@@ -129,6 +135,7 @@ impl Failure {
             | Self::Rejected { .. }
             | Self::Timeout { .. }
             | Self::Transport(_)
+            | Self::Oversized
             | Self::Protocol(_)
             | Self::Local(_) => None,
         }

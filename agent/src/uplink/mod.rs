@@ -8,6 +8,10 @@
 //! itself, so that a sensor whose loop hangs falls silent. `session` is one session, `attempts` the jobs that outlive it, `probes` the
 //! doctor's rounds, `upload` the way up of one attempt, over a connection of its own. `sealing` sees to the keys that credentials are sealed to.
 //!
+//! A message of a kind that this build does not know changes nothing. The `Hello` says what a sensor can do, and a job or probe of a kind that it
+//! cannot is answered with `UNSUPPORTED`; a message that is no offer at all has no answer in the protocol. It is recorded in the sensor's audit log as
+//! `message.unknown`, and one that is larger than any may be, which ends the session, as `message.oversized` (`audit`).
+//!
 //! State changes only on what the control plane said over an authenticated connection ([`Failure::told`]); an error that carries no reason
 //! of its own came from somewhere in between and leads to another try, nothing else.
 

@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use super::channel::Channel;
 use super::failure::Failure;
 use super::reconnect::Decorrelated;
-use crate::audit::Entry;
+use crate::audit::{Entry, Outcome, Rate};
 use crate::credentials::SealedVault;
 use crate::keyring::{FORMER_KEY_LIFE, Keyring, KeyringError, Moment, SealingKeys};
 
@@ -120,7 +120,7 @@ impl SealingParts {
             service.publish(statement).await?;
             let key = keys.latest().pair.id();
             tracing::info!(%key, "the control plane knows the sealing key");
-            self.vault.record(|| {
+            self.vault.record(Rate::SAID, "", || {
                 Entry::by_agent(
                     "sealing_key.published",
                     format!("sealing_key:{key}"),
@@ -154,7 +154,7 @@ impl SealingParts {
                     wrap: wrap.encode().into(),
                 };
                 let replaced = service.rewrap(request).await?;
-                self.vault.record(|| {
+                self.vault.record(Rate::DONE, "", || {
                     let object = format!("credential:{}", from.binding.credential);
                     let details = json!({
                         "version": from.binding.version,
@@ -249,18 +249,37 @@ impl SealingDesk {
         let Some(keys) = self.parts.keyring.sealing_keys() else {
             return;
         };
-        if let Some(changed) = keys.of_generation(generation, now, &*rng) {
-            if changed.latest().pair.id() != keys.latest().pair.id() {
-                tracing::warn!(
-                    generation,
-                    "this sensor was approved after a conflict: it has a new sealing key"
-                );
+        match keys.of_generation(generation, now, &*rng) {
+            Ok(Some(changed)) => self.raise(&keys, changed),
+            Ok(None) => {}
+            Err(refused) => {
+                tracing::error!(%refused, "the sealing key stays as it is; if the control plane is right, this sensor must be enrolled anew");
+                self.parts.vault.record(Rate::SAID, "", || {
+                    let details =
+                        json!({"known": refused.known, "said": refused.said, "why": refused.to_string()});
+                    Entry::by_control_plane("generation.refused", "sensor", details).with(Outcome::Refused)
+                });
             }
-            self.store(changed);
         }
         self.settled = false;
         self.not_before = self.parts.clock.uptime();
         self.retry.reset();
+    }
+
+    /// The sensor is of a later generation.
+    fn raise(&mut self, before: &SealingKeys, keys: SealingKeys) {
+        let generation = keys.latest().generation;
+        if keys.latest().pair.id() != before.latest().pair.id() {
+            tracing::warn!(
+                generation,
+                "this sensor was approved after a conflict: it has a new sealing key"
+            );
+        }
+        self.parts.vault.record(Rate::SAID, "", || {
+            let details = json!({"from": before.latest().generation, "to": generation});
+            Entry::by_control_plane("generation.changed", "sensor", details)
+        });
+        self.store(keys);
     }
 
     /// Looks at the clocks, and begins what is to be done if there is a connection to do it over.

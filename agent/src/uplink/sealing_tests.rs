@@ -289,6 +289,22 @@ fn the_key_is_replaced_in_time_and_by_a_later_generation() {
 }
 
 #[test]
+fn a_generation_that_is_not_believed_leaves_the_key_and_is_recorded() {
+    let bench = Bench::new();
+    let mut desk = SealingDesk::new(parts(&bench));
+    let latest = || bench.keyring.sealing_keys().unwrap().latest().clone();
+    let first = latest().pair.id();
+    for _ in 0..1_000 {
+        desk.opened(1 << 40);
+    }
+    assert_eq!((latest().pair.id(), latest().generation), (first, 1));
+    desk.opened(2);
+    assert_eq!(latest().generation, 2, "what is honest is believed as before");
+    assert_eq!(bench.recorded("generation.refused"), 64, "the first ones");
+    assert_eq!(bench.recorded("generation.changed"), 1);
+}
+
+#[test]
 fn a_refusal_of_the_control_plane_is_tried_again_later() {
     let bench = Bench::new();
     let mut desk = SealingDesk::new(parts(&bench));

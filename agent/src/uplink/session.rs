@@ -91,8 +91,8 @@ pub(super) enum Event {
     Goodbye(Told),
     /// It has what it was told of events.
     EventsTaken(v1::PushEventsAck),
-    /// A message that this build does not know.
-    Unknown,
+    /// A message of a kind that this build does not know, by its number.
+    Unknown(u64),
 }
 
 impl Session {
@@ -115,7 +115,7 @@ impl Session {
             let mut inbound = opened.map_err(|status| channel.failure(&status))?.into_inner();
             let mut received = Sequence::default();
             loop {
-                let body = next(&mut inbound, &mut received, &channel).await?;
+                let (_, body) = next(&mut inbound, &mut received, &channel).await?;
                 if let Some(Down::PresenceAsk(ask)) = body {
                     tracing::warn!(
                         "the control plane takes this sensor for a copy, and asks whether it is alive"
@@ -188,7 +188,7 @@ impl Session {
 
     /// The next thing that the control plane says. Nothing is lost if this is dropped before it is done.
     pub(super) async fn next(&mut self) -> Result<Event, Failure> {
-        let body = next(&mut self.inbound, &mut self.received, &self.channel).await?;
+        let (seq, body) = next(&mut self.inbound, &mut self.received, &self.channel).await?;
         Ok(match body {
             Some(Down::HeartbeatAck(ack)) => Event::HeartbeatAck {
                 counter: ack.counter,
@@ -217,7 +217,7 @@ impl Session {
             Some(Down::CredentialOffer(offer)) => Event::Credential(offer),
             Some(Down::CredentialWithdrawal(withdrawal)) => Event::Withdrawal(withdrawn(&withdrawal)),
             Some(Down::PushEventsAck(ack)) => Event::EventsTaken(ack),
-            None => Event::Unknown,
+            None => Event::Unknown(seq),
         })
     }
 
@@ -297,20 +297,29 @@ pub(super) fn present(ask: v1::PresenceAsk) -> Up {
     Up::PresenceReply(v1::PresenceReply { nonce: ask.nonce })
 }
 
+/// The next message, with its number.
 async fn next(
     inbound: &mut Streaming<v1::ControlMessage>,
     received: &mut Sequence,
     channel: &Channel,
-) -> Result<Option<Down>, Failure> {
+) -> Result<(u64, Option<Down>), Failure> {
     let message = inbound
         .message()
         .await
-        .map_err(|status| channel.failure(&status))?
+        .map_err(|status| unread(channel.failure(&status), &status))?
         .ok_or_else(|| Failure::Transport("the control plane ended the stream".to_owned()))?;
     received
         .check(message.seq)
         .map_err(|error| Failure::Protocol(error.to_string()))?;
-    Ok(message.body)
+    Ok((message.seq, message.body))
+}
+
+/// What is larger than a message may be is not read: the library says so by this code, where the control plane would give a reason.
+fn unread(failure: Failure, status: &tonic::Status) -> Failure {
+    match failure {
+        Failure::Transport(_) if status.code() == tonic::Code::OutOfRange => Failure::Oversized,
+        failure => failure,
+    }
 }
 
 fn attempts(wire: &[v1::AttemptRef]) -> Result<Vec<AttemptRef>, Failure> {

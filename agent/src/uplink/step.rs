@@ -16,7 +16,12 @@ impl Uplink {
     pub(super) fn on(&mut self, happening: Happening) {
         match happening {
             Happening::Said(Ok(event)) => self.on_event(event),
-            Happening::Said(Err(failure)) => self.lost(&failure),
+            Happening::Said(Err(failure)) => {
+                if matches!(failure, Failure::Oversized) {
+                    audit::oversized(&self.parts.witness, self.session_epoch());
+                }
+                self.lost(&failure);
+            }
             Happening::Opened(opened) => self.on_opened(opened),
             Happening::Renewed(renewed) => self.on_renewed(renewed),
             Happening::Sealed(sealed) => self.sealing.done(&sealed),
@@ -194,8 +199,16 @@ impl Uplink {
             Event::Presence(ask) => self.reply(present(ask)),
             Event::EventsTaken(ack) => self.on_events_taken(&ack),
             Event::Goodbye(told) => self.lost(&Failure::refused(told, "goodbye")),
-            Event::Unknown => tracing::debug!("a message of a kind that this version does not know"),
+            Event::Unknown(seq) => {
+                tracing::debug!("a message of a kind that this version does not know");
+                audit::unknown(&self.parts.witness, self.session_epoch(), seq);
+            }
         }
+    }
+
+    /// Of which session the control plane speaks; 0 if of none.
+    fn session_epoch(&self) -> u64 {
+        self.current.as_ref().map_or(0, |session| session.epoch)
     }
 
     fn on_trust(&mut self, bundle: &v1::TrustBundle) {

@@ -208,7 +208,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
-        fn t54_messages_stay_within_their_bound_and_lose_nothing(
+        fn messages_stay_within_their_bound_and_lose_nothing(
             sizes in prop::collection::vec(
                 prop_oneof![0..2_000_usize, 1_048_000..1_048_800_usize, 2_000_000..4_194_305_usize], 0..5),
         ) {

@@ -127,6 +127,15 @@ pub async fn status(
         Ok(None) => {}
         Err(error) => tracing::warn!(%error, "the running agent does not answer"),
     }
+    at_rest(data_dir, policy_file, now)
+}
+
+/// The status of what lies in a data directory.
+pub(super) fn at_rest(
+    data_dir: &Path,
+    policy_file: &Path,
+    now: Timestamp,
+) -> Result<StatusReport, KeyringError> {
     let looking = || StateDir::for_looking(data_dir);
     let enrolment = Keyring::enrolment_in(&looking())?;
     let (policy, fault) = match Policy::load(policy_file) {

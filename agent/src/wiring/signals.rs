@@ -3,16 +3,14 @@
 use portolan_shared::process::Shutdown;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::agent::AgentHandle;
-
 /// The operating system gives no signals.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen for signals")]
 pub struct SignalError(#[from] std::io::Error);
 
-/// Follows the process's signals until the shutdown's cut. The first SIGTERM or SIGINT drains, the second cuts.
+/// Follows the process's signals until the shutdown's cut. The first SIGTERM or SIGINT drains, the second cuts; SIGHUP has `reread` called.
 pub fn follow_signals(
-    handle: AgentHandle,
+    reread: impl Fn() + Send + 'static,
     shutdown: Shutdown,
 ) -> Result<impl Future<Output = ()> + Send + 'static, SignalError> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -28,7 +26,7 @@ pub fn follow_signals(
                         shutdown.start_drain();
                     }
                 }
-                Some(()) = hangup.recv() => handle.reload_policy(),
+                Some(()) = hangup.recv() => reread(),
                 () = shutdown.cutting() => return,
             }
         }

@@ -185,7 +185,7 @@ impl Scene {
     }
 }
 
-/// Every disguise of a host that the policy does not allow. The port listens on loopback.
+/// Every disguise of a host that the policy does not allow, and paths that it does not of a host that it does. The port listens on loopback.
 fn disguises(port: u16) -> Vec<String> {
     let mut urls: Vec<String> = [
         "https://other.example",
@@ -222,6 +222,14 @@ fn disguises(port: u16) -> Vec<String> {
     .collect();
     urls.push("https://a.reg.example".to_owned());
     urls.push(format!("https://a.reg.example:{}", port ^ 1));
+    let paths = [
+        "/admin",
+        "/repository",
+        "/repository/a/b",
+        "/repository/a%2f..%2f..%2fadmin",
+        "/repository/../admin",
+    ];
+    urls.extend(paths.map(|path| format!("https://a.reg.example:{port}{path}")));
     urls
 }
 
@@ -353,7 +361,7 @@ async fn t46_what_would_widen_the_policy_is_refused_and_the_policy_stays_as_it_i
         .map(|byte| format!("{byte:02x}"))
         .collect();
     assert_eq!(said, hash, "what the control plane is told is what is in force");
-    // What reached it is in the log of this machine. An oversized message was never read, so that nothing is known of it.
+    // What reached it is in the log of this machine. Of the oversized message nothing is known but its size.
     assert_eq!(
         scene.refused(),
         [
@@ -362,6 +370,7 @@ async fn t46_what_would_widen_the_policy_is_refused_and_the_policy_stays_as_it_i
                 format!("registry:a.reg.example:{}", scene.port()),
                 "policy:allow[1]".to_owned()
             ),
+            ("offer".to_owned(), String::new()),
         ]
     );
     assert!(scene.nobody_came());

@@ -121,7 +121,7 @@ async fn a_gap_in_the_sequence_ends_the_session() {
 }
 
 #[tokio::test]
-async fn t24_a_drain_leads_to_a_new_session_before_the_old_one_ends() {
+async fn t25_a_drain_leads_to_a_new_session_before_the_old_one_ends() {
     let folder = tempfile::tempdir().unwrap();
     let mut plane = ControlPlane::start(Scripts::default(), DAY).await;
     plane.enrol(folder.path(), &plane.token()).await.unwrap();

@@ -49,7 +49,7 @@ pub use enrolment::{
     LateNote, RecoveryAttempt, RecoveryError, RenewalError, Standing,
 };
 pub use error::AppError;
-pub use events::{Believed, EventTally, Knock, NotTaken, Refused, RegistryWebhook, WebhookDoor};
+pub use events::{Believed, EventTally, Found, Knock, NotTaken, Refused, RegistryWebhook, WebhookDoor};
 pub use feed::{
     CloudEvent, FeedCursor, FeedCursorError, FeedItem, FeedPage, FeedPlace, FeedReader, FeedReaders,
     FeedScope, FeedStart, ReaderEnd,

@@ -17,7 +17,7 @@ use super::{App, AppError, Caller, CancelNotice};
 pub struct QueuedRun {
     /// The run.
     pub run: RunRecord,
-    /// It was open already: a run of the same registry and scope is never queued twice.
+    /// It waits to begin already, for the same registry and scope.
     pub joined: bool,
 }
 
@@ -68,7 +68,8 @@ impl App {
         Ok(self.store.run_coverage(caller.tenant, id, outcome, page).await?)
     }
 
-    /// Asks for a run of a registry, or of some of its repositories. Takes an operator.
+    /// Asks for a run of a registry, or of some of its repositories. It begins after the wish: one that has begun before may not see what the caller
+    /// has just pushed, and is followed by another. Takes an operator.
     ///
     /// # Errors
     /// [`AppError::OutsidePatterns`] if the registry's patterns leave out one of the repositories, [`AppError::NoSensor`] if all its sensors are

@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 use portolan_shared::model::{InvitationId, SensorId, SensorState};
 use portolan_store::{
-    AuditRecord, AuditSeverity, Invitation, Page, PageRequest, Role, SensorRecord, StandingChange,
+    AuditOrder, AuditRecord, AuditSeverity, Invitation, Page, PageRequest, Role, SensorRecord, StandingChange,
 };
 use serde_json::json;
 
@@ -157,19 +157,20 @@ impl App {
         self.sensor(caller, &sensor.id.to_string()).await
     }
 
-    /// All that happened to a sensor's identity, newest first: its invitation and what was refused on that, how it came to be, certificates,
+    /// All that happened to a sensor's identity: its invitation and what was refused on that, how it came to be, certificates,
     /// conflicts, what people decided.
     pub async fn sensor_story(
         &self,
         caller: &Caller,
         name_or_id: &str,
+        order: AuditOrder,
         page: &PageRequest,
     ) -> Result<Page<AuditRecord>, AppError> {
         let sensor = self.sensor(caller, name_or_id).await?;
         let mut objects = vec![format!("sensor:{}", sensor.id)];
         let invitation = self.store.invitation_of(caller.tenant, sensor.id).await?;
         objects.extend(invitation.map(|id| format!("invitation:{id}")));
-        Ok(self.store.audit_of(caller.tenant, &objects, page).await?)
+        Ok(self.store.audit_of(caller.tenant, &objects, order, page).await?)
     }
 
     /// The tenant's invitations, newest first. Takes an admin, as making them does.

@@ -84,6 +84,11 @@ pub(super) async fn assigned(client: &Client, registry: &Registry) -> Result<Vec
 
 /// What a queued run waits for, as a sentence.
 pub(super) async fn awaited(client: &Client, run: &Run, now: Timestamp) -> Result<String, CliError> {
+    if let Some(begun) = &run.behind {
+        return Ok(format!(
+            "Waits for run {begun} to end, which had begun when this one was asked for."
+        ));
+    }
     let unopened = |finding: &&FindingView| finding.code == FindingCode::CredentialAwaitsSealing.as_str();
     if let Some(finding) = run.finding.as_ref().filter(unopened) {
         let registry = &run.registry.name;

@@ -15,6 +15,8 @@ use crate::web::api::runs::{CreateRun, QueuedRunView};
 /// Flags of `portolan sync`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+The run begins after the command was given, so it sees what was pushed before: it joins one that waits, and follows one that has begun.
+
 With --wait, progress goes to standard error (moving on a terminal, a line now and then otherwise) and the account of the run to standard output. The exit code is 0 only if the run is complete. Ctrl-C stops waiting, not the run.
 
 Examples:
@@ -50,15 +52,11 @@ pub(super) async fn sync(mut desk: Desk<'_>, args: SyncArgs) -> Result<Exit, Cli
         .await?;
     let queued: QueuedRunView = desk.client.view(&value)?;
     let run = &queued.run.id;
-    let what = if queued.joined {
-        "is open already"
-    } else {
-        "is queued"
-    };
     writeln!(
         desk.terminal.err,
-        "run {run} of {} {what}",
-        queued.run.registry.name
+        "run {run} of {} {}",
+        queued.run.registry.name,
+        standing(&queued)
     )?;
     if args.wait {
         return watch(&mut desk, run, &args.list).await;
@@ -71,4 +69,16 @@ pub(super) async fn sync(mut desk: Desk<'_>, args: SyncArgs) -> Result<Exit, Cli
         })?;
     }
     Ok(Exit::Done)
+}
+
+/// Where the run stands.
+fn standing(queued: &QueuedRunView) -> String {
+    match &queued.run.behind {
+        Some(begun) => {
+            let how = if queued.joined { "waits" } else { "is queued" };
+            format!("{how} behind run {begun}, which had begun already and may not have seen what is new")
+        }
+        None if queued.joined => "is queued already".to_owned(),
+        None => "is queued".to_owned(),
+    }
 }

@@ -47,7 +47,7 @@ pub struct DoorLimits {
     pub uploads: usize,
     /// Time for all messages of one stream of the upload service: refused after.
     pub upload_deadline: Duration,
-    /// How long sessions are given to go elsewhere when the control plane stops.
+    /// How long sessions are given to go elsewhere when the control plane stops, and people's requests at hand to be answered.
     pub drain: Duration,
 }
 

@@ -31,6 +31,13 @@ pub enum UpkeepError {
         .0.display()
     )]
     NotWhole(PathBuf),
+    /// The database that is there is of another control plane, and so are, perhaps, the keys.
+    #[error(
+        "{} is of another control plane: no tenant of the backup is in it, so the keys beside it need not be those of the backup. If this is the right \
+         folder, move it away, with its -wal if there is one; see to it that ca/, pepper and audit.key are those of the backup; and restore again",
+        .0.display()
+    )]
+    Foreign(PathBuf),
     /// The clock is wrong.
     #[error("the backup was taken at {taken_at}, and it is {now} now: set the clock first")]
     Clock {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use portolan_shared::audit::{AuditHead, ChainOwner, ChainVerifier, LinkedRecord};
+use portolan_shared::audit::{AuditHash, AuditHead, ChainOwner, ChainVerifier, LinkedRecord};
 use portolan_shared::model::TenantId;
 use portolan_shared::process::FileError;
 
@@ -29,7 +29,7 @@ impl Exported {
             path: path.to_owned(),
             why,
         };
-        let mut lines = Lines::open(path)?;
+        let mut lines = LineReader::open(path)?;
         let tenant = lines.tenant()?;
         let mut verifier = ChainVerifier::new(ChainOwner::Tenant(tenant));
         let mut until_ms = 0;
@@ -62,16 +62,30 @@ impl Exported {
         &self.path
     }
 
+    /// The hash of record `seq`, or of the log before its first record; none if it ends before that.
+    pub(super) fn hash_at(&self, seq: u64) -> Result<Option<AuditHash>, UpkeepError> {
+        if seq == 0 {
+            return Ok(Some(ChainOwner::Tenant(self.tenant).genesis().hash));
+        }
+        let mut records = self.records()?;
+        while let Some(record) = records.next()? {
+            if record.record.seq == seq {
+                return Ok(Some(record.hash));
+            }
+        }
+        Ok(None)
+    }
+
     /// Its records, oldest first.
     pub(super) fn records(&self) -> Result<Records, UpkeepError> {
-        let mut lines = Lines::open(&self.path)?;
+        let mut lines = LineReader::open(&self.path)?;
         lines.tenant()?;
         Ok(Records(lines))
     }
 }
 
 /// Records of a log, one after the other.
-pub(super) struct Records(Lines);
+pub(super) struct Records(LineReader);
 
 impl Records {
     /// The next; none at the end of the log.
@@ -84,13 +98,14 @@ impl Records {
     }
 }
 
-struct Lines {
+/// The file, line by line.
+struct LineReader {
     path: PathBuf,
     input: BufReader<File>,
     number: u64,
 }
 
-impl Lines {
+impl LineReader {
     fn open(path: &Path) -> Result<Self, UpkeepError> {
         let file = File::open(path).map_err(|source| FileError::Io {
             action: "open",

@@ -11,14 +11,16 @@ use portolan_store::RestoredTenant;
 
 use super::redo::name;
 
-/// Lines of one list that are printed; the rest is counted.
-pub const LINES: usize = 200;
+/// Records of one list that are printed; the rest is counted.
+pub const LISTED: usize = 200;
 
 /// What was restored.
 #[derive(Debug)]
 pub struct Restored {
     /// When the backup was taken; none if the database did not say.
     pub taken_at: Option<Timestamp>,
+    /// When an attempt before this one began, which was cut short: what that did is not in `tenants`.
+    pub begun_before: Option<Timestamp>,
     /// Where the database that was there is now.
     pub set_aside: Option<PathBuf>,
     /// Until when each sensor may come once with a state that is not known here.
@@ -41,26 +43,26 @@ pub struct RestoredLog {
     /// Records that were missing and are there again.
     pub records: u64,
     /// What was done again.
-    pub redone: Lines,
+    pub redone: RecordList,
     /// What people have to do again.
-    pub lost: Lines,
+    pub lost: RecordList,
     /// Numbers.
     pub figures: RestoredTenant,
 }
 
-/// Records, a line each: the first of them, and how many there are.
+/// Records of an audit log: the first of them, and how many there are.
 #[derive(Debug, Default)]
-pub struct Lines {
-    /// The first [`LINES`].
+pub struct RecordList {
+    /// The first [`LISTED`], a line each.
     pub first: Vec<String>,
     /// All.
     pub all: usize,
 }
 
-impl Lines {
+impl RecordList {
     pub(super) fn push(&mut self, record: &ChainRecord<String>) {
         self.all += 1;
-        if self.first.len() < LINES {
+        if self.first.len() < LISTED {
             self.first.push(line(record));
         }
     }
@@ -72,8 +74,8 @@ impl RestoredLog {
             name: name.to_owned(),
             exported_until: None,
             records: 0,
-            redone: Lines::default(),
-            lost: Lines::default(),
+            redone: RecordList::default(),
+            lost: RecordList::default(),
             figures: RestoredTenant {
                 tenant,
                 sensors: 0,
@@ -122,6 +124,14 @@ impl Restored {
                 out,
                 "{} is missing: put it there from where it is kept, before the server is started.",
                 path.display()
+            )?;
+        }
+        if let Some(since) = self.begun_before {
+            writeln!(
+                out,
+                "It was begun before, at {}, and cut short then. What that attempt put back, did again and found lost is not counted or listed below: \
+                 look for it in the exported log, among what came after the backup.",
+                minute(since)
             )?;
         }
         for log in &self.tenants {
@@ -174,15 +184,15 @@ impl RestoredLog {
     }
 }
 
-fn list(out: &mut dyn Write, title: &str, lines: &Lines) -> io::Result<()> {
-    if lines.all == 0 {
+fn list(out: &mut dyn Write, title: &str, records: &RecordList) -> io::Result<()> {
+    if records.all == 0 {
         return Ok(());
     }
     writeln!(out, "  {title}")?;
-    for line in &lines.first {
+    for line in &records.first {
         writeln!(out, "    {line}")?;
     }
-    match lines.all - lines.first.len() {
+    match records.all - records.first.len() {
         0 => Ok(()),
         more => writeln!(out, "    and {more} more: the audit log has them"),
     }

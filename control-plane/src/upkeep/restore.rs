@@ -1,33 +1,48 @@
 //! `portolan restore`
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
-use portolan_shared::process::{Clock, FileError};
-use portolan_store::sqlite::SqliteStore;
+use portolan_shared::process::Clock;
+use portolan_store::sqlite::{self, SqliteStore};
 use portolan_store::{
-    Audit as _, AuditEntry, AuditSeverity, ReplayOutcome, ReplayStep, RestoreEnd, RestoredTenant, Store as _,
-    Tenant, Tenants as _, TimelineMark, Timelines as _,
+    AuditEntry, AuditSeverity, RestoreEnd, RestoredTenant, Store as _, Tenant, Tenants as _, TimelineMark,
+    Timelines as _,
 };
 use serde_json::json;
 
 pub use super::report::Restored;
 
 use super::exported::Exported;
-use super::redo::{is_lost, redone};
+use super::place::{BESIDE, copy, put_in_place, remove, with_suffix};
+use super::replay::{must_follow, replay};
 use super::report::RestoredLog;
 use super::{RestoreArgs, UpkeepError};
 use crate::wiring::DataDir;
 
-/// Records that are replayed in one transaction.
-const AT_ONCE: usize = 500;
-/// Lines that an audit entry has of what was done again.
+/// Records that an audit entry names of what was done again.
 const NOTED: usize = 20;
-/// What SQLite keeps beside a database.
-const BESIDE: [&str; 2] = ["-wal", "-shm"];
+
+/// What a database said of itself before it was restored.
+#[derive(Clone, Copy)]
+struct Before {
+    /// When it was taken as a backup.
+    taken_at: Option<Timestamp>,
+    /// When a restore of it began that was cut short: what that has put back and done again is not put back and done now.
+    begun_at: Option<Timestamp>,
+}
+
+impl Before {
+    fn of(mark: Option<TimelineMark>) -> Self {
+        let (taken_at, begun_at) = match mark {
+            Some(TimelineMark::Backup { taken_at }) => (Some(taken_at), None),
+            Some(TimelineMark::Restoring { since }) => (None, Some(since)),
+            None => (None, None),
+        };
+        Self { taken_at, begun_at }
+    }
+}
 
 /// Restores the database of a data folder that no server uses. A backup is worked on beside it and takes its place at the very end: until then
 /// everything is as it was.
@@ -86,7 +101,23 @@ async fn restore_beside(
     if wal.exists() {
         return Err(UpkeepError::NotWhole(wal));
     }
+    let there = data_dir.database();
+    if is_foreign(&there, &restored.tenants).await {
+        return Err(UpkeepError::Foreign(there));
+    }
     Ok(restored)
+}
+
+/// Whether the database that is there is of another control plane, such as one that was started on a new machine before the restore. One that
+/// cannot be read does not say: perhaps that is why somebody restores.
+async fn is_foreign(there: &Path, restored: &[RestoredLog]) -> bool {
+    if !there.exists() || restored.is_empty() {
+        return false;
+    }
+    let Ok(tenants) = sqlite::tenants_in(there).await else {
+        return false;
+    };
+    !restored.iter().any(|log| tenants.contains(&log.figures.tenant))
 }
 
 async fn restore_at(
@@ -109,11 +140,8 @@ async fn restore_in(
     args: &RestoreArgs,
     now: Timestamp,
 ) -> Result<Restored, UpkeepError> {
-    let taken_at = match store.timeline().await?.mark {
-        Some(TimelineMark::Backup { taken_at }) => Some(taken_at),
-        Some(TimelineMark::Restoring { .. }) | None => None,
-    };
-    if let Some(taken_at) = taken_at
+    let before = Before::of(store.timeline().await?.mark);
+    if let Some(taken_at) = before.taken_at
         && now < taken_at
     {
         return Err(UpkeepError::Clock { now, taken_at });
@@ -121,6 +149,10 @@ async fn restore_in(
     let amnesty_until = now + SignedDuration::from_hours(i64::from(args.amnesty));
     let tenants = store.tenants().await?;
     check(&tenants, logs, args.no_audit)?;
+    for exported in logs {
+        must_follow(store, exported).await?;
+    }
+    let missing = data_dir.missing_keys(store).await?;
     store.begin_restore(now).await?;
     let mut restored: Vec<_> = tenants
         .iter()
@@ -141,7 +173,7 @@ async fn restore_in(
     };
     let note = |tenant: &RestoredTenant| {
         let log = restored.iter().find(|log| log.figures.tenant == tenant.tenant)?;
-        Some(entry(tenant, log, taken_at, &end))
+        Some(entry(tenant, log, before, &end))
     };
     let figures = store.end_restore(&end, &note).await?;
     for log in &mut restored {
@@ -151,10 +183,11 @@ async fn restore_in(
         log.figures = found.copied().unwrap_or(log.figures);
     }
     Ok(Restored {
-        taken_at,
+        taken_at: before.taken_at,
+        begun_before: before.begun_at,
         set_aside: None,
         amnesty_until,
-        missing: data_dir.missing_keys(),
+        missing,
         tenants: restored,
         pulse: store.timeline().await?.pulse,
     })
@@ -178,82 +211,7 @@ fn check(tenants: &[Tenant], logs: &[Exported], no_audit: bool) -> Result<(), Up
     Err(UpkeepError::LogsMissing(missing.collect()))
 }
 
-async fn replay(
-    store: &SqliteStore,
-    exported: &Exported,
-    log: &mut RestoredLog,
-    now: Timestamp,
-) -> Result<(), UpkeepError> {
-    let tenant = exported.tenant;
-    let diverges = |seq| UpkeepError::Diverges {
-        path: exported.path().to_owned(),
-        seq,
-    };
-    let known = store.audit_head(tenant).await?;
-    log.exported_until = Timestamp::from_millisecond(exported.until_ms).ok();
-    if exported.head.seq <= known.seq {
-        // There is nothing in it that the backup does not have, unless it is another log.
-        let at = exported.head.seq.saturating_sub(1);
-        let same = store.audit_range(tenant, at, 1).await?;
-        let same = same.first().is_none_or(|own| own.hash == exported.head.hash);
-        return if same {
-            Ok(())
-        } else {
-            Err(diverges(exported.head.seq))
-        };
-    }
-    let mut records = exported.records()?;
-    let mut steps = Vec::with_capacity(AT_ONCE);
-    loop {
-        let next = records.next()?;
-        let ended = next.is_none();
-        if let Some(record) = next
-            && record.record.seq >= known.seq
-        {
-            let redo = (record.record.seq > known.seq).then(|| redone(&record.record));
-            steps.push(ReplayStep {
-                redo: redo.flatten(),
-                record,
-            });
-        }
-        if steps.len() < AT_ONCE && !ended {
-            continue;
-        }
-        match store.replay(tenant, &steps, now).await? {
-            ReplayOutcome::Diverges { seq } => return Err(diverges(seq)),
-            ReplayOutcome::Appended { records, redone } => {
-                log.records += records;
-                note_steps(log, &steps, &redone, known.seq);
-            }
-        }
-        if ended {
-            return Ok(());
-        }
-        steps.clear();
-    }
-}
-
-fn note_steps(log: &mut RestoredLog, steps: &[ReplayStep], redone: &[usize], known: u64) {
-    for (place, step) in steps.iter().enumerate() {
-        let record = &step.record.record;
-        if record.seq <= known {
-            continue;
-        }
-        if redone.contains(&place) {
-            log.redone.push(record);
-        }
-        if is_lost(record) {
-            log.lost.push(record);
-        }
-    }
-}
-
-fn entry(
-    tenant: &RestoredTenant,
-    log: &RestoredLog,
-    taken_at: Option<Timestamp>,
-    end: &RestoreEnd,
-) -> AuditEntry {
+fn entry(tenant: &RestoredTenant, log: &RestoredLog, before: Before, end: &RestoreEnd) -> AuditEntry {
     AuditEntry {
         at: end.now,
         actor: "system".to_owned(),
@@ -261,7 +219,8 @@ fn entry(
         object: format!("tenant:{}", tenant.tenant),
         severity: AuditSeverity::High,
         details: json!({
-            "backup_taken_at": taken_at,
+            "backup_taken_at": before.taken_at,
+            "begun_before_at": before.begun_at,
             "amnesty_until": end.amnesty_until,
             "sensors": tenant.sensors,
             "runs": tenant.runs,
@@ -272,91 +231,6 @@ fn entry(
             "lost": log.lost.all,
         }),
     }
-}
-
-/// Puts the restored database where it belongs, and sets aside what is there. In between there is none, and then the server does not start.
-fn put_in_place(new: &Path, data_dir: &DataDir, now: Timestamp) -> Result<Option<PathBuf>, UpkeepError> {
-    let database = data_dir.database();
-    let old = with_suffix(&database, &format!(".before-{}", now.strftime("%Y%m%dT%H%M%SZ")));
-    let there = database.exists();
-    if there {
-        // The old database keeps what belongs to it, whenever this is cut short.
-        for suffix in BESIDE {
-            let beside = with_suffix(&database, suffix);
-            if beside.exists() {
-                link(&beside, &with_suffix(&old, suffix))?;
-            }
-        }
-        rename(&database, &old)?;
-    }
-    // None of this must ever be found beside the new one.
-    for suffix in BESIDE {
-        remove_file(with_suffix(&database, suffix))?;
-    }
-    data_dir.give(new)?;
-    rename(new, &database)?;
-    data_dir.sync()?;
-    Ok(there.then_some(old))
-}
-
-/// Removes a database that was worked on, if there is one.
-fn remove(database: &Path) -> Result<(), FileError> {
-    for suffix in ["", BESIDE[0], BESIDE[1]] {
-        remove_file(with_suffix(database, suffix))?;
-    }
-    Ok(())
-}
-
-/// Removes a file, if it is there.
-fn remove_file(path: PathBuf) -> Result<(), FileError> {
-    match fs::remove_file(&path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            let action = "remove";
-            Err(FileError::Io { action, path, source })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Gives a file a second name.
-fn link(from: &Path, to: &Path) -> Result<(), FileError> {
-    fs::hard_link(from, to).map_err(|source| FileError::Io {
-        action: "keep",
-        path: from.to_owned(),
-        source,
-    })
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), FileError> {
-    let failed = |action: &'static str, path: &Path| {
-        let path = path.to_owned();
-        move |source: io::Error| FileError::Io { action, path, source }
-    };
-    let mut source = File::open(from).map_err(failed("open", from))?;
-    let mut copy = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(to)
-        .map_err(failed("create", to))?;
-    io::copy(&mut source, &mut copy)
-        .and_then(|_| copy.sync_all())
-        .map_err(failed("write", to))
-}
-
-fn rename(from: &Path, to: &Path) -> Result<(), FileError> {
-    fs::rename(from, to).map_err(|source| FileError::Io {
-        action: "set aside",
-        path: from.to_owned(),
-        source,
-    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A running control plane.
 
+use std::convert::Infallible;
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,10 @@ use portolan_shared::process::{Shutdown, Tasks};
 use portolan_shared::tls::{RegistryTrust, SystemRoots};
 use portolan_store::Store;
 use portolan_store::sqlite::SqliteStore;
-use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use super::data_dir::DataDir;
+use super::listeners::{Bound, Listeners};
 use super::server_certificate::{ServerCertificate, people_tls};
 use super::{Deps, StartError, metrics};
 use crate::app::{
@@ -33,17 +34,6 @@ const END: Duration = Duration::from_secs(5);
 /// How often it is looked whether everybody has left.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Where a control plane listens.
-#[derive(Debug, Clone, Copy)]
-pub struct Bound {
-    /// The sensors' listener.
-    pub sensors: SocketAddr,
-    /// The people's listener.
-    pub http: SocketAddr,
-    /// The metrics listener.
-    pub metrics: Option<SocketAddr>,
-}
-
 /// A running control plane. Dropping it does not stop it: its tasks belong to the runtime.
 pub struct ControlPlane {
     app: Arc<App>,
@@ -51,17 +41,11 @@ pub struct ControlPlane {
     meters: Arc<Meters>,
     door: Arc<Door>,
     tasks: Tasks,
+    /// Ends when nobody is left at the people's listener.
+    people: oneshot::Receiver<Infallible>,
     bound: Bound,
     drain: Duration,
     data_dir: DataDir,
-}
-
-struct Listeners {
-    sensors: TcpListener,
-    http: TcpListener,
-    http_per_source: usize,
-    metrics: Option<TcpListener>,
-    bound: Bound,
 }
 
 impl ControlPlane {
@@ -70,9 +54,9 @@ impl ControlPlane {
     pub async fn start(settings: Settings, deps: Deps) -> Result<Self, StartError> {
         let http_tls = settings.http.tls.as_ref().map(people_tls).transpose()?;
         let data_dir = DataDir::open(&settings.data_dir)?;
+        data_dir.must_not_be_gone()?;
         let authority = Arc::new(data_dir.authority(deps.clock.now(), Arc::clone(&deps.rng))?);
         let pepper = data_dir.pepper(deps.rng.as_ref())?;
-        data_dir.must_not_be_gone()?;
         let store: Arc<dyn Store> = Arc::new(
             SqliteStore::open(&data_dir.database())
                 .await?
@@ -113,18 +97,20 @@ impl ControlPlane {
             tasks: tasks.clone(),
             limits: settings.sensors.limits.clone(),
         });
+        let (people_are_there, people) = oneshot::channel();
         let control_plane = Self {
             sessions: door.sessions(),
             meters: door.meters(),
             app,
             door,
             tasks,
+            people,
             bound,
             drain: settings.sensors.limits.drain,
             data_dir,
         };
         let names = settings.sensors.names_for(bound.sensors);
-        control_plane.spawn_listeners(&authority, names, listeners, http_tls)?;
+        control_plane.spawn_listeners(&authority, names, listeners, http_tls, people_are_there)?;
         control_plane.app.note_authority(&authority).await?;
         control_plane.spawn_background(denials);
         tracing::info!(
@@ -142,6 +128,7 @@ impl ControlPlane {
         names: Vec<String>,
         listeners: Listeners,
         http_tls: Option<rustls::ServerConfig>,
+        people_are_there: oneshot::Sender<Infallible>,
     ) -> Result<(), StartError> {
         let shutdown = || self.tasks.shutdown().clone();
         let clock = Arc::clone(&self.app.clock);
@@ -170,16 +157,17 @@ impl ControlPlane {
             }
         };
         let people = web::router(Arc::clone(&self.app), ready);
-        self.tasks.spawn(
-            "people's listener",
-            web::serve_sources(
-                listeners.http_per_source,
-                listeners.http,
-                http_tls,
-                people,
-                shutdown(),
-            ),
+        let serve = web::serve_sources(
+            listeners.http_per_source,
+            listeners.http,
+            http_tls,
+            people,
+            shutdown(),
         );
+        self.tasks.spawn("people's listener", async move {
+            serve.await;
+            drop(people_are_there);
+        });
         if let Some(listener) = listeners.metrics {
             let router = metrics::router(Arc::clone(&self.meters), Arc::clone(&self.app));
             self.tasks
@@ -286,8 +274,9 @@ impl ControlPlane {
         self.tasks.shutdown().draining().await;
     }
 
-    /// Stops: nothing new is taken, sensors are sent elsewhere, then everything that is left is cut. Gives whether all went well.
-    pub async fn stop(self) -> bool {
+    /// Stops: nothing new is taken, sensors are sent elsewhere, people's requests at hand are answered and streams ended, then everything that is left is
+    /// cut. Gives whether all went well.
+    pub async fn stop(mut self) -> bool {
         tracing::info!(sessions = self.sessions.count(), "the control plane stops");
         self.tasks.shutdown().start_drain();
         let sessions = self.sessions.all();
@@ -298,11 +287,15 @@ impl ControlPlane {
             let after = slot.saturating_mul(u32::try_from(i).unwrap_or(u32::MAX));
             session.tell(SessionCommand::Drain(after));
         }
-        self.wait_until(self.drain, || self.sessions.count() == 0).await;
+        let sensors = until(|| self.sessions.count() == 0);
+        let left = async { tokio::join!(sensors, &mut self.people) };
+        // Whoever has not left by then is cut.
+        let _ = tokio::time::timeout(self.drain, left).await;
         self.tasks.shutdown().start_cut();
-        self.wait_until(CUT, || self.sessions.count() == 0).await;
-        self.wait_until(CUT, || self.door.connections().count() == 0)
-            .await;
+        let sessions = until(|| self.sessions.count() == 0);
+        let _ = tokio::time::timeout(CUT, sessions).await;
+        let connections = until(|| self.door.connections().count() == 0);
+        let _ = tokio::time::timeout(CUT, connections).await;
         self.end().await
     }
 
@@ -322,41 +315,12 @@ impl ControlPlane {
         self.app.store.close().await;
         ended && !self.tasks.any_failed()
     }
-
-    async fn wait_until(&self, most: Duration, done: impl Fn() -> bool) {
-        let waiting = async {
-            while !done() {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
-        // Whoever has not left by then is cut.
-        let _ = tokio::time::timeout(most, waiting).await;
-    }
 }
 
-impl Listeners {
-    async fn open(settings: &Settings) -> Result<Self, StartError> {
-        let sensors = listen("sensors'", settings.sensors.listen).await?;
-        let http = listen("people's", settings.http.listen).await?;
-        let metrics = match settings.metrics {
-            Some(address) => Some(listen("metrics", address).await?),
-            None => None,
-        };
-        let bound = Bound {
-            sensors: local("sensors'", &sensors, settings.sensors.listen)?,
-            http: local("people's", &http, settings.http.listen)?,
-            metrics: match (&metrics, settings.metrics) {
-                (Some(listener), Some(address)) => Some(local("metrics", listener, address)?),
-                _ => None,
-            },
-        };
-        Ok(Self {
-            sensors,
-            http,
-            http_per_source: settings.http.per_source,
-            metrics,
-            bound,
-        })
+/// Looks again and again until something holds.
+async fn until(holds: impl Fn() -> bool) {
+    while !holds() {
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -369,24 +333,6 @@ fn courier(exceptions: Vec<AddressBlock>) -> Result<Arc<dyn Courier>, StartError
         names: Arc::new(SystemNames),
         patience: HttpCourierParts::PATIENCE,
     })))
-}
-
-async fn listen(listener: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::Listen {
-            listener,
-            address,
-            source,
-        })
-}
-
-fn local(listener: &'static str, bound: &TcpListener, address: SocketAddr) -> Result<SocketAddr, StartError> {
-    bound.local_addr().map_err(|source| StartError::Listen {
-        listener,
-        address,
-        source,
-    })
 }
 
 impl fmt::Debug for ControlPlane {

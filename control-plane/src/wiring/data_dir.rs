@@ -132,11 +132,14 @@ impl DataDir {
         path.join("portolan.db")
     }
 
-    /// What the server needs beside the database and never makes anew, as far as it is not there.
-    #[must_use]
-    pub fn missing_keys(&self) -> Vec<PathBuf> {
-        let needed = ["ca", "pepper"].map(|name| self.path.join(name));
-        needed.into_iter().filter(|path| !path.exists()).collect()
+    /// What the server needs beside this database and never makes anew, as far as it is not there.
+    pub async fn missing_keys(&self, store: &dyn Store) -> Result<Vec<PathBuf>, DataDirError> {
+        let mut needed = ["ca", "pepper"].map(|name| self.path.join(name)).to_vec();
+        if was_signed(store).await? {
+            needed.push(self.audit_key_file());
+        }
+        needed.retain(|path| !path.exists());
+        Ok(needed)
     }
 
     /// Gives a file to whoever the folder belongs to: root may have written it for the server's user.
@@ -189,24 +192,20 @@ impl DataDir {
 
     /// The key that signs checkpoints of audit logs: read, or made if none was ever signed. Must be asked for when the database is open.
     pub async fn audit_key(&self, store: &dyn Store, rng: &dyn Rng) -> Result<AuditKey, DataDirError> {
-        let path = self.path.join("audit.key");
-        if !path.exists() {
-            let one = PageRequest {
-                after: None,
-                limit: 1,
-            };
-            for tenant in store.tenants().await? {
-                if !store.audit_checkpoints(tenant.id, &one).await?.items.is_empty() {
-                    let loss = "no sensor would take a checkpoint of the audit log";
-                    return Err(DataDirError::Lost { path, loss });
-                }
-            }
+        let path = self.audit_key_file();
+        if !path.exists() && was_signed(store).await? {
+            let loss = "no sensor would take a checkpoint of the audit log";
+            return Err(DataDirError::Lost { path, loss });
         }
         let key = key_in(path.clone(), AuditKey::BYTES, rng)?;
         AuditKey::from_seed(&key).map_err(|_| DataDirError::Content {
             path,
             what: "a key that signs",
         })
+    }
+
+    fn audit_key_file(&self) -> PathBuf {
+        self.path.join("audit.key")
     }
 
     fn must_not_be_lost(&self, path: &Path, loss: &'static str) -> Result<(), DataDirError> {
@@ -265,6 +264,20 @@ impl DataDir {
     }
 }
 
+/// Whether a checkpoint of any audit log was ever signed.
+async fn was_signed(store: &dyn Store) -> Result<bool, StoreError> {
+    let one = PageRequest {
+        after: None,
+        limit: 1,
+    };
+    for tenant in store.tenants().await? {
+        if !store.audit_checkpoints(tenant.id, &one).await?.items.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The key in this file, which is made if there is none.
 fn key_in(path: PathBuf, bytes: usize, rng: &dyn Rng) -> Result<SecretBytes, DataDirError> {
     let key = match read_bounded(&path, bytes as u64)? {
@@ -289,7 +302,10 @@ fn key_in(path: PathBuf, bytes: usize, rng: &dyn Rng) -> Result<SecretBytes, Dat
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portolan_shared::audit::{AuditHead, ChainOwner, Checkpoint};
     use portolan_shared::process::SeededRng;
+    use portolan_store::sqlite::SqliteStore;
+    use portolan_store::{Audit as _, Tenants as _};
 
     #[test]
     fn a_folder_belongs_to_one_process() {
@@ -327,5 +343,39 @@ mod tests {
             dir.pepper(rng.as_ref()).unwrap_err(),
             DataDirError::Lost { .. }
         ));
+    }
+
+    #[tokio::test]
+    async fn the_key_of_checkpoints_is_missed_once_one_was_signed() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = DataDir::open(folder.path()).unwrap();
+        let store = SqliteStore::open(&dir.database()).await.unwrap();
+        let rng = SeededRng::new(1);
+        let tenant = TenantId::random(&rng);
+        let named = Tenant {
+            id: tenant,
+            name: FIRST_TENANT.to_owned(),
+            created_at: Timestamp::UNIX_EPOCH,
+        };
+        store.add_tenant(&named).await.unwrap();
+        let needed = ["ca", "pepper", "audit.key"].map(|name| folder.path().join(name));
+        assert_eq!(dir.missing_keys(&store).await.unwrap(), needed[..2]);
+        let owner = ChainOwner::Tenant(tenant);
+        let key = AuditKey::from_seed(&SecretBytes::new(vec![7; AuditKey::BYTES])).unwrap();
+        let head = AuditHead {
+            seq: 1,
+            hash: owner.genesis().hash,
+        };
+        let signed = key.sign(Checkpoint::of(owner, &head, Timestamp::UNIX_EPOCH));
+        store.add_audit_checkpoint(tenant, &signed).await.unwrap();
+        assert_eq!(dir.missing_keys(&store).await.unwrap(), needed);
+        assert!(matches!(
+            dir.audit_key(&store, &rng).await.unwrap_err(),
+            DataDirError::Lost { .. }
+        ));
+        for path in &needed {
+            std::fs::write(path, "").unwrap();
+        }
+        assert!(dir.missing_keys(&store).await.unwrap().is_empty());
     }
 }

@@ -2,14 +2,16 @@
 
 mod control_plane;
 mod data_dir;
+mod listeners;
 mod metrics;
 mod parts;
 mod pulse;
 mod run;
 mod server_certificate;
 
-pub use control_plane::{Bound, ControlPlane};
+pub use control_plane::ControlPlane;
 pub use data_dir::{DataDir, DataDirError};
+pub use listeners::Bound;
 pub use metrics::router as metrics_router;
 pub use parts::{Deps, StartError};
 pub use run::run;

@@ -42,7 +42,8 @@ impl DataDir {
         self.give(&self.path.join(PULSE))
     }
 
-    /// Must be asked before the database is opened: SQLite would make a new one in the place of one that is gone.
+    /// Must be asked before anything else: keys that are made now would belong to no database, and SQLite would make a new database in the place of
+    /// the one that is gone.
     pub fn must_not_be_gone(&self) -> Result<(), DataDirError> {
         if self.pulse()? > 0 && !self.database().exists() {
             return Err(DataDirError::Lost {

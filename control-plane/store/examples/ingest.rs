@@ -13,10 +13,10 @@ use portolan_shared::model::{Digest, MediaType, RepositoryOutcome, StateHash};
 use portolan_shared::process::{Clock as _, Rng as _, SeededRng, SystemClock};
 use portolan_store::sqlite::SqliteStore;
 use portolan_store::{
-    Fence, Images as _, Inventory as _, OfferedRepository, PageRequest, RepositoryCommit, RepositoryFilter,
-    Runs as _, Store as _, TagObservation,
+    Fence, Images as _, Inventory as _, OfferedRepository, PageRequest, Registries as _, RepositoryCommit,
+    RepositoryFilter, Runs as _, Store as _, TagObservation,
 };
-use portolan_store_conformance::{Site, at};
+use portolan_store_conformance::{Site, at, note};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
@@ -68,6 +68,7 @@ async fn main() {
     );
     offers(&store, &site, &fence, &many).await;
     pages(&store, &site, &many, &large[0]).await;
+    remove(&store, &site).await;
     store.close().await;
 }
 
@@ -270,6 +271,28 @@ async fn pages(store: &SqliteStore, site: &Site, many: &[RepositoryCommit], larg
             times[times.len() * 99 / 100]
         );
     }
+}
+
+/// For how long others who write have to wait while a registry is removed: for the removal, and then for one step of clearing away at a time.
+async fn remove(store: &SqliteStore, site: &Site) {
+    let (entry, begun) = (note(), SystemClock.uptime());
+    let removed = store.remove_registry(site.tenant, site.registry, &entry, &|_| None);
+    removed.await.unwrap().unwrap();
+    let removal = SystemClock.uptime().since(begun);
+    let (mut rows, mut longest) = (0, Duration::ZERO);
+    let clearing = SystemClock.uptime();
+    loop {
+        let step = SystemClock.uptime();
+        match store.clear_removed(2_000).await.unwrap() {
+            0 => break,
+            cleared => rows += cleared,
+        }
+        longest = longest.max(SystemClock.uptime().since(step));
+    }
+    println!(
+        "registry removed in {removal:.2?}; {rows} rows cleared away in {:.2?}, longest step {longest:.2?}",
+        SystemClock.uptime().since(clearing)
+    );
 }
 
 fn rate(what: &str, tags: usize, took: Duration) {

@@ -179,7 +179,7 @@ pub struct SensorLogProblem {
 pub struct AuditEntry {
     /// When.
     pub at: Timestamp,
-    /// Who did it: `token:NAME`, `sensor:ID`, `address:IP` or `system`.
+    /// Who did it: `token:NAME`, `sensor:ID`, `address:IP`, `schedule`, `events` or `system`.
     pub actor: String,
     /// What was done: `sensor.enrol`, `registry.add`, ...
     pub action: String,
@@ -200,6 +200,16 @@ pub struct AuditRecord {
     pub entry: AuditEntry,
 }
 
+/// From which end a part of the log is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuditOrder {
+    /// What happened last comes first.
+    #[default]
+    NewestFirst,
+    /// As it happened.
+    OldestFirst,
+}
+
 /// Gives the audit entry for something that a method is about to commit, or none. The entry becomes part of the same transaction: neither is
 /// there without the other.
 pub type EntryFor<'a, T> = &'a (dyn Fn(&T) -> Option<AuditEntry> + Send + Sync);
@@ -214,11 +224,12 @@ pub trait Audit {
     /// The tenant's log, newest first.
     async fn audit(&self, tenant: TenantId, page: &PageRequest) -> Result<Page<AuditRecord>, StoreError>;
 
-    /// What the tenant's log has on these objects (1 to 8), newest first.
+    /// What the tenant's log has on these objects (1 to 8). A cursor goes on in the order of its own page.
     async fn audit_of(
         &self,
         tenant: TenantId,
         objects: &[String],
+        order: AuditOrder,
         page: &PageRequest,
     ) -> Result<Page<AuditRecord>, StoreError>;
 

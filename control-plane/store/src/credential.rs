@@ -32,7 +32,7 @@ pub enum PublishOutcome {
     Published,
     /// It was the latest already; nothing was done.
     Known,
-    /// The sensor is not there, or of a later generation than the key, or of one so much earlier that this cannot be; nothing was done.
+    /// The sensor is not there, or of another generation than the key that a restore does not explain; nothing was done.
     Refused,
 }
 

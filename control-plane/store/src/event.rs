@@ -1,8 +1,10 @@
 //! Push events: noted when they come, taken over by runs that look.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
-use portolan_shared::model::{EventSubject, RegistryId, RunId, SensorId, TenantId};
+use portolan_shared::model::{EventSubject, RegistryId, RepositoryName, RunId, SensorId, TenantId};
 
 use crate::{QueueOutcome, StoreError};
 
@@ -24,16 +26,18 @@ pub struct EventIntake {
     pub registry: RegistryId,
     /// Where they came in.
     pub door: EventDoor,
-    /// What they are about, with how many there were. At most
-    /// [`EVENTS_PER_NOTIFICATION`](portolan_shared::model::limits::EVENTS_PER_NOTIFICATION).
+    /// What they are about, with how many there were: of a whole registry, how many were lost, which is 0 if a sensor has begun to listen and it is not known
+    /// whether any were. At most [`EVENTS_PER_NOTIFICATION`](portolan_shared::model::limits::EVENTS_PER_NOTIFICATION).
     pub subjects: Vec<(EventSubject, u32)>,
+    /// When a repository was last named to a sensor, by the sensor's clock, if it told so later. Of all others that is now.
+    pub named_at: BTreeMap<RepositoryName, Timestamp>,
     /// Notifications of things that change no inventory.
     pub ignored: u64,
     /// Notifications that were not authentic, malformed, too large or too many; and why the last one was refused, as a word.
     pub refused: u64,
     /// See `refused`.
     pub last_refused: Option<String>,
-    /// When they came.
+    /// When they came here.
     pub now: Timestamp,
 }
 
@@ -64,9 +68,9 @@ pub struct EventCount {
     pub ignored: u64,
     /// Notifications that were refused.
     pub refused: u64,
-    /// Times that a look at the whole registry took the place of events that were lost.
+    /// Events in whose place the whole registry was looked at: a sensor could not keep them apart, or they could not be noted.
     pub given_up: u64,
-    /// When something last came that was not refused.
+    /// When something last came that was not refused: what a sensor tells later, when it came to the sensor.
     pub last_at: Option<Timestamp>,
     /// When something was last refused, and why, as a word.
     pub last_refused: Option<(Timestamp, String)>,
@@ -104,12 +108,20 @@ pub trait Events {
     /// Takes over what is due of a registry, as a queued run with this id, in one transaction: the whole registry if that is asked for, which
     /// may join a run that is queued; or else as much as one run may be narrowed to, the most overdue first, which joins nothing. The
     /// rest stays due. `None` if nothing was due any more, or nothing can be taken over now.
+    ///
+    /// In the same transaction a run of the whole registry that is queued brings its audit entry, `run.queue`, and any other is counted for
+    /// [`sum_up_looks`](Events::sum_up_looks): there may be two a second.
     async fn queue_event_run(
         &self,
         due: &DueEvents,
         run: RunId,
         now: Timestamp,
     ) -> Result<Option<QueueOutcome>, StoreError>;
+
+    /// Writes the audit entry `run.looks` for registries and days (UTC) that have ended: how many runs for single repositories events have queued
+    /// there then. At most 200 of them, in one transaction; gives how many. Each run is in one entry, also if its registry is gone since; a
+    /// day to which the clock was set back has another.
+    async fn sum_up_looks(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Lets everything that is due of a registry before this moment wait until then: it is in a blackout. What comes later of the same repositories
     /// waits along.

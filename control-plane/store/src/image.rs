@@ -42,7 +42,8 @@ pub struct RepositoryRecord {
     pub last_attempt_at: Timestamp,
     /// When it was last seen completely; none if it was not since it last vanished.
     pub last_success_at: Option<Timestamp>,
-    /// When a push event last named it.
+    /// When a push event last named it. One that a sensor told later came when it came to the sensor; but not before the tags were last seen by then, so that
+    /// it announces whatever had changed.
     pub last_event_at: Option<Timestamp>,
     /// When the clock starts the next run of its registry.
     pub next_start_at: Option<Timestamp>,

@@ -23,11 +23,12 @@ mod tenant;
 mod timeline;
 mod timetable;
 mod webhook;
+mod wish;
 
 pub use api_token::{ApiToken, ApiTokens, NewApiToken, Role, TokenHash, USE_NOTED_EVERY};
 pub use audit::{
-    Audit, AuditEntry, AuditRecord, AuditSeverity, EntryFor, KEPT_CHECKPOINTS, KnownSensorLog, SensorHead,
-    SensorHeadOutcome, SensorLeads, SensorLogProblem, SensorLogStep,
+    Audit, AuditEntry, AuditOrder, AuditRecord, AuditSeverity, EntryFor, KEPT_CHECKPOINTS, KnownSensorLog,
+    SensorHead, SensorHeadOutcome, SensorLeads, SensorLogProblem, SensorLogStep,
 };
 pub use change::{
     Change, Changed, Changes, FEED_PAGE, Feed, FeedPosition, FeedPositionError, Learnt, PresentTag,
@@ -65,8 +66,8 @@ pub use registry::{
     NewRegistry, Registries, RegistryChange, RegistryChangeOutcome, RegistryNews, RegistryRecord,
 };
 pub use run::{
-    CancelOutcome, ClosedRun, Fence, HeldAttempt, Leasable, Lease, LostLease, NewRun, QueueOutcome,
-    RunChanges, RunClosing, RunFilter, RunReason, RunRecord, Runs, WithdrawnLease,
+    CancelOutcome, ClosedRun, Fence, HeldAttempt, Leasable, Lease, LostLease, RunChanges, RunClosing,
+    RunFilter, RunRecord, Runs, WithdrawnLease,
 };
 pub use schedule::{DueRegistry, Lapse, LapsedRun, PlannedStart, Schedules, StartOutcome, WaitsSince};
 pub use sensor::{
@@ -87,6 +88,7 @@ pub use webhook::{
     DeliveryOutcome, DueWebhook, NewWebhook, TendedWebhooks, Tries, WebhookAttempt, WebhookChange,
     WebhookFigures, WebhookHold, WebhookMessage, WebhookRecord, WebhookState, Webhooks, WhyDisabled,
 };
+pub use wish::{NewRun, QueueOutcome, RunReason};
 
 /// Everything that is stored. One value of this is shared by the whole process.
 #[async_trait::async_trait]

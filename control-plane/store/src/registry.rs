@@ -58,7 +58,7 @@ pub struct RegistryRecord {
     pub next_start_at: Option<Timestamp>,
     /// Whether `next_start_at` follows from the schedule as it is.
     pub planned: bool,
-    /// When a push event last named something in it.
+    /// When a push event last named something in it: one that a sensor told later, when it came to the sensor.
     pub last_event_at: Option<Timestamp>,
     /// When a run last found changes that no event had announced; none if the last complete one found none.
     pub unannounced_at: Option<Timestamp>,
@@ -172,7 +172,8 @@ pub trait Registries {
     ) -> Result<RegistryChangeOutcome, StoreError>;
 
     /// Removes a registry with its inventory, ledger, runs and credential, and writes the entry, behind the one that `note` gives for its sealed
-    /// credential if it has one. Gives who could open that. None if there is no such registry; then nothing is written.
+    /// credential if it has one. Gives who could open that. None if there is no such registry; then nothing is written. Nobody sees anything of it
+    /// any more; most of the rows are still to be deleted, see [`clear_removed`](Self::clear_removed).
     async fn remove_registry(
         &self,
         tenant: TenantId,
@@ -180,4 +181,8 @@ pub trait Registries {
         entry: &AuditEntry,
         note: EntryFor<'_, CredentialId>,
     ) -> Result<Option<Withdrawn>, StoreError>;
+
+    /// Deletes at most so many rows that removed registries of any tenant have left behind, at least one, in one transaction; gives how many,
+    /// none if nothing is left.
+    async fn clear_removed(&self, rows: u32) -> Result<u64, StoreError>;
 }

@@ -7,9 +7,8 @@ use portolan_shared::model::{
     RegistryId, RegistryName, RegistryTarget, RepositoryOutcome, RunId, RunProgress, RunState, RunTrigger,
     Scope, SensorId, TenantId,
 };
-use serde::{Deserialize, Serialize};
 
-use crate::{AuditEntry, Page, PageRequest, StoreError};
+use crate::{AuditEntry, NewRun, Page, PageRequest, QueueOutcome, RunReason, StoreError};
 
 /// Who speaks: the sensor's certificate gives tenant and sensor, its message the rest. Every effect of a sensor is checked against all
 /// of it in the statement that applies it.
@@ -23,55 +22,6 @@ pub struct Fence {
     pub session_epoch: u64,
     /// The attempt that was leased to it.
     pub attempt: AttemptRef,
-}
-
-/// A run to be queued.
-#[derive(Debug, Clone)]
-pub struct NewRun {
-    /// Its id.
-    pub id: RunId,
-    /// Whose it is.
-    pub tenant: TenantId,
-    /// Of which registry.
-    pub registry: RegistryId,
-    /// Why.
-    pub trigger: RunTrigger,
-    /// What of it.
-    pub scope: Scope,
-    /// Who asked: the name of an API token, or the part of the control plane that did.
-    pub requested_by: String,
-    /// Now.
-    pub now: Timestamp,
-}
-
-/// What asked for a run: when it was queued, or when it was open already.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunReason {
-    /// Why.
-    pub trigger: RunTrigger,
-    /// Who asked.
-    pub requested_by: String,
-    /// When.
-    pub at: Timestamp,
-}
-
-impl RunReason {
-    /// Whether a person has asked, who sees that his run waits: nobody else has to tell him.
-    #[must_use]
-    pub fn is_a_persons(&self) -> bool {
-        self.trigger == RunTrigger::Manual
-    }
-}
-
-/// What came of the wish for a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum QueueOutcome {
-    /// It is queued.
-    Queued,
-    /// A run of the same registry and scope is open already; this is its id.
-    Joined(RunId),
-    /// There is no such registry.
-    UnknownRegistry,
 }
 
 /// A stored run.
@@ -101,6 +51,8 @@ pub struct RunRecord {
     pub queued_at: Timestamp,
     /// Before which no sensor may have it: it waits to be tried again, or for tomorrow's requests.
     pub not_before: Timestamp,
+    /// The run that it waits for: one of the same registry and scope, which had begun when this one was asked for.
+    pub behind: Option<RunId>,
     /// When its first attempt was leased.
     pub started_at: Option<Timestamp>,
     /// When it ended.
@@ -255,8 +207,14 @@ pub enum CancelOutcome {
 #[async_trait]
 pub trait Runs {
     /// Queues a run, and writes the entry; or finds the open one of the same registry and scope, which then has one reason more and is as
-    /// urgent as the most urgent of them, and writes no entry; if a person joins one that waits for the end of a blackout, it may be leased from now. A run that events asked for, of less than the whole registry, is never joined:
-    /// it goes [beside](Runs::lease_run) others.
+    /// urgent as the most urgent of them, and writes no entry. If a person joins one that waits for the end of a blackout, or to be tried again
+    /// after a failure, it may be leased from now; what keeps it waiting for the registry's sake still does.
+    ///
+    /// What is open and leased, or has committed something, may have looked too early for a person, and for events: for them another is queued
+    /// behind it, which nobody can lease before that has ended, and which the next of them joins. What is ahead becomes as urgent as that, and waits as little. A
+    /// schedule's start joins whatever is open.
+    ///
+    /// A run that events asked for, of less than the whole registry, is never joined: it goes [beside](Runs::lease_run) others.
     async fn queue_run(&self, run: &NewRun, entry: &AuditEntry) -> Result<QueueOutcome, StoreError>;
 
     /// One run.

@@ -70,9 +70,9 @@ pub enum StartOutcome {
 /// How a run has lapsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lapse {
-    /// No sensor has taken it for too long since nothing else keeps it waiting.
+    /// No sensor has taken it for too long since nothing else keeps it waiting, nor has a person asked for it since.
     NotTaken,
-    /// It has waited for too long to begin, each time for something else, or to go on after a blackout.
+    /// It has waited for too long to begin, whatever for and whoever asked for it again, or to go on after a blackout.
     WaitedTooLong,
     /// It has worked for longer than it may.
     TooLong,
@@ -81,7 +81,7 @@ pub enum Lapse {
 /// Since when a run waits that has waited for too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitsSince {
-    /// Queued before this, and free to be taken since.
+    /// Queued before this, free to be taken since, and asked for by no person since.
     pub for_a_sensor: Timestamp,
     /// Queued before this and never begun, whatever it waits for; or begun, and kept waiting by blackouts since before this.
     pub for_anything: Timestamp,
@@ -98,6 +98,8 @@ pub struct LapsedRun {
     pub registry: RegistryId,
     /// How.
     pub lapse: Lapse,
+    /// When a person last asked for it, if one has.
+    pub asked_at: Option<Timestamp>,
     /// Who works on it.
     pub held: Option<(SensorId, AttemptRef)>,
 }

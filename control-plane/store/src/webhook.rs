@@ -177,7 +177,7 @@ pub struct DueWebhook {
     pub record: WebhookRecord,
     /// What is being delivered; none if the next message is still to be made.
     pub message: Option<WebhookMessage>,
-    /// Whether its endpoint did not take the last message, or took long for it ([`WebhookAttempt::is_slow`]).
+    /// Whether the last attempt took long ([`WebhookAttempt::is_slow`]).
     pub slow: bool,
     /// What somebody last changed in it.
     pub version: u64,
@@ -222,10 +222,10 @@ pub struct WebhookAttempt {
 }
 
 impl WebhookAttempt {
-    /// Whether the endpoint did not take the message, or took longer for it than [`limits::QUICK_DELIVERY_MS`].
+    /// Whether it took longer than [`limits::QUICK_DELIVERY_MS`], whatever became of it: an endpoint that refuses at once holds nobody up.
     #[must_use]
     pub fn is_slow(&self) -> bool {
-        self.failure.is_some() || self.took_ms > limits::QUICK_DELIVERY_MS
+        self.took_ms > limits::QUICK_DELIVERY_MS
     }
 }
 
@@ -331,7 +331,7 @@ pub trait Webhooks {
     ) -> Result<(), StoreError>;
 
     /// Active webhooks of all tenants behind which the feed has grown by what they are told of, or that cannot go on from where they are, and that
-    /// nobody holds; tenants take turns, and in each the one whose last turn is longest ago is first. At most `quick` of which the endpoint is not slow
+    /// nobody holds. Tenants take turns, and what is held of one counts as turns that it had; in each the one whose last turn is longest ago is first. At most `quick` of which the endpoint is not slow
     /// ([`WebhookAttempt::is_slow`]), and at most `slow` of which it is. A message that was tried in vain is there when it is to be tried again.
     async fn due_webhooks(
         &self,

@@ -7,7 +7,7 @@ use portolan_shared::model::{Budget, RunProgress, RunTrigger, TenantId};
 use portolan_store::sqlite::SqliteStore;
 use portolan_store::{
     Change, Changed, Feed as _, FeedPosition, PageRequest, Registries as _, RunFilter, Runs as _, Schedule,
-    Schedules as _,
+    Schedules as _, WaitsSince,
 };
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, SqliteConnection};
@@ -266,4 +266,46 @@ async fn the_ledger_that_there_is_becomes_the_change_feed_in_the_order_in_which_
         expected.map(|(place, name, how)| (place.to_owned(), name.to_owned(), how))
     );
     assert_eq!(store.feed_end(tenant).await.unwrap(), FeedPosition::behind(3));
+}
+
+#[tokio::test]
+async fn who_has_asked_for_what_waits_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portolan.db");
+    let mut before = database(&path, 29).await;
+    let reasons = serde_json::json!([
+        {"trigger": "schedule", "requested_by": "schedule", "at": "1970-01-01T00:00:05Z"},
+        {"trigger": "manual", "requested_by": "admin", "at": "1970-01-01T00:00:08.5Z"},
+        {"trigger": "schedule", "requested_by": "schedule", "at": "1970-01-01T00:00:09Z"},
+    ]);
+    sqlx::query(TENANT).execute(&mut before).await.unwrap();
+    for (run, reasons) in [(1, reasons), (2, serde_json::json!([]))] {
+        sqlx::query(
+            "INSERT INTO run (tenant_id, run_id, registry_id, \"trigger\", scope, requested_by, state, not_before, queued_at, progress, reasons)
+             VALUES (zeroblob(16), ?1, zeroblob(16), 'schedule', json_array(hex(?1)), 'schedule', 'queued', 5000, 5000, '{}', ?2)",
+        )
+        .bind(vec![run; 16])
+        .bind(reasons.to_string())
+        .execute(&mut before)
+        .await
+        .unwrap();
+    }
+    let store = SqliteStore::open(&path).await.unwrap();
+    let now = jiff::Timestamp::from_second(100).unwrap();
+    let waits = WaitsSince {
+        for_a_sensor: now,
+        for_anything: jiff::Timestamp::UNIX_EPOCH,
+    };
+    let lapsed = store.lapsed_runs(now, waits, 9).await.unwrap();
+    let mut asked: Vec<_> = lapsed
+        .iter()
+        .map(|run| {
+            (
+                run.run.as_bytes()[0],
+                run.asked_at.map(jiff::Timestamp::as_millisecond),
+            )
+        })
+        .collect();
+    asked.sort_unstable();
+    assert_eq!(asked, [(1, Some(8_500)), (2, None)]);
 }

@@ -1,55 +1,15 @@
 //! What the log says when a run is closed.
 
-use std::fmt::{Debug, Write as _};
-use std::sync::{Arc, Mutex};
-
 use portolan::app::Meters;
+use portolan_doubles::Log;
 use portolan_shared::model::{CoverageEntry, Finding, FindingCode, RepositoryOutcome};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
 use crate::shop::{Shop, closing, commit};
 use crate::world::World;
 
-/// Keeps events, a line each.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let _ = write!(self.0, " {field}={value:?}");
-    }
-}
-
-impl Subscriber for Lines {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line(event.metadata().level().to_string());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-impl Lines {
-    fn of_closing(&self) -> Vec<String> {
-        let lines = std::mem::take(&mut *self.0.lock().unwrap());
-        lines
-            .into_iter()
-            .filter(|line| line.contains("run closed"))
-            .collect()
-    }
+fn of_closing(log: &Log) -> Vec<String> {
+    let lines = log.take().into_iter();
+    lines.filter(|line| line.contains("run closed")).collect()
 }
 
 #[tokio::test]
@@ -57,8 +17,8 @@ async fn a_closed_run_is_told_with_its_registry_and_as_a_warning_if_something_wa
     let world = World::new().await;
     let shop = Shop::open(&world).await;
     let meters = Meters::new().unwrap();
-    let lines = Lines::default();
-    let _guard = tracing::subscriber::set_default(lines.clone());
+    let log = Log::of_all();
+    let _listening = log.listen();
     let close = async |denied: bool, failure: Option<Finding>| {
         let fence = world.leased_run("gl", shop.sensor, shop.epoch).await;
         commit(&world, &fence, "acme/shop", &[("1.0", &shop.image)]).await;
@@ -83,7 +43,7 @@ async fn a_closed_run_is_told_with_its_registry_and_as_a_warning_if_something_wa
             .close_run(&meters, &fence, &closing, None)
             .await
             .unwrap();
-        let told = lines.of_closing();
+        let told = of_closing(&log);
         assert_eq!(told.len(), 1, "{told:?}");
         told.concat()
     };

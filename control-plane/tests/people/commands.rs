@@ -1,8 +1,9 @@
 //! The operators' commands against the real listener: what they print, and their exit codes.
 
 use portolan::cli::{Environment, Exit};
-use portolan_shared::model::{CoverageEntry, Finding, FindingCode, RepositoryOutcome};
+use portolan_shared::model::{CoverageEntry, Finding, FindingCode, RepositoryOutcome, RunState};
 use portolan_shared::secret::Secret;
+use portolan_store::{Fence, RunRecord};
 use tokio::net::TcpListener;
 
 use crate::desk::{Desk, settled};
@@ -209,13 +210,19 @@ async fn sync_waits_for_the_end_and_tells_it_by_its_exit_code() {
         "{}",
         queued.err
     );
-    assert!(desk.say("sync gl").await.err.contains("is open already"));
+    assert!(desk.say("sync gl").await.err.contains("is queued already"));
+    // What has begun before the command is given is not what it waits for.
+    let asked = async |times: usize| {
+        let waits = |run: &RunRecord| run.state == RunState::Queued && run.reasons.len() == times;
+        world.run_where(shop.registry, waits).await
+    };
 
-    for (denied, exit, words) in [
-        (true, Exit::RunPartial, "denied: registry.denied"),
-        (false, Exit::Done, "Everything in scope was seen."),
+    for (times, denied, exit, words) in [
+        (3, true, Exit::RunPartial, "denied: registry.denied"),
+        (1, false, Exit::Done, "Everything in scope was seen."),
     ] {
         let work = async {
+            asked(times).await;
             let fence = world.leased_run("gl", shop.sensor, shop.epoch).await;
             commit(&world, &fence, "acme/shop", &[("1.0", &shop.image)]).await;
             let mut entries = vec![CoverageEntry {
@@ -255,6 +262,7 @@ async fn sync_waits_for_the_end_and_tells_it_by_its_exit_code() {
     );
     assert_eq!(shown["not_complete"], serde_json::json!([]));
     let cancelled = async {
+        asked(1).await;
         let fence = world.leased_run("gl", shop.sensor, shop.epoch).await;
         let run = fence.attempt.run;
         let now = world.app.clock.now();
@@ -274,6 +282,44 @@ async fn sync_waits_for_the_end_and_tells_it_by_its_exit_code() {
             json["not_complete"].as_array().map(Vec::len)
         ),
         (Some("cancelled"), Some(0))
+    );
+}
+
+/// What it has listed already may have been pushed to since.
+#[tokio::test]
+async fn sync_waits_for_a_run_of_its_own_behind_one_that_has_begun() {
+    let world = World::new().await;
+    let shop = Shop::open(&world).await;
+    let desk = Desk::open(&world).await;
+    let fence = world.leased_run("gl", shop.sensor, shop.epoch).await;
+    let begun = fence.attempt.run;
+    let queued = desk.say("sync gl").await;
+    let words = format!("is queued behind run {begun}, which had begun already");
+    assert!(queued.err.contains(&words), "{}", queued.err);
+    let work = async {
+        let waits = |run: &RunRecord| run.behind == Some(begun) && run.reasons.len() == 2;
+        let own = world.run_where(shop.registry, waits).await.id;
+        close(&world, &fence, 0, 0).await;
+        let (store, now) = (&world.app.store, world.app.clock.now());
+        let lease = store.lease_run(world.tenant, own, shop.sensor, shop.epoch, now);
+        let attempt = lease.await.unwrap().expect("the one before it has ended").attempt;
+        let fence = Fence { attempt, ..fence };
+        commit(&world, &fence, "acme/shop", &[("late", &shop.image)]).await;
+        close(&world, &fence, 1, 1).await;
+        own
+    };
+    let (said, own) = tokio::join!(desk.say("sync gl --wait"), work);
+    assert_eq!(said.exit, Exit::Done, "{} {}", said.err, said.out);
+    for words in [
+        format!("run {own} of gl waits behind run {begun}"),
+        format!("Waits for run {begun} to end, which had begun when this one was asked for."),
+    ] {
+        assert!(said.err.contains(&words), "{}", said.err);
+    }
+    assert!(
+        said.out.contains(&format!("Run {own} of gl: complete")),
+        "{}",
+        said.out
     );
 }
 

@@ -277,6 +277,15 @@ async fn repositories_are_filtered_and_summed() {
     assert_eq!(listed["items"][0]["outcome"], "listed");
     let none = world.get("/api/v1/repositories?contains=nothing").await.json();
     assert_eq!(none["items"], json!([]));
+    // One that is named is the answer, or the question is refused: no filter is passed over.
+    let named = "/api/v1/repositories?registry=gl&repository=acme/shop";
+    let one = world.get(&format!("{named}&contains=&limit=1")).await.json();
+    assert_eq!(one["items"][0]["name"], json!("acme/shop"));
+    for (field, value) in [("contains", "nothing"), ("cursor", "x")] {
+        let answer = world.get(&format!("{named}&{field}={value}")).await;
+        assert_eq!(answer.refusal(), (422, "invalid".to_owned()), "{field}");
+        assert_eq!(answer.json()["details"]["field"], field);
+    }
     let totals = world.get("/api/v1/totals").await.json();
     assert_eq!(
         totals,

@@ -351,6 +351,7 @@ async fn what_came_in_stands_above_the_secrets_and_every_viewer_sees_it() {
             (EventSubject::Repository("acme/shop".parse().unwrap()), 7),
             (EventSubject::Registry, 2),
         ],
+        named_at: std::collections::BTreeMap::new(),
         ignored: 30,
         refused: 4,
         last_refused: Some("stale".to_owned()),

@@ -1,21 +1,33 @@
 //! What whoever knows no secret can cost at the door for notifications, what is passed over there, what is counted, and what of it is logged.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
+use aws_lc_rs::hmac;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{Method, Request};
+use data_encoding::HEXLOWER;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use futures::stream::{self, FuturesUnordered, StreamExt as _};
-use tracing::field::{Field, Visit};
-use tracing::span;
+use portolan_doubles::Log;
+use portolan_shared::model::RegistryId;
+use portolan_shared::process::SeededRng;
+use serde_json::json;
 
 use crate::notifications::{PUSH, Scene};
+use crate::world::Answer;
 
-/// Bodies that only their signature can tell of, at once.
-const UNJUDGED: usize = 64;
+/// Bodies of one registry that only their signature can tell of, at once.
+const UNJUDGED: usize = 8;
+/// The same of all registries.
+const UNJUDGED_OF_ALL: usize = 128;
+/// Notifications of one registry from one source that are not believed, at once.
+const DISBELIEVED: usize = 5_000;
+/// An id that is no registry's.
+const NOBODY: &str = "/api/webhooks/distribution/0198c2f1-0000-7000-8000-000000000001";
 const SIGNED: (&str, &str) = ("X-Hub-Signature-256", "sha256=00");
 
 fn request(path: &str, header: (&str, &str), body: Body) -> Request<Body> {
@@ -54,71 +66,158 @@ async fn of_whoever_shows_a_wrong_secret_no_body_is_taken_in() {
     }
 }
 
-#[tokio::test]
-async fn bodies_that_nobody_believes_yet_have_their_places_and_take_none_of_others() {
-    let scene = Scene::new().await;
-    let mut held = FuturesUnordered::new();
-    let mut asked = Vec::new();
-    for _ in 0..UNJUDGED {
-        let (body, begun) = endless();
-        asked.push(begun);
-        held.push(scene.world.send(request(&scene.path, SIGNED, body)));
-    }
-    while !asked.iter().all(|asked| asked.load(Ordering::Relaxed)) {
-        assert!(futures::poll!(held.next()).is_pending(), "nobody is answered");
-        tokio::task::yield_now().await;
-    }
-    let further = scene
-        .world
-        .send(request(&scene.path, SIGNED, Body::from(PUSH)))
-        .await;
-    assert_eq!(
-        (further.status.as_u16(), further.header("retry-after")),
-        (429, Some("1"))
+/// A body that is signed with the secret.
+fn signed(path: &str, secret: &str, body: &str) -> Request<Body> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let signature = format!(
+        "sha256={}",
+        HEXLOWER.encode(hmac::sign(&key, body.as_bytes()).as_ref())
     );
-    assert_eq!(
-        scene.knock(&scene.path, Some(&scene.secret), PUSH).await.status,
-        200,
-        "whoever shows the secret does not wait"
-    );
-    drop(held);
-    let later = scene
+    request(path, (SIGNED.0, &signature), Body::from(body.to_owned()))
+}
+
+/// The door of another registry, and its secret.
+async fn another(scene: &Scene, name: &str) -> (String, String) {
+    let body = json!({"name": name, "url": format!("https://{name}.example.com"), "sensors": ["berlin-1"]});
+    assert_eq!(scene.world.post("/api/v1/registries", body).await.status, 201);
+    let webhook = format!("/api/v1/registries/{name}/webhook");
+    let shown = scene
         .world
-        .send(request(&scene.path, SIGNED, Body::from(PUSH)))
-        .await;
-    assert_eq!(later.status, 401);
+        .ask(&scene.world.operator, Method::GET, &webhook, None);
+    let shown = shown.await.json();
+    let text = |member: &str| shown[member].as_str().unwrap().to_owned();
+    (text("path"), text("secret"))
+}
+
+/// Slow bodies with a signature, of which nothing comes, once they are asked for.
+struct Slow<'s>(FuturesUnordered<BoxFuture<'s, Answer>>);
+
+impl<'s> Slow<'s> {
+    async fn hold(scene: &'s Scene, paths: impl IntoIterator<Item = String>) -> Self {
+        let held = FuturesUnordered::new();
+        let mut asked = Vec::new();
+        for path in paths {
+            let (body, begun) = endless();
+            asked.push(begun);
+            held.push(scene.world.send(request(&path, SIGNED, body)).boxed());
+        }
+        let mut slow = Self(held);
+        while !asked.iter().all(|asked| asked.load(Ordering::Relaxed)) {
+            assert!(slow.answered().is_none(), "nobody is answered");
+            tokio::task::yield_now().await;
+        }
+        slow
+    }
+
+    /// The status of one that is answered already.
+    fn answered(&mut self) -> Option<u16> {
+        let answer = self.0.next().now_or_never().flatten()?;
+        Some(answer.status.as_u16())
+    }
 }
 
 #[tokio::test]
-async fn a_source_has_its_rate_whatever_it_shows() {
+async fn bodies_that_nobody_believes_yet_take_no_places_but_their_own_registrys() {
     let scene = Scene::new().await;
+    let (other, its_secret) = another(&scene, "other").await;
+    let told = async |request| {
+        let answer = scene.world.send(request).await;
+        (
+            answer.status.as_u16(),
+            answer.header("retry-after").map(str::to_owned),
+        )
+    };
+    let later = (429, Some("1".to_owned()));
+    for path in [scene.path.as_str(), NOBODY] {
+        let held = Slow::hold(&scene, vec![path.to_owned(); UNJUDGED]).await;
+        assert_eq!(
+            told(request(path, SIGNED, Body::from(PUSH))).await,
+            later,
+            "{path}"
+        );
+        assert_eq!(
+            scene.knock(&scene.path, Some(&scene.secret), PUSH).await.status,
+            200,
+            "whoever shows the secret does not wait"
+        );
+        assert_eq!(told(signed(&other, &its_secret, PUSH)).await.0, 200, "{path}");
+        drop(held);
+        assert_eq!(
+            told(request(path, SIGNED, Body::from(PUSH))).await.0,
+            401,
+            "{path}"
+        );
+    }
+}
+
+/// Whoever holds all places with ids that it has made up takes none of a registry's; whoever does with ids that it knows gives one back to each other one.
+#[tokio::test]
+async fn whoever_fills_the_places_of_all_keeps_no_registry_out() {
+    let scene = Scene::new().await;
+    let rng = SeededRng::new(7);
+    let made_up = |_| format!("/api/webhooks/distribution/{}", RegistryId::random(&rng));
+    let mut held = Slow::hold(&scene, (0..UNJUDGED_OF_ALL).map(made_up)).await;
+    let answer = scene.world.send(signed(&scene.path, &scene.secret, PUSH)).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(held.answered(), None, "it has taken no place of theirs");
+    drop(held);
+
+    let mut known = Vec::new();
+    for number in 0..UNJUDGED_OF_ALL / UNJUDGED {
+        let (path, _) = another(&scene, &format!("r{number}")).await;
+        known.extend(vec![path; UNJUDGED]);
+    }
+    let mut held = Slow::hold(&scene, known).await;
+    let answer = scene.world.send(signed(&scene.path, &scene.secret, PUSH)).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        (held.answered(), held.answered()),
+        (Some(429), None),
+        "one made room"
+    );
+}
+
+#[tokio::test]
+async fn guesses_have_their_rate_and_only_whom_they_are_about_waits_for_it() {
+    let scene = Scene::new().await;
+    let (other, its_secret) = another(&scene, "other").await;
+    // All of it comes through one proxy.
     let from = |address: &str, path: &str, secret: &str| {
         let mut request = request(path, ("Authorization", secret), Body::from(PUSH));
         let remote: SocketAddr = address.parse().unwrap();
         request.extensions_mut().insert(ConnectInfo(remote));
         scene.world.send(request)
     };
-    let mut tried = 0;
-    let refused = loop {
-        // Each from another host of one network.
-        let address = format!("[2001:db8::{tried:x}]:1");
-        let answer = from(&address, "/api/webhooks/harbor/no-id", "wrong").await;
-        if answer.status != 401 {
-            break answer;
-        }
-        tried += 1;
-    };
-    assert_eq!((tried, refused.status.as_u16()), (5_000, 429));
-    assert_eq!(refused.header("retry-after"), Some("1"));
-    let same = from("[2001:db8::1]:2", &scene.path, &scene.secret).await;
-    assert_eq!(same.status, 429);
-    let other = from("192.0.2.1:1", &scene.path, &scene.secret).await;
-    assert_eq!(other.status, 200);
-    assert_eq!(
-        scene.knock(&scene.path, Some(&scene.secret), PUSH).await.status,
-        200,
-        "those of no known address are one more source"
-    );
+    for path in [scene.path.as_str(), NOBODY] {
+        let mut tried = 0;
+        let refused = loop {
+            // Each from another host of one network.
+            let address = format!("[2001:db8::{tried:x}]:1");
+            let answer = from(&address, path, &format!("guess {tried}")).await;
+            if answer.status != 401 {
+                break answer;
+            }
+            tried += 1;
+        };
+        assert_eq!((tried, refused.status.as_u16()), (DISBELIEVED, 429), "{path}");
+        assert_eq!(refused.header("retry-after"), Some("1"));
+        let right = from("[2001:db8::1]:2", path, &scene.secret).await;
+        assert_eq!(right.status, 429, "nothing is said of a guess, be it right");
+    }
+    for (path, secret) in [(&other, &its_secret), (&scene.path, &scene.secret)] {
+        let elsewhere = from("192.0.2.1:1", path, secret).await;
+        assert_eq!(elsewhere.status, 200, "from another source");
+    }
+    let same = from("[2001:db8::1]:3", &other, &its_secret).await;
+    assert_eq!(same.status, 200, "another registry, from the same source");
+    let signature = request(&scene.path, SIGNED, Body::from(PUSH));
+    assert_eq!(scene.world.send(signature).await.status, 401);
+    scene.world.clock.advance(std::time::Duration::from_millis(1));
+    let mut told = Vec::new();
+    for secret in [&scene.secret, &scene.secret, "wrong", &scene.secret] {
+        told.push(from("[2001:db8::1]:4", &scene.path, secret).await.status.as_u16());
+    }
+    assert_eq!(told, [200, 200, 401, 429], "what is believed uses nothing up");
 }
 
 #[tokio::test]
@@ -221,14 +320,10 @@ async fn every_answer_is_counted_whatever_it_was_and_whoever_came() {
     let before = counted("too_many");
     let mut refused = 0;
     while refused == 0 {
-        let answer = scene.knock("/api/webhooks/harbor/no-id", None, "").await;
+        let answer = scene.knock(NOBODY, None, "").await;
         refused += u64::from(answer.status == 429);
     }
-    assert_eq!(
-        counted("too_many"),
-        before + refused,
-        "a source that comes too often"
-    );
+    assert_eq!(counted("too_many"), before + refused, "who guesses too often");
     let (labels, bound) = (tally.render().matches("portolan_push_events_total{").count(), 20);
     assert!(
         labels <= bound,
@@ -236,42 +331,11 @@ async fn every_answer_is_counted_whatever_it_was_and_whoever_came() {
     );
 }
 
-/// Everything that is logged, at every level and by whomever, as text.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-struct Text<'t>(&'t mut String);
-
-impl Visit for Text<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let _ = write!(self.0, " {field}={value:?}");
-    }
-}
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
-        span.record(&mut Text(&mut self.0.lock().unwrap()));
-        span::Id::from_u64(1)
-    }
-    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
-        values.record(&mut Text(&mut self.0.lock().unwrap()));
-    }
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut Text(&mut self.0.lock().unwrap()));
-    }
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
-
 #[tokio::test]
 async fn no_path_with_a_secret_and_no_header_with_one_is_logged() {
     let scene = Scene::new().await;
-    let log = Log::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let log = Log::of_all();
+    let _listening = log.listen();
     let in_path = format!("{}/{}", scene.path, scene.secret);
     let large = " ".repeat(1024 * 1024 + 1);
     for (status, path, header, body) in [
@@ -289,9 +353,24 @@ async fn no_path_with_a_secret_and_no_header_with_one_is_logged() {
     }
     let get = Request::builder().uri(&in_path).body(Body::empty()).unwrap();
     assert_eq!(scene.world.send(get).await.status, 405);
-    let logged = log.0.lock().unwrap().clone();
+    let logged = log.text();
     assert!(logged.contains("a notification is not authentic"), "{logged}");
     for secret in [scene.secret.as_str(), "hunter2"] {
         assert!(!logged.contains(secret), "{secret} in {logged}");
     }
+}
+
+#[tokio::test]
+async fn an_event_counts_once_however_its_repository_may_be_named() {
+    let scene = Scene::new().await;
+    let path = scene.path.replace("distribution", "artifactory");
+    let pushed = json!({"domain": "docker", "event_type": "pushed",
+        "data": {"repo_key": "acme", "image_name": "acme/shop", "tag": "1.0", "path": "acme/shop/1.0/manifest.json"}});
+    let in_path = format!("{path}/{}", scene.secret);
+    assert_eq!(scene.knock(&in_path, None, &pushed.to_string()).await.status, 200);
+    assert!(scene.is_due().await);
+    assert_eq!(scene.counts().await, [(1, 0, 0, None)]);
+    let text = scene.world.app.event_tally.render();
+    let counted = "portolan_push_events_total{door=\"webhook\",outcome=\"accepted\"} 1";
+    assert!(text.contains(counted), "{text}");
 }

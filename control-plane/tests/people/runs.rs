@@ -47,6 +47,34 @@ async fn a_run_is_queued_once_however_often_it_is_asked_for() {
 }
 
 #[tokio::test]
+async fn whoever_asks_while_a_run_is_under_way_has_one_of_his_own_that_others_join() {
+    let world = World::new().await;
+    let shop = Shop::open(&world).await;
+    let fence = world.leased_run("gl", shop.sensor, shop.epoch).await;
+    let begun = json!(fence.attempt.run);
+    let ask = async || world.post("/api/v1/registries/gl/runs", json!({})).await;
+    let second = ask().await;
+    let run = &second.json()["run"];
+    assert_eq!(
+        (second.status, &second.json()["joined"], &run["behind"]),
+        (StatusCode::CREATED, &json!(false), &begun)
+    );
+    assert_ne!(run["id"], begun);
+    let third = ask().await;
+    assert_eq!(
+        (third.status, &third.json()["joined"], &third.json()["run"]["id"]),
+        (StatusCode::OK, &json!(true), &run["id"])
+    );
+    close(&world, &fence, 0, 0).await;
+    let path = format!("/api/v1/runs/{}", run["id"].as_str().unwrap());
+    let waits = world.get(&path).await.json();
+    assert_eq!(
+        (&waits["state"], &waits["behind"]),
+        (&json!("queued"), &json!(null))
+    );
+}
+
+#[tokio::test]
 async fn a_scope_at_its_bound_is_taken_and_one_above_it_is_not() {
     let world = World::new().await;
     world.sensor("berlin-1").await;

@@ -98,6 +98,7 @@ async fn event(world: &World, registry: RegistryId) {
             EventSubject::Tag("acme/shop".parse().unwrap(), "1.0".parse().unwrap()),
             1,
         )],
+        named_at: std::collections::BTreeMap::new(),
         ignored: 0,
         refused: 0,
         last_refused: None,

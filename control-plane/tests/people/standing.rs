@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use crate::credential_scene::Scene;
-use crate::desk::Desk;
+use crate::desk::{Desk, Said};
 use crate::world::World;
 
 #[tokio::test]
@@ -108,25 +108,109 @@ async fn the_story_begins_with_the_invitation() {
     );
 }
 
+/// The story as a command tells it to programs: numbers in the log, and what was done.
+fn told(said: &Said) -> Vec<(u64, String)> {
+    let sensor: Value = serde_json::from_str(&said.out).unwrap();
+    let story = sensor["story"].as_array().unwrap().iter();
+    story
+        .map(|line| {
+            (
+                line["seq"].as_u64().unwrap(),
+                line["action"].as_str().unwrap().to_owned(),
+            )
+        })
+        .collect()
+}
+
+/// Something happens to the sensor.
+async fn suspend_and_resume(world: &World) {
+    for step in ["suspend", "resume"] {
+        let path = format!("/api/v1/sensors/berlin-1/{step}");
+        let done = world.ask(&world.admin, Method::POST, &path, None).await;
+        assert!(done.status.is_success(), "{step}: {}", done.status);
+    }
+}
+
 #[tokio::test]
-async fn a_story_that_is_longer_than_what_is_shown_says_so() {
+async fn a_story_is_shown_as_it_happened() {
+    let world = World::new().await;
+    world.sensor("berlin-1").await;
+    suspend_and_resume(&world).await;
+    let desk = Desk::open(&world).await;
+    let story = told(&desk.say("sensor show berlin-1 -o json").await);
+    assert!(story.is_sorted_by_key(|(seq, _)| *seq), "{story:?}");
+    let table = desk.say("sensor show berlin-1").await.out;
+    let place = |action: &str| table.find(action).unwrap_or_else(|| panic!("{action}: {table}"));
+    let [.., (_, last_but_one), (_, last)] = &story[..] else {
+        panic!("{story:?}")
+    };
+    assert_eq!(
+        (last_but_one.as_str(), last.as_str()),
+        ("sensor.suspend", "sensor.resume")
+    );
+    assert!(place("sensor.suspend") < place("sensor.resume"), "{table}");
+}
+
+/// How a sensor came to be is never what is left out.
+#[tokio::test]
+async fn of_a_story_that_is_longer_than_what_is_shown_the_beginning_and_the_end_are() {
     let world = World::new().await;
     let sensor = world.sensor("berlin-1").await;
+    suspend_and_resume(&world).await;
     let desk = Desk::open(&world).await;
-    let told = desk.say("sensor show berlin-1").await;
-    assert!(!told.err.contains("the story is longer"), "{}", told.err);
-    for _ in 0..=1_000 {
-        let mut entry = crate::world::note(world.app.clock.now());
-        entry.object = format!("sensor:{sensor}");
-        world.app.store.append_audit(world.tenant, &entry).await.unwrap();
-    }
+    let begun = told(&desk.say("sensor show berlin-1 -o json").await);
+    let more = async |entries: usize| {
+        for _ in 0..entries {
+            let mut entry = crate::world::note(world.app.clock.now());
+            entry.object = format!("sensor:{sensor}");
+            world.app.store.append_audit(world.tenant, &entry).await.unwrap();
+        }
+    };
+    more(1_000 - begun.len()).await;
+    let said = desk.say("sensor show berlin-1 -o json").await;
+    assert!(!said.err.contains("the story is longer"), "{}", said.err);
+    let whole = told(&said);
+    assert_eq!(whole.len(), 1_000, "at the bound it is whole");
+    more(5).await;
+    let newest = world.get("/api/v1/sensors/berlin-1/story?limit=1").await.json();
+    let newest = newest["items"][0]["seq"].as_u64();
+    let said = desk.say("sensor show berlin-1 -o json").await;
+    let story = told(&said);
+    assert_eq!(story.len(), 1_000);
+    assert_eq!(story[..100], whole[..100], "its beginning");
+    assert_eq!(story[100..995], whole[105..], "and its end");
+    assert!(story.is_sorted_by_key(|(seq, _)| *seq));
+    assert_eq!(story.last().map(|(seq, _)| *seq), newest);
     for format in ["table", "json"] {
-        let told = desk.say(&format!("sensor show berlin-1 -o {format}")).await;
-        assert!(
-            told.err
-                .contains("the story is longer: these are its newest 1000 entries"),
-            "{}",
-            told.err
-        );
+        let said = desk.say(&format!("sensor show berlin-1 -o {format}")).await;
+        let note = "the story is longer: these are its first 100 and its newest 900 entries";
+        assert!(said.err.contains(note), "{}", said.err);
     }
+}
+
+#[tokio::test]
+async fn a_story_is_told_page_by_page_from_either_end() {
+    let world = World::new().await;
+    world.sensor("berlin-1").await;
+    suspend_and_resume(&world).await;
+    let path = "/api/v1/sensors/berlin-1/story";
+    let all = world.get(path).await.json()["items"].as_array().unwrap().clone();
+    assert!(all.len() > 1, "{all:?}");
+    let mut seen = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = world
+            .get(&format!("{path}?order=oldest_first&limit=1{cursor}"))
+            .await
+            .json();
+        seen.extend(page["items"].as_array().unwrap().clone());
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    seen.reverse();
+    assert_eq!(seen, all);
+    let refused = world.get(&format!("{path}?order=sideways")).await.refusal();
+    assert_eq!(refused.0, 422);
 }

@@ -28,6 +28,7 @@ impl World {
             registry,
             door: EventDoor::Webhook,
             subjects: vec![(EventSubject::Repository("acme/shop".parse().unwrap()), 1)],
+            named_at: std::collections::BTreeMap::new(),
             ignored: 0,
             refused: 0,
             last_refused: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use portolan::app::Meters;
 use portolan::wiring::metrics_router;
@@ -56,6 +56,30 @@ async fn the_age_of_the_last_success_is_told_over_http() {
         "{text}"
     );
     assert_eq!(get(&world, "/").await.0, StatusCode::NOT_FOUND);
+}
+
+/// Whoever changes a registry that nobody has seen for long ends no alert with it, and has seen nothing of it yet.
+#[tokio::test]
+async fn the_age_goes_on_when_it_is_changed_what_is_to_be_seen() {
+    let world = World::new().await;
+    Shop::open(&world).await;
+    world.clock.advance(Duration::from_secs(60));
+    let patterns = serde_json::json!({"repositories": ["acme/**"]});
+    let path = "/api/v1/registries/gl";
+    let changed = world
+        .ask(&world.operator, Method::PATCH, path, Some(patterns))
+        .await;
+    assert_eq!(changed.status, StatusCode::OK, "{:?}", changed.json());
+    world.clock.advance(Duration::from_secs(60));
+    let freshness = &world.get(path).await.json()["freshness"];
+    assert_eq!(
+        (&freshness["state"], &freshness["age_seconds"]),
+        (&serde_json::json!("changed"), &serde_json::Value::Null)
+    );
+    let text = world.app.registry_figures().await;
+    let age = "portolan_registry_last_success_age_seconds{registry=\"gl\",tenant=\"acme\"} 120";
+    assert!(text.lines().any(|shown| shown == age), "{age} in {text}");
+    assert!(text.contains("also if it was changed since"), "{text}");
 }
 
 #[tokio::test]

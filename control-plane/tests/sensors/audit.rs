@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portolan_proto::convert::probe_report_to_wire;
+use portolan_proto::convert::{finding_to_wire, probe_report_to_wire};
 use portolan_proto::v1;
 use portolan_proto::v1::control_message::Body;
 use portolan_proto::v1::sensor_message;
@@ -11,9 +11,11 @@ use portolan_shared::model::{Diagnosis, Finding, FindingCode, ProbeId, Stage};
 use portolan_shared::process::SystemRng;
 use portolan_store::AuditSeverity;
 
+use crate::probes::{able, ask, offered, probe};
 use crate::scene::{Scene, eventually, note};
 use crate::sensor::Sensor;
 use crate::session::{Session, hello, open};
+use crate::upload::{Work, close};
 
 fn state(seq: u64, byte: u8, kept: u64, refused: u64) -> v1::AuditState {
     v1::AuditState {
@@ -276,4 +278,55 @@ async fn a_refusal_of_a_probe_that_nobody_asked_for_is_not_written_down() {
     answer(&mut session).await;
     let audit = scene.audit().await;
     assert!(audit.iter().all(|entry| entry.action != "policy.refused"));
+}
+
+/// What the tenant's log has on refusals by a policy, oldest first.
+async fn refusals(scene: &Scene) -> Vec<portolan_store::AuditEntry> {
+    let mut log = scene.audit().await;
+    log.retain(|entry| entry.action == "policy.refused");
+    log.reverse();
+    log
+}
+
+#[tokio::test]
+async fn what_a_policy_refuses_of_a_probe_and_in_the_middle_of_a_run_is_written_down() {
+    let scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let mut session = open(&scene, &sensor).await;
+    session.hello(able()).await;
+    let probe = probe(&scene, &sensor, 120);
+    ask(&scene, &probe).await;
+    offered(&mut session).await;
+    let rule = "registry.example.com:5050: policy.toml has no entry for it (policy:default)";
+    let finding = Finding::new(FindingCode::PolicyRefused, rule);
+    let diagnosis = Diagnosis::stopped_at(Stage::Policy, &finding);
+    let wire = probe_report_to_wire(probe.id, &diagnosis);
+    session.send(sensor_message::Body::ProbeReport(wire)).await;
+    eventually("the refusal is noted", async || refusals(&scene).await.len() == 1).await;
+    let noted = refusals(&scene).await.remove(0);
+    assert_eq!(noted.object, format!("probe:{}", probe.id));
+    assert_eq!(noted.actor, format!("sensor:{}", sensor.id));
+    assert_eq!(noted.details["refused"], rule);
+    drop(session);
+
+    let other = Sensor::enrol(&scene, "munich").await;
+    let mut work = Work::begin(&scene, &other, "munich").await;
+    let refused = v1::CloseRunRequest {
+        failure: Some(finding_to_wire(&finding)),
+        ..close(&work.fence)
+    };
+    for _ in 0..2 {
+        work.upload.close_run(refused.clone()).await.unwrap();
+    }
+    let shown = scene.run(work.attempt.run).await.finding.unwrap();
+    assert_eq!((shown.code, &*shown.seen), (FindingCode::PolicyRefused, rule));
+    let noted = refusals(&scene).await;
+    assert_eq!(
+        noted.len(),
+        2,
+        "closing it again is not another refusal: {noted:?}"
+    );
+    assert_eq!(noted[1].object, format!("run:{}", work.attempt.run));
+    assert_eq!(noted[1].actor, format!("sensor:{}", other.id));
+    assert_eq!(noted[1].details["refused"], rule);
 }

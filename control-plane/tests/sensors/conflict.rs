@@ -1,20 +1,17 @@
-//! One identity in two places; suspension; recovery.
+//! One identity in two places; suspension.
 
 use std::sync::{Arc, Mutex};
 
 use portolan::app::WantedStanding;
+use portolan_proto::v1;
 use portolan_proto::v1::control_message::Body;
-use portolan_proto::v1::enrolment_client::EnrolmentClient;
 use portolan_proto::v1::sensor_message;
-use portolan_proto::{recovery_message, v1};
 use portolan_shared::model::{Reason, SensorState};
-use portolan_shared::tls::{ControlPlaneTrust, control_plane_client};
 use portolan_store::{AuditSeverity, PageRequest, SensorRecord};
-use rustls_pki_types::CertificateDer;
-use tonic::Status;
 
+use crate::recovery::recover;
 use crate::scene::{Scene, eventually, reason};
-use crate::sensor::{Keys, Past, Sensor, connect, csr};
+use crate::sensor::Sensor;
 use crate::session::{Session, hello, open};
 
 /// The same keys, certificate and state: a copied disk.
@@ -57,12 +54,12 @@ async fn one_session(scene: &Scene, sensor: &Sensor, with: v1::Hello) {
     session.ack().await;
 }
 
-async fn record(scene: &Scene, sensor: &Sensor) -> SensorRecord {
+pub(crate) async fn record(scene: &Scene, sensor: &Sensor) -> SensorRecord {
     let found = scene.app().store.sensor(sensor.tenant, sensor.id).await.unwrap();
     found.unwrap()
 }
 
-async fn alarms(scene: &Scene, sensor: &Sensor) -> Vec<serde_json::Value> {
+pub(crate) async fn alarms(scene: &Scene, sensor: &Sensor) -> Vec<serde_json::Value> {
     let log = scene
         .app()
         .store
@@ -73,48 +70,6 @@ async fn alarms(scene: &Scene, sensor: &Sensor) -> Vec<serde_json::Value> {
         record.entry.severity == AuditSeverity::High && record.entry.action == "sensor.quarantine"
     });
     alarms.map(|record| record.entry.details).collect()
-}
-
-/// Asks for a certificate by the proof of the identity key.
-pub(crate) async fn recover(scene: &Scene, sensor: &Sensor) -> Result<Sensor, Status> {
-    let clock = Arc::clone(&scene.app().clock);
-    let trust = ControlPlaneTrust::Roots(sensor.roots.clone());
-    let channel = connect(scene, control_plane_client(trust, None, clock).unwrap()).await?;
-    let mut client = EnrolmentClient::new(channel);
-    let challenge = v1::ChallengeRequest {
-        sensor_id: sensor.id.as_bytes().to_vec().into(),
-    };
-    let nonce = client.challenge(challenge).await?.into_inner().nonce;
-    let tls = Keys::new();
-    let past = sensor.past.lock().unwrap().clone();
-    let mut request = v1::RecoverRequest {
-        sensor_id: sensor.id.as_bytes().to_vec().into(),
-        nonce,
-        csr_der: csr(&tls.tls).into(),
-        continuity_token: past.continuity_token.into(),
-        boot_id: "third".to_owned(),
-        machine_fingerprint: vec![9; 16].into(),
-        signature: Vec::new().into(),
-    };
-    let message = recovery_message(sensor.id, &request, scene.app().server_pins[0]);
-    request.signature = sensor.keys.identity.sign(&message).as_ref().to_vec().into();
-    let response = client.recover(request).await?.into_inner();
-    let chain = response.certificate.unwrap().chain_der;
-    Ok(Sensor {
-        id: sensor.id,
-        tenant: sensor.tenant,
-        // Its identity is another one; it is not used any more.
-        keys: Arc::new(tls),
-        chain: chain
-            .iter()
-            .map(|der| CertificateDer::from(der.to_vec()))
-            .collect(),
-        roots: sensor.roots.clone(),
-        past: Arc::new(Mutex::new(Past {
-            continuity_token: response.continuity_token.to_vec(),
-            epoch: 0,
-        })),
-    })
 }
 
 #[tokio::test]
@@ -271,33 +226,6 @@ async fn t14_a_restored_snapshot_is_let_in_once_after_an_approval() {
         Reason::IdentityConflict,
         "the approval ended with the session"
     );
-}
-
-#[tokio::test]
-async fn t11_an_expired_certificate_is_replaced_by_the_proof_of_the_identity_key() {
-    let scene = Scene::new().await;
-    let sensor = Sensor::enrol(&scene, "berlin").await;
-    open(&scene, &sensor).await.hello(hello(&[])).await;
-    scene.clock.advance(std::time::Duration::from_secs(3 * 86_400));
-    eventually("the database was asked again", || async {
-        recover(&scene, &sensor).await.is_ok()
-    })
-    .await;
-    let recovered = recover(&scene, &sensor).await.unwrap();
-    open(&scene, &recovered).await.hello(hello(&[])).await;
-    assert_eq!(record(&scene, &sensor).await.state, SensorState::Active);
-}
-
-#[tokio::test]
-async fn only_the_identity_key_recovers_and_a_proof_is_good_once() {
-    let scene = Scene::new().await;
-    let sensor = Sensor::enrol(&scene, "berlin").await;
-    let impostor = Sensor {
-        keys: Arc::new(Keys::new()),
-        ..copy(&sensor)
-    };
-    let refused = recover(&scene, &impostor).await.err().unwrap();
-    assert_eq!(reason(&refused), Reason::IdentityUnknown);
 }
 
 #[tokio::test]

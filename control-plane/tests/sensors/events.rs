@@ -166,6 +166,45 @@ async fn what_cannot_be_taken_of_one_registry_keeps_nothing_of_another_back() {
 }
 
 #[tokio::test]
+async fn what_a_sensor_kept_for_an_hour_came_an_hour_ago_and_its_start_is_no_event() {
+    let scene = Scene::new().await;
+    let sensor = Sensor::enrol(&scene, "berlin").await;
+    let registry = scene.add_registry("gitlab", "berlin", "on-push").await;
+    let now = scene.app().clock.now();
+    let hour_ago = now - SignedDuration::from_hours(1);
+    let (live, _commands) = LiveSession::new(sensor.tenant, sensor.id, 1, [0; 16], [0; 16], now);
+    let event = |subject, action, received_at| RelayedEvent {
+        registry: "gitlab".parse().unwrap(),
+        subject,
+        action,
+        received_at,
+        count: 1,
+    };
+    let tag = |tag: &str| EventSubject::Tag("acme/shop".parse().unwrap(), tag.parse().unwrap());
+    let earlier = hour_ago - SignedDuration::from_mins(5);
+    let relayed = RelayedEvents {
+        number: 1,
+        events: vec![
+            event(EventSubject::Registry, EventAction::Started, now),
+            event(tag("1"), EventAction::Pushed, hour_ago),
+            event(tag("2"), EventAction::Pushed, earlier),
+        ],
+        counts: Vec::new(),
+    };
+    scene.app().take_relayed_events(&live, relayed).await.unwrap();
+    let store = &scene.app().store;
+    let record = store.registry(sensor.tenant, registry).await.unwrap().unwrap();
+    let counts = store.event_counts(sensor.tenant, registry).await.unwrap();
+    let came = |at: Option<jiff::Timestamp>| at.map(jiff::Timestamp::as_millisecond);
+    for told in [record.last_event_at, counts[0].last_at] {
+        assert_eq!(came(told), came(Some(hour_ago)));
+    }
+    assert_eq!((counts[0].accepted, counts[0].given_up), (2, 0));
+    let figures = scene.app().event_tally.render();
+    assert!(!figures.contains("given_up"), "{figures}");
+}
+
+#[tokio::test]
 async fn whoever_did_not_agree_on_events_may_not_relay_any() {
     let scene = Scene::new().await;
     let sensor = Sensor::enrol(&scene, "berlin").await;

@@ -1,11 +1,15 @@
 //! Offers, leases and their ends.
 
+use std::time::Duration;
+
+use portolan_proto::convert::finding_to_wire;
 use portolan_proto::v1;
 use portolan_proto::v1::control_message::Body;
 use portolan_proto::v1::sensor_message;
-use portolan_shared::model::{AttemptRef, RunId, RunState, RunTrigger, Scope};
+use portolan_shared::model::{AttemptRef, Finding, FindingCode, RunId, RunState, RunTrigger, Scope};
 use portolan_shared::process::SystemRng;
 use portolan_store::{CancelOutcome, NewRun};
+use serde_json::json;
 
 use crate::scene::{Scene, eventually, note};
 use crate::sensor::Sensor;
@@ -52,6 +56,34 @@ async fn a_run_is_offered_accepted_and_its_lease_renewed() {
 }
 
 #[tokio::test]
+async fn t17_a_sensor_whose_clock_is_two_hours_off_keeps_its_lease_and_its_skew_is_shown() {
+    for (name, millis) in [("berlin", 7_200_000), ("munich", -7_200_000)] {
+        let scene = Scene::new().await;
+        let sensor = Sensor::enrol(&scene, name).await;
+        let mut session = open(&scene, &sensor).await;
+        let there = v1::Hello {
+            wall_clock_ms: scene.app().clock.now().as_millisecond() + millis,
+            ..hello(&[])
+        };
+        session.hello(there).await;
+        scene.queue_run("gitlab", name).await;
+        let attempt = take_offer(&mut session).await;
+        // Twice as long as a lease lasts.
+        for _ in 0..6 {
+            scene.clock.advance(Duration::from_secs(20));
+            session.heartbeat(&[attempt]).await;
+            assert_eq!(session.ack().await.renewed, [attempt.into()], "{millis}");
+        }
+        let shown = scene.app().sensor(&scene.admin, name).await.unwrap();
+        let off = shown.clock_skew_ms - millis;
+        assert!(
+            (-60_000..=60_000).contains(&off),
+            "{millis}: {off} beside the truth"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_run_waits_for_its_sensor() {
     let scene = Scene::new().await;
     let sensor = Sensor::enrol(&scene, "berlin").await;
@@ -73,11 +105,13 @@ async fn a_policy_refusal_fails_the_run_for_good_and_a_draining_sensor_gives_it_
     let mut session = open(&scene, &sensor).await;
     session.hello(hello(&[])).await;
     let run = scene.queue_run("gitlab", "berlin").await;
+    let rule = "gitlab.corp:443: no entry of policy.toml allows it (policy:default)";
     let reject = |attempt: AttemptRef, reason: v1::Reason| {
         sensor_message::Body::JobReject(v1::JobReject {
             attempt: Some(attempt.into()),
             reason: reason.into(),
-            ..v1::JobReject::default()
+            rule: "policy:default".to_owned(),
+            finding: Some(finding_to_wire(&Finding::new(FindingCode::PolicyRefused, rule))),
         })
     };
     let attempt = offer(&mut session).await;
@@ -92,7 +126,33 @@ async fn a_policy_refusal_fails_the_run_for_good_and_a_draining_sensor_gives_it_
     })
     .await;
     let finding = scene.run(run).await.finding.unwrap();
-    assert_eq!(finding.code, portolan_shared::model::FindingCode::PolicyRefused);
+    assert_eq!(
+        (finding.code, finding.seen.as_str()),
+        (FindingCode::PolicyRefused, rule)
+    );
+    // A second one in the same minute is counted, one after it is told of with that.
+    for (name, steps) in [("harbor", 0), ("quay", 4)] {
+        // Everything before it has been dealt with when the heartbeat is answered.
+        for seconds in std::iter::once(0).chain((0..steps).map(|_| 16)) {
+            scene.clock.advance(Duration::from_secs(seconds));
+            session.heartbeat(&[]).await;
+            session.ack().await;
+        }
+        scene.queue_run(name, "berlin").await;
+        let attempt = offer(&mut session).await;
+        session.send(reject(attempt, v1::Reason::Policy)).await;
+    }
+    let refusals = async || {
+        let mut log = scene.audit().await;
+        log.retain(|entry| entry.action == "policy.refused");
+        log
+    };
+    eventually("both entries are there", async || refusals().await.len() == 2).await;
+    let told = refusals().await.pop().unwrap();
+    assert_eq!(told.object, format!("run:{run}"));
+    assert_eq!(told.actor, format!("sensor:{}", sensor.id));
+    assert_eq!(told.details, json!({"refused": rule, "times": 1}));
+    assert_eq!(refusals().await[0].details["times"], 2);
 }
 
 #[tokio::test]

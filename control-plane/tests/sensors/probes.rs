@@ -42,7 +42,7 @@ pub(crate) fn probe(scene: &Scene, sensor: &Sensor, seconds: u64) -> NewProbe {
     }
 }
 
-async fn ask(scene: &Scene, probe: &NewProbe) {
+pub(crate) async fn ask(scene: &Scene, probe: &NewProbe) {
     let outcome = scene
         .app()
         .store

@@ -11,7 +11,7 @@ use rustls_pki_types::CertificateDer;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::conflict::recover;
+use crate::recovery::recover;
 use crate::scene::{Scene, reason};
 use crate::sensor::{Keys, Sensor, csr};
 use crate::session::{hello, open};

@@ -15,8 +15,8 @@ use portolan_shared::process::SystemClock;
 use portolan_shared::secret::{EnrolmentToken, Secret};
 use portolan_store::{EPOCHS_PASSED_OVER, Role};
 
-use crate::conflict::recover;
 use crate::jobs::take_offer;
+use crate::recovery::recover;
 use crate::renewal::renew;
 use crate::scene::{Scene, reason};
 use crate::sensor::{Keys, Sensor, enrol};
@@ -27,7 +27,7 @@ const SENSORS: usize = 50;
 const TWO_HOURS: Duration = Duration::from_secs(7_200);
 
 /// A backup of the scene's control plane, which is running.
-async fn backup(scene: &Scene) -> PathBuf {
+pub(crate) async fn backup(scene: &Scene) -> PathBuf {
     let file = scene.folder.path().join("backup.db");
     let args = BackupArgs {
         data_dir: scene.folder.path().join("data"),
@@ -38,7 +38,7 @@ async fn backup(scene: &Scene) -> PathBuf {
 }
 
 /// What `portolan audit export` writes.
-async fn export(scene: &Scene) -> PathBuf {
+pub(crate) async fn export(scene: &Scene) -> PathBuf {
     let file = scene.folder.path().join("audit.jsonl");
     let data = scene.folder.path().join("data");
     let environment = Environment {
@@ -69,7 +69,7 @@ async fn export(scene: &Scene) -> PathBuf {
     file
 }
 
-fn arguments(scene: &Scene, from: Option<&Path>, audit: Option<&Path>) -> RestoreArgs {
+pub(crate) fn arguments(scene: &Scene, from: Option<&Path>, audit: Option<&Path>) -> RestoreArgs {
     RestoreArgs {
         data_dir: scene.folder.path().join("data"),
         from: from.map(Path::to_owned),
@@ -79,12 +79,12 @@ fn arguments(scene: &Scene, from: Option<&Path>, audit: Option<&Path>) -> Restor
     }
 }
 
-async fn restored(scene: &Scene, args: &RestoreArgs) -> Result<Restored, UpkeepError> {
+pub(crate) async fn restored(scene: &Scene, args: &RestoreArgs) -> Result<Restored, UpkeepError> {
     restore(args, scene.clock.as_ref()).await
 }
 
 /// Why the control plane does not start.
-async fn refused(scene: &mut Scene) -> String {
+pub(crate) async fn refused(scene: &mut Scene) -> String {
     match scene.start().await.unwrap_err() {
         StartError::DataDir(error @ (DataDirError::Old { .. } | DataDirError::Lost { .. })) => {
             error.to_string()

@@ -6,11 +6,19 @@ use portolan_proto::v1;
 use portolan_shared::model::{CredentialId, Reason};
 use portolan_shared::process::SystemRng;
 use portolan_shared::secret::sealed::{Recipient, SealingKeyPair, SealingKeyStatement, rewrap};
+use portolan_store::AuditEntry;
 
 use crate::scene::{Scene, eventually, reason};
 use crate::sensor::Sensor;
 use crate::session::{hello, open};
 use crate::vault::{client, offered, opened, publish_as, published, put, queue, registry, signed, statement};
+
+/// What the tenant's log has of one kind.
+async fn entries(scene: &Scene, action: &str) -> Vec<AuditEntry> {
+    let mut log = scene.audit().await;
+    log.retain(|entry| entry.action == action);
+    log
+}
 
 #[tokio::test]
 async fn a_key_is_taken_from_its_own_sensor_alone_and_repeating_it_is_safe() {
@@ -62,6 +70,11 @@ async fn a_key_is_taken_from_its_own_sensor_alone_and_repeating_it_is_safe() {
     }
     let (_, shown) = scene.app().sealing_key(&scene.admin, "berlin").await.unwrap();
     assert_eq!(shown.signed.unverified(), &own);
+    let [told] = &entries(&scene, "sensor.sealing_key").await[..] else {
+        panic!("the key that was taken is told of, once")
+    };
+    assert_eq!(told.object, format!("sensor:{}", berlin.id));
+    assert_eq!(told.details["key"], pair.id().to_string());
     let mut calls = client(&scene, &berlin).await;
     assert!(calls.outdated_wraps(v1::OutdatedWrapsRequest {}).await.is_ok());
     scene.revoke("berlin").await;
@@ -144,6 +157,15 @@ async fn what_was_sealed_to_an_older_key_is_put_right_by_the_sensor_itself() {
     );
     let malformed = calls.rewrap(v1::RewrapRequest::default()).await.unwrap_err();
     assert_eq!(reason(&malformed), Reason::ProtocolViolation);
+    let [told] = &entries(&scene, "credential.rewrap").await[..] else {
+        panic!("what was put in the place of another is told of, once")
+    };
+    assert_eq!(
+        (told.actor.as_str(), told.object.as_str()),
+        (&*format!("sensor:{}", sensor.id), &*format!("credential:{id}"))
+    );
+    let keys = (told.details["from"].as_str(), told.details["to"].as_str());
+    assert_eq!(keys, (Some(&*old.id().to_string()), Some(&*new.id().to_string())));
 
     let mut session = open(&scene, &sensor).await;
     session.hello(hello(&[])).await;

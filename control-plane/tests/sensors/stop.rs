@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use portolan_proto::v1::control_message::Body;
 use portolan_shared::model::Reason;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::scene::Scene;
 use crate::sensor::Sensor;
@@ -23,6 +25,51 @@ async fn sessions_are_sent_elsewhere_then_ended_and_nothing_is_left() {
     let (well, reason) = futures::join!(scene.stop(), told);
     assert!(well, "every task has ended well");
     assert_eq!(reason, Some(Reason::Draining));
+}
+
+/// Somebody who asks for the change feed as a stream.
+struct Follower {
+    socket: TcpStream,
+    heard: String,
+}
+
+impl Follower {
+    async fn open(scene: &Scene) -> Self {
+        let control_plane = scene.control_plane();
+        let token = std::fs::read_to_string(control_plane.admin_token_path()).unwrap();
+        let mut socket = TcpStream::connect(control_plane.bound().http).await.unwrap();
+        let asked = format!(
+            "GET /api/v1/changes HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nAccept: text/event-stream\r\n\r\n",
+            token.trim()
+        );
+        socket.write_all(asked.as_bytes()).await.unwrap();
+        let heard = String::new();
+        Self { socket, heard }
+    }
+
+    /// Reads on until this is said, or nothing more comes.
+    async fn hears(&mut self, word: &str) {
+        let mut bytes = [0; 1_024];
+        while !self.heard.contains(word) {
+            match self.socket.read(&mut bytes).await {
+                Ok(read @ 1..) => self.heard.push_str(std::str::from_utf8(&bytes[..read]).unwrap()),
+                Ok(0) | Err(_) => break,
+            }
+        }
+    }
+}
+
+/// Also where no sensor has to be waited for.
+#[tokio::test]
+async fn whoever_follows_the_changes_is_told_that_the_control_plane_stops() {
+    let mut scene = Scene::new().await;
+    let mut follower = Follower::open(&scene).await;
+    follower.hears("retry: ").await;
+    // The last chunk of the answer: it has come to its end.
+    let (well, ()) = futures::join!(scene.stop(), follower.hears("\r\n0\r\n\r\n"));
+    assert!(well, "every task has ended well");
+    let end = "event: end\ndata: {\"reason\":\"draining\"}\n\n\r\n0\r\n\r\n";
+    assert!(follower.heard.ends_with(end), "{}", follower.heard);
 }
 
 #[tokio::test]

@@ -244,7 +244,7 @@ async fn open_registry(options: &Options, stage: &mut Stage) -> anyhow::Result<T
         return Ok(Target {
             url: given.url.to_string(),
             allowed: Allowed {
-                registry: format!("{scheme}{}", given.url.authority()),
+                registry: format!("{scheme}{}{}", given.url.authority(), given.url.prefix()),
                 realms: given.realms.clone(),
                 storage: given.storage.clone(),
                 credential: given.credential_reference.clone(),

@@ -3,6 +3,7 @@
 //! Both halves receive notifications: an agent inside the network, the control plane from the internet. This is the part that is the same in both,
 //! and pure: no clock, no sockets, no HTTP library. [`authenticate`] says whether a request comes from whoever knows the registry's secret;
 //! [`read`] says what it says. What it says is a hint and never a fact: nothing is changed before the registry itself was asked.
+//! [`Allowances`] and [`Places`] bound what whoever is not believed can cost, so that it keeps nobody out who is.
 //!
 //! # Whom to believe
 //!
@@ -58,21 +59,25 @@
 //! [`limits::EVENTS_PER_NOTIFICATION`]: crate::model::limits::EVENTS_PER_NOTIFICATION
 //! [`limits::EVENT_ID_BYTES`]: crate::model::limits::EVENT_ID_BYTES
 
+mod allowances;
 mod authenticate;
 mod collect;
 mod event;
 mod format;
 mod headers;
 mod json;
+mod places;
 mod read;
 mod secret;
 mod seen;
 mod sender;
 mod standard;
 
+pub use allowances::Allowances;
 pub use authenticate::{NotAuthentic, Shown, authenticate, is_gitlab_webhook, is_signed, shows_secret};
 pub use event::{EventId, EventIdError, Notification, PushAction, PushEvent};
 pub use headers::Headers;
+pub use places::{Place, Places};
 pub use read::{NotificationError, read};
 pub use secret::{WebhookSecret, WebhookSecretError};
 pub use seen::Seen;

@@ -21,6 +21,20 @@ pub enum EventSubject {
     Registry,
 }
 
+impl EventSubject {
+    /// The repository that it is, or is in; none if it is the whole registry.
+    #[must_use]
+    pub fn repository(&self) -> Option<&RepositoryName> {
+        match self {
+            Self::Tag(repository, _)
+            | Self::Digest(repository, _)
+            | Self::Repository(repository)
+            | Self::EveryTag(repository) => Some(repository),
+            Self::Registry => None,
+        }
+    }
+}
+
 words! {
     /// What a sensor was told of something in a registry, or why it asks for a look at the whole of it.
     EventAction {

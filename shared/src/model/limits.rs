@@ -144,7 +144,7 @@ pub const RUNS_PER_TENANT: usize = 100;
 pub const RUN_SECONDS: u32 = 24 * 60 * 60;
 /// The same of a registry with a bound of requests a day: a run of it may have to wait for the next day, and the one after.
 pub const RUN_SECONDS_BUDGETED: u32 = 31 * 24 * 60 * 60;
-/// Seconds that a run may wait for a sensor once nothing else keeps it waiting: then it fails.
+/// Seconds that a run may wait for a sensor since a person last asked for it, once nothing else keeps it waiting: then it fails.
 pub const RUN_NOT_TAKEN_SECONDS: u32 = 48 * 60 * 60;
 /// Seconds that a run may wait before it first begins, whatever it waits for: then it fails.
 pub const RUN_WAITS_SECONDS: u32 = 31 * 24 * 60 * 60;
@@ -187,6 +187,13 @@ pub const AUDIT_EVIDENCE: usize = 16;
 pub const NOTIFICATION_BYTES: usize = 1024 * 1024;
 /// A body out of which nothing is read, in bytes: passed over, and not waited for above. GitLab's webhooks have up to 25 MB.
 pub const PASSED_OVER_BYTES: usize = 32 * 1024 * 1024;
+/// Notifications of one registry from one source that are not believed, a second in the long run: beyond, none of them is looked at. What is believed
+/// uses nothing up.
+pub const DISBELIEVED_PER_SECOND: u32 = 1_000;
+/// As many at once.
+pub const DISBELIEVED_AT_ONCE: u32 = 5_000;
+/// Registries and sources of which it is remembered: further ones have their whole allowance.
+pub const DISBELIEVED_KEYS: usize = 4_096;
 /// Events that are read out of one notification: further ones count as refused.
 pub const EVENTS_PER_NOTIFICATION: usize = 1_000;
 /// The id of a push event, in bytes: an event with a longer one has none.
@@ -226,11 +233,13 @@ pub const MESSAGE_CHANGES: u32 = 100;
 pub const MESSAGE_BYTES: usize = 256 * 1024;
 /// Messages that one control plane delivers at once, each of at most [`MESSAGE_BYTES`]: further ones wait.
 pub const DELIVERIES_AT_ONCE: usize = 256;
-/// Of these, the ones to endpoints that took their last message quickly, as long as none takes longer now: such slots are always free soon.
+/// Of these, the ones to endpoints that answered quickly last time, as long as none takes longer now: such slots are always free soon.
 pub const QUICK_DELIVERIES_AT_ONCE: usize = 128;
 /// Of these, the ones of one tenant: slots are always left for others.
-pub const DELIVERIES_PER_TENANT: usize = 24;
-/// Deliveries at once to endpoints that did not take their last message, or took long for it: further ones wait.
+pub const QUICK_DELIVERIES_PER_TENANT: usize = 24;
+/// Deliveries of one tenant, however long they take, while half of [`DELIVERIES_AT_ONCE`] or more are under way: what others have not begun is left to them.
+pub const DELIVERIES_PER_TENANT: usize = QUICK_DELIVERIES_PER_TENANT + SLOW_DELIVERIES_PER_TENANT;
+/// Deliveries at once to endpoints that took long last time: further ones wait.
 pub const SLOW_DELIVERIES_AT_ONCE: usize = 32;
 /// Of these, the ones of one tenant: slots are always left for others.
 pub const SLOW_DELIVERIES_PER_TENANT: usize = 8;

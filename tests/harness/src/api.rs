@@ -100,7 +100,7 @@ impl Api {
 }
 
 /// A client for plain HTTP on loopback. reqwest wants to know how to speak TLS all the same; this one trusts nobody.
-pub(crate) fn plain_client() -> anyhow::Result<reqwest::Client> {
+pub fn plain_client() -> anyhow::Result<reqwest::Client> {
     let tls = rustls::ClientConfig::builder_with_provider(portolan_shared::tls::provider())
         .with_safe_default_protocol_versions()?
         .with_root_certificates(rustls::RootCertStore::empty())

@@ -138,6 +138,12 @@ impl ControlPlane {
         self.sensors
     }
 
+    /// Where it listens for people, and for registries that notify it.
+    #[must_use]
+    pub fn people(&self) -> SocketAddr {
+        self.people
+    }
+
     /// Where its metrics are.
     #[must_use]
     pub fn metrics(&self) -> SocketAddr {
@@ -167,7 +173,12 @@ impl ControlPlane {
 
     /// Its API, as its administrator.
     pub fn api(&self) -> anyhow::Result<Api> {
-        Api::new(&format!("http://{}", self.people), &self.admin_token()?)
+        self.api_as(&self.admin_token()?)
+    }
+
+    /// Its API, as whoever holds this token.
+    pub fn api_as(&self, token: &str) -> anyhow::Result<Api> {
+        Api::new(&format!("http://{}", self.people), token)
     }
 
     /// Runs an operators' command against it, as its administrator.

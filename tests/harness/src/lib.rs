@@ -13,7 +13,7 @@ mod scene;
 mod wait;
 
 pub use agent::Agent;
-pub use api::{Api, ApiError};
+pub use api::{Api, ApiError, plain_client};
 pub use binaries::binary;
 pub use control_plane::{ControlPlane, free_port};
 pub use event::distribution_event;

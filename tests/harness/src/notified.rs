@@ -107,7 +107,7 @@ impl Notified {
             let api = self.scene.control_plane.api()?;
             wait_for("the agent's start to be told", async || {
                 let registry = api.get(&format!("/registries/{NAME}"), &[]).await.ok()?;
-                (registry["events"][0]["given_up"].as_u64()? > 0).then_some(())
+                registry["events"][0]["door"].as_str().map(|_| ())
             })
             .await;
         }

@@ -1,9 +1,14 @@
 //! Changes and their audit entries: both or neither.
 
-use portolan_shared::model::{ApiTokenId, RegistryId, SensorId};
+use portolan_shared::model::{ApiTokenId, EventSubject, RegistryId, SensorId};
 use portolan_shared::process::SystemRng;
-use portolan_store::{NewApiToken, RegistryChange, RegistryNews, Role, StandingChange, Store, TokenHash};
+use portolan_store::{
+    AuditEntry, NewApiToken, PageRequest, RegistryChange, RegistryNews, Role, StandingChange, Store,
+    TokenHash,
+};
+use serde_json::json;
 
+use crate::heard;
 use crate::site::{Site, at, bytes, certificate, claim, entries, invitation, note, noted, registry, tenant};
 
 /// Counts entries by the changes that should have brought them.
@@ -81,10 +86,7 @@ pub async fn a_change_brings_its_entry_and_what_changes_nothing_brings_none(stor
             .unwrap();
         log.grew(grown, "changed from this version").await;
     }
-    let newest = store
-        .audit(site.tenant, &portolan_store::PageRequest::first())
-        .await
-        .unwrap();
+    let newest = store.audit(site.tenant, &PageRequest::first()).await.unwrap();
     assert_eq!(
         newest.items[0].entry.object, "other is renamed now",
         "the entry is of what was stored"
@@ -180,5 +182,59 @@ pub async fn queueing_and_cancelling_bring_their_entries(store: &dyn Store) {
         entries(store, site.tenant).await,
         before + 2,
         "it was cancelled once"
+    );
+}
+
+/// What events have caused, oldest first.
+async fn by_events(store: &dyn Store, site: &Site) -> Vec<AuditEntry> {
+    let log = store.audit(site.tenant, &PageRequest::first()).await.unwrap();
+    let entries = log.items.into_iter().rev().map(|record| record.entry);
+    entries.filter(|entry| entry.actor == "events").collect()
+}
+
+/// Those of single repositories by their number of each day, once it is over; one of the whole registry by itself.
+pub async fn runs_that_events_queue_are_all_told_of(store: &dyn Store) {
+    const DAY: i64 = 24 * 60 * 60;
+    let site = heard::site(store).await;
+    let look = async |tag: &str, seconds: i64| {
+        heard::note(store, &site, &[heard::tag("a", tag)], at(seconds)).await;
+        let run = heard::take(store, &site, at(seconds + 5)).await.unwrap();
+        heard::end(store, &site, &run, seconds + 6).await;
+    };
+    let midnight = DAY - at(0).as_second().rem_euclid(DAY);
+    for (tag, seconds) in [("1", 10), ("2", 100), ("3", midnight - 6), ("4", midnight + 60)] {
+        look(tag, seconds).await;
+    }
+    assert!(by_events(store, &site).await.is_empty(), "they are counted");
+    store.sum_up_looks(at(midnight - 1)).await.unwrap();
+    assert!(by_events(store, &site).await.is_empty(), "the day is not over");
+    assert_eq!(store.sum_up_looks(at(midnight)).await.unwrap(), 1);
+    assert_eq!(store.sum_up_looks(at(midnight + 1)).await.unwrap(), 0);
+    let [told] = &by_events(store, &site).await[..] else {
+        panic!("it is told once")
+    };
+    let day = at(midnight - 1).strftime("%Y-%m-%d").to_string();
+    assert_eq!(told.action, "run.looks");
+    assert_eq!(told.object, format!("registry:{}", site.registry));
+    let name = site.record(store).await.registry.name;
+    assert_eq!(told.details, json!({"registry": name, "day": day, "runs": 3}));
+
+    heard::note(store, &site, &[EventSubject::Registry], at(midnight + 100)).await;
+    let whole = heard::take(store, &site, at(midnight + 105)).await.unwrap();
+    let told = by_events(store, &site).await.remove(1);
+    assert_eq!(told.action, "run.queue");
+    assert_eq!(told.object, format!("run:{}", whole.id));
+    assert_eq!(told.details["trigger"], json!("event"));
+
+    store
+        .remove_registry(site.tenant, site.registry, &note(), &|_| None)
+        .await
+        .unwrap();
+    assert_eq!(store.sum_up_looks(at(midnight + DAY)).await.unwrap(), 1);
+    let told = by_events(store, &site).await.remove(2);
+    assert_eq!(
+        (told.action.as_str(), &told.details["runs"]),
+        ("run.looks", &json!(1)),
+        "also of what is gone"
     );
 }

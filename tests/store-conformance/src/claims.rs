@@ -73,6 +73,7 @@ pub async fn what_a_clock_saw_that_was_ahead_is_not_the_last_for_a_day(store: &d
         registry: site.registry,
         door: EventDoor::Webhook,
         subjects: vec![(EventSubject::Repository(name("a")), 1)],
+        named_at: std::collections::BTreeMap::new(),
         ignored: 0,
         refused: 0,
         last_refused: None,

@@ -84,6 +84,74 @@ pub async fn counts_stop_at_their_bound_and_keep_no_event_back(store: &dyn Store
     assert!(is_due(store, &site, at(12)).await);
 }
 
+/// That a sensor begins to listen is no event that was given up, and none that came.
+pub async fn a_sensor_that_begins_to_listen_has_given_nothing_up(store: &dyn Store) {
+    let site = site(store).await;
+    let begun = EventIntake {
+        door: EventDoor::Sensor(site.sensor),
+        subjects: vec![(EventSubject::Registry, 0)],
+        ..intake(&site, &[], at(10))
+    };
+    assert!(
+        store.note_events(&begun).await.unwrap().pending,
+        "it is looked at"
+    );
+    let counts = store.event_counts(site.tenant, site.registry).await.unwrap();
+    let [count] = &counts[..] else {
+        panic!("{counts:?}");
+    };
+    assert_eq!((count.accepted, count.given_up, count.last_at), (0, 0, None));
+}
+
+/// What a sensor tells late came when it came to the sensor, by whatever clock that has; that it announces what was seen meanwhile does not depend on it.
+pub async fn what_is_told_late_came_when_it_came(store: &dyn Store) {
+    const DAY: i64 = 86_400;
+    let site = site(store).await;
+    site.sync(store, &[("a", &[("1", "one")]), ("b", &[("1", "one")])], 10)
+        .await;
+    let late = async |at_sensor: &[(&str, i64)], seconds: i64| {
+        let named = at_sensor.iter();
+        let named = named.map(|(repository, seconds)| (crate::site::name(repository), at(*seconds)));
+        let intake = EventIntake {
+            door: EventDoor::Sensor(site.sensor),
+            named_at: named.collect(),
+            ..intake(
+                &site,
+                &at_sensor
+                    .iter()
+                    .map(|(name, _)| tag(name, "1"))
+                    .collect::<Vec<_>>(),
+                at(seconds),
+            )
+        };
+        store.note_events(&intake).await.unwrap();
+        let mut of_repositories = Vec::new();
+        for repository in ["a", "b"] {
+            let named = crate::site::name(repository);
+            let found = store.repository(site.tenant, site.registry, &named).await;
+            of_repositories.push(found.unwrap().unwrap().last_event_at);
+        }
+        let counts = store.event_counts(site.tenant, site.registry).await.unwrap();
+        let of_all = site.record(store).await.last_event_at;
+        assert_eq!(of_all, counts[0].last_at);
+        (of_all, of_repositories)
+    };
+    let told = late(&[("a", 300)], 3_600).await;
+    assert_eq!(told, (Some(at(300)), vec![Some(at(300)), None]));
+    let told = late(&[("a", 200), ("b", 5)], 3_610).await;
+    assert_eq!(
+        told,
+        (Some(at(300)), vec![Some(at(300)), Some(at(10))]),
+        "no later one, and none before b was seen"
+    );
+    let told = late(&[("b", 2 * DAY)], 3_620).await;
+    assert_eq!(
+        told,
+        (Some(at(3_620)), vec![Some(at(300)), Some(at(3_620))]),
+        "nothing comes later than it is told"
+    );
+}
+
 /// By door, since ever, for their registry alone.
 pub async fn what_came_in_is_counted_by_door(store: &dyn Store) {
     let site = site(store).await;

@@ -25,6 +25,7 @@ pub(crate) fn intake(site: &Site, subjects: &[EventSubject], now: Timestamp) -> 
         registry: site.registry,
         door: EventDoor::Webhook,
         subjects: subjects.iter().map(|subject| (subject.clone(), 1)).collect(),
+        named_at: std::collections::BTreeMap::new(),
         ignored: 0,
         refused: 0,
         last_refused: None,

@@ -2,13 +2,18 @@
 
 use std::num::NonZeroU32;
 
-use portolan_shared::model::limits::{FRUITLESS_ATTEMPTS, LEASE_SECONDS, RUN_SECONDS, RUN_SECONDS_BUDGETED};
-use portolan_shared::model::{Budget, Finding, FindingCode, Reason, RunId, RunProgress, RunState};
+use portolan_shared::model::limits::{
+    self, FRUITLESS_ATTEMPTS, LEASE_SECONDS, RUN_SECONDS, RUN_SECONDS_BUDGETED,
+};
+use portolan_shared::model::{
+    Budget, Finding, FindingCode, Reason, RunId, RunProgress, RunState, RunTrigger,
+};
 use portolan_store::{
-    HeldAttempt, Lapse, LapsedRun, RegistryChange, Schedule, StaleFence, Store, StoreError, WaitsSince,
+    HeldAttempt, Lapse, LapsedRun, NewRun, RegistryChange, Schedule, StaleFence, Store, StoreError,
+    WaitsSince,
 };
 
-use crate::site::{Site, at, name, requeue_expired, whole};
+use crate::site::{Site, at, name, note, requeue_expired, whole};
 
 /// What has lapsed of a site, of what was queued before this second.
 async fn lapsed(store: &dyn Store, site: &Site, now: i64, queued_before: i64) -> Vec<LapsedRun> {
@@ -62,6 +67,7 @@ pub async fn a_run_that_nobody_takes_ends(store: &dyn Store) {
         run,
         registry: site.registry,
         lapse: Lapse::NotTaken,
+        asked_at: Some(at(10)),
         held: None,
     };
     assert_eq!(found, std::slice::from_ref(&expected));
@@ -99,6 +105,55 @@ pub async fn a_run_that_nobody_takes_ends(store: &dyn Store) {
     assert!(!store.end_lapsed(&seen, &finding, at(122)).await.unwrap());
     store.check_fence(&fence).await.unwrap();
     store.check_fence(&taken).await.unwrap();
+}
+
+/// However many ask; but not for ever.
+pub async fn a_run_has_its_time_from_when_a_person_last_asked_for_it(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let ask = async |trigger, seconds| {
+        let wish = NewRun {
+            trigger,
+            ..site.new_run(&[], seconds)
+        };
+        store.queue_run(&wish, &note()).await.unwrap();
+        wish.id
+    };
+    let run = ask(RunTrigger::Schedule, 10).await;
+    ask(RunTrigger::Schedule, 50).await;
+    let lapses = async |now, queued_before| {
+        let found = lapsed(store, &site, now, queued_before).await;
+        found.into_iter().find(|lapsed| lapsed.run == run)
+    };
+    let seen = lapses(100, 11).await.unwrap();
+    assert_eq!(seen.asked_at, None, "a schedule's starts give it no more time");
+    // More than are noted one by one.
+    for seconds in 60..60 + i64::try_from(2 * limits::RUN_REASONS).unwrap() {
+        ask(RunTrigger::Manual, seconds).await;
+    }
+    let last = 59 + i64::try_from(2 * limits::RUN_REASONS).unwrap();
+    assert!(
+        !store.end_lapsed(&seen, &finding(), at(100)).await.unwrap(),
+        "he asked after it was looked at"
+    );
+    assert_eq!(lapses(200, last).await, None);
+    let found = lapses(200, last + 1).await.unwrap();
+    assert_eq!((found.lapse, found.asked_at), (Lapse::NotTaken, Some(at(last))));
+    // Somebody who asks again and again keeps it for as long as a run may wait at all.
+    for (for_anything, lapse) in [(10, None), (11, Some(Lapse::WaitedTooLong))] {
+        let waits = WaitsSince {
+            for_a_sensor: at(last),
+            for_anything: at(for_anything),
+        };
+        let found = lapsed_since(store, &site, 200, waits).await;
+        assert_eq!(found.first().map(|lapsed| lapsed.lapse), lapse);
+    }
+    // What a clock that was ahead has noted gives it no more.
+    ask(RunTrigger::Manual, 90_000).await;
+    store.clock_is(at(300)).await.unwrap();
+    assert_eq!(lapses(400, 300).await, None);
+    let found = lapses(400, 301).await.unwrap();
+    assert_eq!(found.asked_at, Some(at(300)));
+    assert!(store.end_lapsed(&found, &finding(), at(400)).await.unwrap());
 }
 
 /// From its first lease on; everything of it is fenced off from then, and what it has committed stays.

@@ -109,6 +109,7 @@ pub async fn what_lapses_is_looked_at_again_and_what_is_cancelled_is_not(store: 
         run: run.id,
         registry: site.registry,
         lapse: Lapse::NotTaken,
+        asked_at: None,
         held: None,
     };
     assert!(store.end_lapsed(&lapsed, &finding(), at(30)).await.unwrap());
@@ -152,6 +153,22 @@ pub async fn only_a_listing_of_the_whole_says_that_a_repository_is_gone(store: &
     report(store, &fence, "never", RepositoryOutcome::Missing).await;
     store.close_run(&fence, &whole(1), at(6_011)).await.unwrap();
     assert!(!is_due(store, &site, at(1_000_000)).await);
+}
+
+/// Who looks for a repository that is gone is in no hurry; whoever has lost events is.
+pub async fn events_that_are_lost_do_not_wait_for_what_may_be_gone(store: &dyn Store) {
+    let site = site(store).await;
+    site.sync(store, &[("a", ONE)], 6).await;
+    note(store, &site, &[tag("a", "1")], at(10)).await;
+    let (fence, _) = start(store, &site, 20).await;
+    report(store, &fence, "a", RepositoryOutcome::Missing).await;
+    store.close_run(&fence, &whole(1), at(21)).await.unwrap();
+    assert!(due_from(store, &site, 6 + 3_600).await);
+    note(store, &site, &[EventSubject::Registry], at(30)).await;
+    assert!(due_from(store, &site, 31).await);
+    let run = take(store, &site, at(31)).await.unwrap();
+    assert!(run.scope.is_whole());
+    assert!(!is_due(store, &site, at(1_000_000)).await, "one look for both");
 }
 
 /// A look at the whole would be denied what this one was.

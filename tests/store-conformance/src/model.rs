@@ -88,7 +88,8 @@ impl Model {
                 not_before: seen.max(before.map(|line| line.looked).filter(known)),
             });
         }
-        if only.is_none() && (whole || self.seen_at.is_none()) {
+        // Where a first listing was cut off, nothing is known of what it did not reach.
+        if only.is_none() && whole {
             self.seen_at = Some(looked);
         }
         counts

@@ -21,9 +21,6 @@ pub async fn the_same_registry_and_scope_join(store: &dyn Store) {
         .await
         .unwrap();
     assert_eq!(turned, QueueOutcome::Joined(some));
-    site.lease(store, run, 14).await;
-    let again = store.queue_run(&site.new_run(&[], 15), &note()).await.unwrap();
-    assert_eq!(again, QueueOutcome::Joined(run));
     store.cancel_run(site.tenant, run, at(16), &note()).await.unwrap();
     assert_eq!(
         store.queue_run(&site.new_run(&[], 17), &note()).await.unwrap(),

@@ -1,6 +1,6 @@
 //! Why runs were asked for, and in what order they go.
 
-use portolan_shared::model::{RunTrigger, limits};
+use portolan_shared::model::{Finding, FindingCode, RunTrigger, limits};
 use portolan_store::{NewRun, QueueOutcome, RunReason, Store};
 
 use crate::site::{Site, at, entries, note};
@@ -88,12 +88,38 @@ pub async fn everything_that_asked_for_a_run_is_noted_with_it(store: &dyn Store)
     assert_eq!(entries(store, site.tenant).await, before + 1);
     let bound = i64::try_from(limits::RUN_REASONS).unwrap();
     for seconds in 20..20 + bound {
-        join(RunTrigger::Manual, seconds).await;
-        expected.push(reason(RunTrigger::Manual, seconds));
+        join(RunTrigger::Schedule, seconds).await;
+        expected.push(reason(RunTrigger::Schedule, seconds));
     }
     expected.truncate(limits::RUN_REASONS);
     let stored = run().await;
     assert_eq!((&stored.reasons, stored.more_reasons), (&expected, 3));
+}
+
+/// At the bound it takes the place of one of which there are others; nobody else's reason is forgotten for it.
+pub async fn what_asks_for_a_run_for_the_first_time_is_noted_however_many_did_before(store: &dyn Store) {
+    let site = Site::new(store).await;
+    let first = asked(&site, RunTrigger::Schedule, &[], 10);
+    store.queue_run(&first, &note()).await.unwrap();
+    let bound = i64::try_from(limits::RUN_REASONS).unwrap();
+    let again = (11..10 + bound).map(|at| (RunTrigger::Schedule, at));
+    let others = [
+        RunTrigger::Event,
+        RunTrigger::Reconcile,
+        RunTrigger::Manual,
+        RunTrigger::Manual,
+    ];
+    let others = others.into_iter().zip(100..);
+    for (trigger, seconds) in again.chain(others) {
+        let wish = asked(&site, trigger, &[], seconds);
+        let joined = store.queue_run(&wish, &note()).await;
+        assert_eq!(joined.unwrap(), QueueOutcome::Joined(first.id));
+    }
+    let stored = store.run(site.tenant, first.id).await.unwrap().unwrap();
+    let noted: Vec<_> = stored.reasons.iter().map(|reason| reason.at).collect();
+    let expected = (10..10 + bound - 3).chain([100, 101, 102]).map(at);
+    assert_eq!(noted, Vec::from_iter(expected));
+    assert_eq!(stored.more_reasons, 4);
 }
 
 /// It looks when the event has come, not when somebody else has looked.
@@ -112,4 +138,39 @@ pub async fn event_runs_join_nothing_but_a_look_at_the_whole(store: &dyn Store) 
     assert_eq!(events, QueueOutcome::Joined(all));
     let stored = store.run(site.tenant, all).await.unwrap().unwrap();
     assert_eq!(stored.reasons[1].trigger, RunTrigger::Event);
+}
+
+/// But for what his registry has asked for; and it is still said what went wrong.
+pub async fn whoever_asks_for_a_run_that_is_to_be_tried_again_has_it_at_once(store: &dyn Store) {
+    let site = Site::new(store).await;
+    for (code, at_once) in [
+        (FindingCode::Unreachable, true),
+        (FindingCode::RateLimited, false),
+        (FindingCode::BudgetSpent, false),
+    ] {
+        let here = site.beside(store, &code.as_str().replace('.', "-")).await;
+        let fence = here.start(store, 10).await;
+        let failed = Finding::new(code, "it did not work");
+        store
+            .fail_attempt(&fence, &failed, Some(at(3_000)), at(11))
+            .await
+            .unwrap();
+        let run = fence.attempt.run;
+        let stored = async || store.run(here.tenant, run).await.unwrap().unwrap();
+        for (trigger, seconds, not_before) in [
+            (RunTrigger::Schedule, 20, 3_000),
+            (RunTrigger::Manual, 30, if at_once { 30 } else { 3_000 }),
+        ] {
+            let joined = store
+                .queue_run(&asked(&here, trigger, &[], seconds), &note())
+                .await
+                .unwrap();
+            assert_eq!(joined, QueueOutcome::Joined(run));
+            let run = stored().await;
+            assert_eq!(run.not_before, at(not_before), "{code} {trigger}");
+            assert_eq!(run.finding, Some(failed.clone()));
+        }
+        let lease = store.lease_run(here.tenant, run, here.sensor, here.epoch, at(30));
+        assert_eq!(lease.await.unwrap().is_some(), at_once, "{code}");
+    }
 }

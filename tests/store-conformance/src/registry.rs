@@ -270,3 +270,41 @@ pub async fn a_change_of_address_wipes_nothing(store: &dyn Store) {
     let lease = store.run(site.tenant, fence.attempt.run).await.unwrap().unwrap();
     assert_eq!(lease.registry_name.as_str(), "gl");
 }
+
+/// Its rows are cleared away later and by and by, and before as after that they are nobody's.
+pub async fn what_a_removed_registry_leaves_behind_comes_to_nobody(store: &dyn Store) {
+    let mut site = Site::new(store).await;
+    let gone = site.registry;
+    let tags = [("1", "one"), ("2", "two"), ("3", "three")];
+    let fence = site
+        .sync(store, &[("acme/cart", &tags), ("acme/shop", &tags)], 10)
+        .await;
+    let run = fence.attempt.run;
+    let removed = store.remove_registry(site.tenant, gone, &note(), &|_| None).await;
+    assert!(removed.unwrap().is_some());
+
+    let next = registry(site.tenant, "next", &[site.sensor]);
+    store.add_registry(&next, at(20), &note()).await.unwrap();
+    site.registry = next.id;
+    site.sync(store, &[("acme/shop", &[("4", "four")])], 21).await;
+    let mut steps = 0;
+    loop {
+        let page = PageRequest::first();
+        let shop = name("acme/shop");
+        let tags = store.tags(site.tenant, next.id, &shop, &page).await.unwrap();
+        let told: Vec<_> = tags.items.iter().map(|tag| tag.tag.as_str()).collect();
+        assert_eq!(told, ["4"], "after {steps} steps");
+        let history = store.history(site.tenant, next.id, &shop, None, &page).await;
+        assert_eq!(history.unwrap().items.len(), 1, "after {steps} steps");
+        assert_eq!(store.totals(site.tenant).await.unwrap().tags, 1);
+        let account = store.run_coverage(site.tenant, run, None, &page).await;
+        assert!(account.unwrap().items.is_empty());
+        match store.clear_removed(1).await.unwrap() {
+            0 => break,
+            1 => steps += 1,
+            more => panic!("{more} rows where one was allowed"),
+        }
+    }
+    // Of each repository three tags, three lines of the ledger and their entry; the notes of both repositories and the run.
+    assert_eq!(steps, 2 * (3 + 3 + 1) + 3);
+}

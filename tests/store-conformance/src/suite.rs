@@ -18,6 +18,7 @@ macro_rules! suite {
                 a_change_brings_its_entry_and_what_changes_nothing_brings_none,
                 enrolment_and_renewal_bring_their_entries,
                 queueing_and_cancelling_bring_their_entries,
+                runs_that_events_queue_are_all_told_of,
             }
             audit_chain {
                 the_log_is_a_chain_from_its_first_record_on,
@@ -73,30 +74,8 @@ macro_rules! suite {
                 names_are_unique_and_sensors_must_exist,
                 changes_are_checked_against_the_version_seen,
                 removal_takes_everything_of_the_registry_but_shared_content,
+                what_a_removed_registry_leaves_behind_comes_to_nobody,
                 a_change_of_address_wipes_nothing,
-            }
-            queue {
-                the_same_registry_and_scope_join,
-                runs_wait_in_order_with_preferred_sensors_first,
-                a_run_is_not_leased_before_its_time,
-                runs_are_listed_newest_first_in_pages,
-                runs_of_other_sensors_do_not_stand_in_the_way,
-                cancelling_fences_off,
-                what_a_clock_queued_that_was_ahead_may_be_taken,
-            }
-            lease {
-                a_lease_is_given_once_and_says_what_to_read,
-                only_a_current_session_of_an_assigned_sensor_gets_a_lease,
-                a_lease_that_ran_out_can_be_renewed_until_it_is_taken,
-                t26_a_lost_lease_returns_to_the_queue_after_the_grace,
-                t29_attempts_that_still_run_are_adopted_and_others_return,
-                a_lease_handed_back_is_not_fruitless,
-                five_fruitless_attempts_fail_the_run,
-                a_commit_resets_the_count_of_fruitless_attempts,
-                a_failed_attempt_waits_until_its_time,
-                progress_of_a_stale_attempt_is_ignored,
-                leases_that_were_withdrawn_are_found_and_those_that_closed_their_runs_are_not,
-                a_registry_has_one_leased_run_at_a_time,
             }
             fence {
                 t30_every_effect_of_another_session_is_stale,
@@ -242,36 +221,6 @@ macro_rules! suite {
                 what_vanished_is_complete_only_once_it_was_listed_again,
                 a_look_without_all_answers_still_says_what_is_gone,
             }
-            reasons {
-                people_go_before_events_and_events_before_schedules,
-                everything_that_asked_for_a_run_is_noted_with_it,
-                event_runs_join_nothing_but_a_look_at_the_whole,
-            }
-            blackout {
-                what_no_person_asked_for_waits_for_the_end_of_a_blackout,
-                whoever_asks_for_a_run_that_waits_has_it_at_once,
-                a_lost_run_waits_for_the_end_of_a_blackout_too,
-                the_time_that_a_blackout_lasts_is_no_time_that_a_run_took,
-                what_waits_goes_by_the_blackouts_as_they_are_now,
-            }
-            lapse {
-                a_run_that_nobody_takes_ends,
-                a_run_that_waits_for_other_things_ends_at_last,
-                five_lost_attempts_end_a_run_and_say_so,
-                what_was_leased_by_a_clock_that_was_ahead_ends,
-                what_waits_by_a_clock_that_was_ahead_waits_no_longer_than_it_may,
-                a_run_that_takes_too_long_ends,
-                how_long_a_run_may_take_can_be_said_at_any_time,
-            }
-            schedule {
-                schedules_come_back_as_they_were_given,
-                a_registry_is_due_when_its_schedule_or_the_clock_says_so,
-                a_start_joins_the_run_that_is_open,
-                of_two_schedulers_each_start_is_one_run,
-                a_run_goes_on_as_if_nothing_were_when_the_schedule_is_changed,
-                a_decision_does_not_outlive_what_it_followed_from,
-                what_a_clock_planned_that_was_ahead_is_planned_anew,
-            }
             event {
                 events_of_a_repository_are_looked_at_together,
                 a_flood_of_events_for_one_repository_is_one_run,
@@ -291,6 +240,7 @@ macro_rules! suite {
                 other_events_ask_for_it_at_once,
                 what_lapses_is_looked_at_again_and_what_is_cancelled_is_not,
                 only_a_listing_of_the_whole_says_that_a_repository_is_gone,
+                events_that_are_lost_do_not_wait_for_what_may_be_gone,
                 what_is_denied_is_given_up_without_a_look_at_the_whole,
                 what_is_put_off_stands_in_nobodys_way,
             }
@@ -299,6 +249,8 @@ macro_rules! suite {
                 events_of_what_is_left_out_are_only_counted,
                 counts_stop_at_their_bound_and_keep_no_event_back,
                 what_came_in_is_counted_by_door,
+                a_sensor_that_begins_to_listen_has_given_nothing_up,
+                what_is_told_late_came_when_it_came,
             }
             unannounced {
                 an_event_that_comes_a_moment_after_the_listing_is_in_time,
@@ -307,6 +259,7 @@ macro_rules! suite {
                 what_events_have_announced_is_expected,
                 events_need_announce_nothing_of_the_time_before_they_were_asked_for,
                 runs_that_events_asked_for_find_nothing_unannounced,
+                a_sensor_that_begins_again_and_again_excuses_nothing,
             }
             feed {
                 changes_come_in_the_order_of_their_commits,
@@ -360,6 +313,7 @@ macro_rules! suite {
                 who_cannot_go_on_is_disabled_though_a_process_died_with_it,
                 those_that_are_slow_wait_apart,
                 turns_go_round,
+                what_is_on_its_way_counts_as_a_turn_of_its_tenant,
                 a_restore_is_not_passed_over_in_silence,
             }
             past {
@@ -389,5 +343,6 @@ macro_rules! suite {
                 random_commits_agree_with_a_model,
             }
         }
+        $crate::suite_of_runs! { $store }
     };
 }

@@ -223,10 +223,13 @@ pub async fn t60_whoever_has_an_amnesty_is_not_unused(store: &dyn Store) {
     );
 }
 
-/// A sensor knows of an approval that this state of the database does not: its older keys are void here, too.
+/// A sensor knows of an approval that this state of the database does not: its older keys are void here, too. Only a restore explains that.
 pub async fn t60_a_key_of_a_later_generation_voids_those_before(store: &dyn Store) {
     let (site, _, _) = sealed(store).await;
     let pair = SealingKeyPair::generate(&SystemRng);
+    let ahead = store.publish_key(&key(&site, &pair, 2), at(4), &note()).await;
+    assert_eq!(ahead.unwrap(), PublishOutcome::Refused);
+    restore(store).await;
     for (generation, outcome, stands) in [
         (3, PublishOutcome::Published, 3),
         (2, PublishOutcome::Refused, 3),

@@ -2,9 +2,9 @@
 
 use portolan_shared::model::{EventSubject, RepositoryOutcome, RunId};
 use portolan_shared::process::SystemRng;
-use portolan_store::{QueueOutcome, RegistryChange, RepositoryCommit, RunClosing, Store};
+use portolan_store::{EventIntake, QueueOutcome, RegistryChange, RepositoryCommit, RunClosing, Store};
 
-use crate::heard::{note, of, tag};
+use crate::heard::{end, intake, note, of, tag, take};
 use crate::site::{Site, at, commit_of, name, whole};
 
 const ONE: &[(&str, &str)] = &[("1", "one")];
@@ -192,4 +192,37 @@ pub async fn runs_that_events_asked_for_find_nothing_unannounced(store: &dyn Sto
     store.commit_repository(&fence, &moved, at(42)).await.unwrap();
     store.close_run(&fence, &whole(1), at(43)).await.unwrap();
     assert_eq!(judged(store, &site, 10_000).await, None);
+}
+
+/// A sensor begins to listen: whatever came before is not known.
+async fn begin(store: &dyn Store, site: &Site, seconds: i64) {
+    let begun = EventIntake {
+        subjects: vec![(EventSubject::Registry, 0)],
+        ..intake(site, &[], at(seconds))
+    };
+    assert!(store.note_events(&begun).await.unwrap().pending);
+}
+
+/// Once it may have lost an event; time and again, it would excuse all that there is.
+pub async fn a_sensor_that_begins_again_and_again_excuses_nothing(store: &dyn Store) {
+    const CHANGED: &[(&str, &[(&str, &str)])] = &[("a", TWO), ("b", ONE)];
+    let once = site(store).await;
+    once.sync(store, CHANGED, 1_000).await;
+    begin(store, &once, 1_001).await;
+    assert_eq!(judged(store, &once, 1_060).await, None, "it may have been lost");
+    for (before, found) in [(750, Some(1_000)), (650, None)] {
+        let again = site(store).await;
+        begin(store, &again, before).await;
+        let run = take(store, &again, at(before + 1)).await.unwrap();
+        end(store, &again, &run, before + 2).await;
+        again.sync(store, CHANGED, 1_000).await;
+        begin(store, &again, 1_001).await;
+        assert_eq!(judged(store, &again, 1_060).await, found, "{before}");
+    }
+    let waiting = site(store).await;
+    waiting.sync(store, CHANGED, 1_000).await;
+    begin(store, &waiting, 1_001).await;
+    begin(store, &waiting, 1_030).await;
+    hear(store, &waiting, EventSubject::Registry, 1_031).await;
+    assert_eq!(judged(store, &waiting, 1_060).await, None, "what is lost is lost");
 }

@@ -213,9 +213,10 @@ pub async fn a_message_stays_what_it_is_until_it_has_arrived(store: &dyn Store) 
     assert_eq!(
         (
             second.record.tries,
-            store.due_webhooks(at(27), 100, 0).await.unwrap().len()
+            store.due_webhooks(at(27), 0, 100).await.unwrap().len()
         ),
-        (Some(tries), 0)
+        (Some(tries), 0),
+        "it was refused at once, and is not slow"
     );
     let held = hold(store, &second, "never", ME, 27).await.unwrap();
     assert_eq!(held.message, "msg_1");

@@ -215,7 +215,7 @@ pub async fn who_cannot_go_on_is_disabled_though_a_process_died_with_it(store: &
     assert!(disable(81).await);
 }
 
-/// What an endpoint did with the last message decides among whom it waits for the next.
+/// How long an endpoint took for the last message decides among whom it waits for the next; that it did not take it holds nobody up.
 pub async fn those_that_are_slow_wait_apart(store: &dyn Store) {
     let site = Site::new(store).await;
     let id = add(store, site.tenant, "one", None).await;
@@ -230,8 +230,9 @@ pub async fn those_that_are_slow_wait_apart(store: &dyn Store) {
         (took(12, None), false),
         (took(2_001, None), true),
         (took(2_000, None), false),
-        (took(5, Some("status")), true),
-        (took(5, None), false),
+        (took(5, Some("status")), false),
+        (took(20_000, Some("timeout")), true),
+        (took(5, Some("connect")), false),
     ] {
         let content = format!("{seconds}");
         site.sync(store, &[("a", &[("1", &content)])], seconds).await;
@@ -315,6 +316,30 @@ pub async fn turns_go_round(store: &dyn Store) {
     for round in had.chunks(3) {
         assert_eq!(round.iter().copied().collect::<BTreeSet<_>>(), all, "{had:?}");
     }
+}
+
+/// Whoever has more webhooks that wait, and that wait for longer, comes no sooner: what is on its way are turns that it had.
+pub async fn what_is_on_its_way_counts_as_a_turn_of_its_tenant(store: &dyn Store) {
+    let (many, one) = (Site::new(store).await, Site::new(store).await);
+    for number in 0..5 {
+        add(store, many.tenant, &format!("w{number}"), None).await;
+    }
+    let late = add(store, one.tenant, "late", None).await;
+    for site in [&many, &one] {
+        site.sync(store, &[("a", &[("1", "one")])], 20).await;
+    }
+    let had = due(store, one.tenant, 30).await.remove(0);
+    let position = had.record.position.clone();
+    store.pass_webhook(&had, &position, at(30)).await.unwrap();
+    let in_order = async || store.due_webhooks(at(40), 9, 0).await.unwrap();
+    let first = in_order().await;
+    assert_eq!(first.len(), 6);
+    assert_eq!(first[1].record.id, late, "all others have waited for longer");
+    for (due, message) in [(&first[0], "msg_0"), (&first[2], "msg_2")] {
+        hold(store, due, message, ME, 40).await.unwrap();
+    }
+    assert_eq!(in_order().await[0].record.id, late);
+    assert_eq!(of(&store.due_webhooks(at(40), 1, 0).await.unwrap()), [late]);
 }
 
 /// Of what was told before a backup was restored nobody knows: whoever was told is told that.

@@ -1,8 +1,6 @@
 //! What each kind of GitLab's credentials finds and says of itself, and that none of them is ever shown.
 
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
-
+use portolan_doubles::Log;
 use portolan_doubles::registry::BlobServing;
 use portolan_doubles::web::{GitLab, Mode};
 use portolan_registry::Registry;
@@ -106,10 +104,8 @@ async fn kinds_and_scopes_are_read_from_the_token_itself() {
 
 #[tokio::test]
 async fn a11_nothing_secret_is_logged() {
-    let log = Log::default();
-    // With one subscriber alone, whether an event is of interest is decided by the thread that meets it first, which may be another test's.
-    let _beside = tracing::Dispatch::new(Log::default());
-    let _listening = tracing::subscriber::set_default(log.clone());
+    let log = Log::of_the_product();
+    let _listening = log.listen();
     let fixture = Fixture::start(Mode::Database).await;
     fixture
         .registry()
@@ -136,7 +132,7 @@ async fn a11_nothing_secret_is_logged() {
             Err(error) => log.add(&format!("{error:?} {error} {}", error.finding())),
         }
     }
-    let text = log.0.lock().unwrap().clone();
+    let text = log.text();
     assert!(text.contains("recognised"), "the log was listened to: {text}");
     for (_, secret) in [
         GitLab::FULL,
@@ -149,50 +145,5 @@ async fn a11_nothing_secret_is_logged() {
     }
     for trace in ["eyJ", "Bearer ey", "X-Amz-Signature"] {
         assert!(!text.contains(trace), "{trace} in {text}");
-    }
-}
-
-/// Every event and span, as text.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-impl Log {
-    fn add(&self, text: &str) {
-        self.0.lock().unwrap().push_str(text);
-    }
-}
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target().starts_with("portolan")
-    }
-
-    fn new_span(&self, attributes: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        attributes.record(&mut Fields(self));
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
-        values.record(&mut Fields(self));
-    }
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut Fields(self));
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
-struct Fields<'l>(&'l Log);
-
-impl tracing::field::Visit for Fields<'_> {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-        let mut text = String::new();
-        writeln!(text, "{field}={value:?}").unwrap();
-        self.0.add(&text);
     }
 }

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
+use data_encoding::HEXLOWER;
 use portolan_shared::model::EventSubject;
-use portolan_shared::model::limits::NOTIFICATION_BYTES;
+use portolan_shared::model::limits::{DISBELIEVED_AT_ONCE, NOTIFICATION_BYTES};
+use tokio::net::TcpStream;
 
-use super::super::callers::{BURST, CONNECTIONS};
+use super::super::body::LARGE;
+use super::super::callers::CONNECTIONS;
+use super::super::door::BELIEVED_AT_ONCE;
 use super::super::listener::{CONNECTIONS as OF_ALL, STRANGERS};
-use super::scene::{Request, SECRET, push, scene};
+use super::scene::{Request, SECRET, Scene, Wire, push, scene};
 
 #[tokio::test]
 async fn a_body_is_as_large_as_its_bound_and_no_larger() {
@@ -22,13 +27,16 @@ async fn a_body_is_as_large_as_its_bound_and_no_larger() {
         assert_eq!(scene.send(&request).await, 200, "at the bound");
     }
     let mut wire = scene.connect().await;
-    let announced = format!(
-        "POST /notify/nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n",
-        NOTIFICATION_BYTES + 1
-    );
-    let answer = wire.ask(announced.as_bytes()).await;
-    assert_eq!(answer.status(), 413, "before it is sent");
-    assert!(wire.closed().await);
+    for (shown, status) in [(SECRET, 413), ("wrong", 401)] {
+        let announced = format!(
+            "POST /notify/distribution HTTP/1.1\r\nHost: h\r\nAuthorization: {shown}\r\nContent-Length: {}\r\n\r\n",
+            NOTIFICATION_BYTES + 1
+        );
+        let answer = wire.ask(announced.as_bytes()).await;
+        assert_eq!(answer.status(), status, "before it is sent");
+        assert!(wire.closed().await);
+        wire = scene.connect().await;
+    }
     let mut wire = scene.connect().await;
     let mut chunked = Request::genuine().with_body(padded(NOTIFICATION_BYTES + 1));
     chunked.chunked = true;
@@ -54,50 +62,109 @@ async fn a_header_has_its_bound() {
     scene.end().await;
 }
 
+const LARGE_BODY: usize = 100_000;
+
+/// The head of a request with a large body, of which nothing comes before it is asked for.
+fn large(name: &str, header: &str) -> String {
+    format!(
+        "POST /notify/{name} HTTP/1.1\r\nHost: h\r\n{header}\r\nExpect: 100-continue\r\nContent-Length: {LARGE_BODY}\r\n\r\n"
+    )
+}
+
+/// As many of them as are read at once.
+async fn hold(scene: &Scene, name: &str, header: &str) -> Vec<Wire<TcpStream>> {
+    let mut held = Vec::new();
+    for _ in 0..LARGE {
+        let mut wire = scene.connect().await;
+        assert_eq!(wire.ask(large(name, header).as_bytes()).await.status(), 100);
+        held.push(wire);
+    }
+    held
+}
+
 #[tokio::test]
 async fn few_large_bodies_are_read_at_once_and_small_ones_do_not_wait_for_them() {
     let scene = scene().await;
-    let begun = |length: usize| {
-        format!(
-            "POST /notify/distribution HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
-        )
-    };
-    let mut holders = Vec::new();
-    for _ in 0..4 {
-        let mut wire = scene.connect().await;
-        assert_eq!(wire.ask(begun(100_000).as_bytes()).await.status(), 100);
-        holders.push(wire);
-    }
+    let genuine = format!("Authorization: {SECRET}");
+    let mut held = hold(&scene, "distribution", &genuine).await;
     let mut fifth = scene.connect().await;
-    let answer = fifth.ask(begun(100_000).as_bytes()).await;
+    let answer = fifth.ask(large("distribution", &genuine).as_bytes()).await;
     assert_eq!(answer.status(), 429);
     assert!(answer.0.contains("retry-after: 1\r\n"), "{}", answer.0);
     assert_eq!(scene.send(&Request::genuine()).await, 200);
-    let body = " ".repeat(100_000);
-    assert_eq!(holders[0].ask(body.as_bytes()).await.status(), 401);
+    let body = " ".repeat(LARGE_BODY);
+    assert_eq!(held[0].ask(body.as_bytes()).await.status(), 200);
     let mut sixth = scene.connect().await;
     assert_eq!(
-        sixth.ask(begun(100_000).as_bytes()).await.status(),
+        sixth
+            .ask(large("distribution", &genuine).as_bytes())
+            .await
+            .status(),
         100,
         "a place was given back"
     );
+    // One registry may have them all as long as no other needs one.
+    let mut other = scene.connect().await;
+    assert_eq!(
+        other.ask(large("harbor", &genuine).as_bytes()).await.status(),
+        100
+    );
+    assert_eq!(held[1].answer().await.status(), 429, "the oldest has made room");
+    assert_eq!(other.ask(body.as_bytes()).await.status(), 200);
+    scene.end().await;
+}
+
+/// A large body that is signed with the secret.
+fn signed_large(name: &str) -> Vec<u8> {
+    let body = " ".repeat(LARGE_BODY);
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let signature = HEXLOWER.encode(hmac::sign(&key, body.as_bytes()).as_ref());
+    Request::to(&format!("/notify/{name}"))
+        .with("X-Gitea-Signature", signature)
+        .with_body(body)
+        .bytes()
+}
+
+/// Bodies of which only the signature can tell, for one registry or for none: nobody else waits for them.
+#[tokio::test]
+async fn large_bodies_that_nobody_believes_yet_keep_no_other_registry_out() {
+    let scene = scene().await;
+    let forged = "X-Gitea-Signature: 00";
+    for name in ["gitea", "nowhere"] {
+        let mut held = hold(&scene, name, forged).await;
+        let mut fifth = scene.connect().await;
+        assert_eq!(
+            fifth.ask(large(name, forged).as_bytes()).await.status(),
+            429,
+            "{name}"
+        );
+        for other in ["nexus", "ghcr"] {
+            let answer = scene.connect().await.ask(&signed_large(other)).await;
+            assert_eq!(answer.status(), 200, "{name}, {other}");
+        }
+        let genuine = Request::genuine().with_body(" ".repeat(LARGE_BODY));
+        assert_eq!(scene.send(&genuine).await, 200, "{name}");
+        let mut last = held.pop().unwrap();
+        let answer = last.ask(" ".repeat(LARGE_BODY).as_bytes()).await;
+        assert_eq!(
+            answer.status(),
+            401,
+            "{name}: it has its place still, and is not believed"
+        );
+    }
     scene.end().await;
 }
 
 #[tokio::test]
 async fn large_bodies_of_strangers_take_no_place_and_are_answered_as_small_ones() {
     let scene = scene().await;
-    let body = " ".repeat(100_000);
-    let begun = format!(
-        "POST /notify/distribution HTTP/1.1\r\nHost: h\r\nAuthorization: {SECRET}\r\nExpect: 100-continue\r\n\
-         Content-Length: {}\r\n\r\n",
-        body.len()
-    );
+    let body = " ".repeat(LARGE_BODY);
+    let begun = large("distribution", &format!("Authorization: {SECRET}"));
     let mut strangers = Vec::new();
     for n in 0..6 {
         let mut wire = scene.connect_from([127, 0, 1, n + 1]).await;
         assert_eq!(wire.ask(begun.as_bytes()).await.status(), 100);
-        // More than is kept of it has come.
+        // More than is kept of a signed one has come.
         wire.write(&body.as_bytes()[..90_000]).await;
         strangers.push(wire);
     }
@@ -111,10 +178,75 @@ async fn large_bodies_of_strangers_take_no_place_and_are_answered_as_small_ones(
         let answer = wire.ask(&body.as_bytes()[90_000..]).await;
         assert_eq!(answer.timeless(), small.timeless());
     }
-    let above = Request::genuine().with_body(" ".repeat(1024 * 1024 + 1)).bytes();
-    let (head, _) = above.split_at(200);
-    let mut wire = scene.connect_from([127, 0, 1, 8]).await;
-    assert_eq!(wire.ask(head).await.status(), 413, "as whoever asks");
+    let signed = scene
+        .connect_from([127, 0, 1, 8])
+        .await
+        .ask(&signed_large("gitea"))
+        .await;
+    assert_eq!(signed.timeless(), small.timeless());
+    scene.end().await;
+}
+
+/// Asks again and again over one connection, a hundred times each; gives how often this was answered before anything else was, and what that was.
+async fn ask_until(scene: &Scene, request: impl Fn(u32) -> Request<'static>, expected: u16) -> (u32, u16) {
+    let mut wire = scene.connect().await;
+    let mut asked = 0;
+    loop {
+        let requests: Vec<u8> = (asked..asked + 100).flat_map(|n| request(n).bytes()).collect();
+        wire.write(&requests).await;
+        for _ in 0..100 {
+            let status = wire.answer().await.status();
+            if status != expected {
+                return (asked, status);
+            }
+            asked += 1;
+        }
+    }
+}
+
+/// All of it from one address, as through a reverse proxy.
+#[tokio::test]
+async fn guesses_have_their_rate_and_only_whom_they_are_about_waits_for_it() {
+    let scene = scene().await;
+    let wrong = |name: &str| Request::to(&format!("/notify/{name}")).with("Authorization", "wrong");
+    for name in ["gitlab", "nowhere", "elsewhere"] {
+        let asked = ask_until(&scene, |_| wrong(name), 401).await;
+        assert_eq!(asked, (DISBELIEVED_AT_ONCE, 429), "{name}");
+        let right = Request::to(&format!("/notify/{name}")).with("Authorization", SECRET);
+        assert_eq!(
+            scene.send(&right).await,
+            429,
+            "nothing is said of a guess, be it right"
+        );
+    }
+    assert_eq!(scene.notifier("gitlab").last_refused.as_deref(), Some("rate"));
+    for request in [
+        Request::genuine(),
+        Request::to("/notify/harbor").with("Authorization", SECRET),
+    ] {
+        assert_eq!(scene.send(&request).await, 200, "another registry");
+    }
+    assert_eq!(scene.send(&wrong("nobody")).await, 401);
+    let right = Request::to("/notify/gitlab").with("Authorization", SECRET);
+    let mut elsewhere = scene.connect_from([127, 0, 0, 2]).await;
+    assert_eq!(
+        elsewhere.ask(&right.bytes()).await.status(),
+        200,
+        "from another address"
+    );
+    scene.clock.advance(Duration::from_millis(1));
+    for (request, status) in [
+        (&right, 200),
+        (&right, 200),
+        (&wrong("gitlab"), 401),
+        (&right, 429),
+    ] {
+        assert_eq!(
+            scene.send(request).await,
+            status,
+            "what is believed uses nothing up"
+        );
+    }
     scene.end().await;
 }
 
@@ -141,34 +273,13 @@ async fn an_address_has_so_many_connections_and_is_let_in_again() {
 }
 
 #[tokio::test]
-async fn an_address_has_its_rate_and_a_flood_for_one_repository_is_one_look_at_it() {
+async fn a_registry_has_its_rate_and_a_flood_for_one_repository_is_one_look_at_it() {
     let scene = scene().await;
-    let mut wire = scene.connect().await;
-    let mut statuses = Vec::new();
-    for batch in 0..=BURST / 100 {
-        let requests = (0..100).flat_map(|n| {
-            let body = push("acme/app", &format!("t{batch}-{n}"));
-            Request::genuine().with_body(body).bytes()
-        });
-        let requests: Vec<u8> = requests.collect();
-        wire.write(&requests).await;
-        for _ in 0..100 {
-            let answer = wire.answer().await;
-            if answer.0.is_empty() {
-                break;
-            }
-            statuses.push(answer.status());
-        }
-        if statuses.last() == Some(&429) {
-            break;
-        }
-    }
-    let burst = usize::try_from(BURST).unwrap();
-    let (within, beyond) = statuses.split_at(burst);
-    assert!(within.iter().all(|status| *status == 200));
-    assert!(!beyond.is_empty() && beyond.iter().all(|status| *status == 429));
-    // Over another connection as well, and whoever sends its body later hears of it all the same.
-    let mut wire = scene.connect().await;
+    let push_of = |n| Request::genuine().with_body(push("acme/app", &format!("t{n}")));
+    let asked = ask_until(&scene, push_of, 200).await;
+    assert_eq!(asked, (BELIEVED_AT_ONCE, 429));
+    // Over another connection and from another address as well, and whoever sends its body later hears of it all the same.
+    let mut wire = scene.connect_from([127, 0, 0, 2]).await;
     let bytes = Request::genuine().bytes();
     let (head, body) = bytes.split_at(bytes.len() - 10);
     wire.write(head).await;
@@ -182,6 +293,8 @@ async fn an_address_has_its_rate_and_a_flood_for_one_repository_is_one_look_at_i
         scene.notifier("distribution").last_refused.as_deref(),
         Some("rate")
     );
+    let other = Request::to("/notify/harbor").with("Authorization", SECRET);
+    assert_eq!(scene.send(&other).await, 200, "another registry has its own");
     scene.clock.advance(Duration::from_secs(1));
     assert_eq!(scene.send(&Request::genuine()).await, 200);
     let told = scene.told();
@@ -190,7 +303,7 @@ async fn an_address_has_its_rate_and_a_flood_for_one_repository_is_one_look_at_i
         told[0].subject,
         EventSubject::EveryTag("acme/app".parse().unwrap())
     );
-    assert_eq!(told[0].count, BURST + 1);
+    assert_eq!(told[0].count, BELIEVED_AT_ONCE + 1);
     scene.end().await;
 }
 

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod certificates;
+mod clocks;
 mod desk;
 mod scene;
 mod senders;

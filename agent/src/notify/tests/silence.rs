@@ -1,48 +1,13 @@
 //! What the log never says.
 
-use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
-
-use tracing::field::{Field, Visit};
-use tracing::span;
+use portolan_doubles::Log;
 
 use super::scene::{Request, SECRET, scene};
 
-/// Everything that is logged, at every level and by whomever, as text.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-struct Text<'t>(&'t mut String);
-
-impl Visit for Text<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        let _ = write!(self.0, " {field}={value:?}");
-    }
-}
-
-impl tracing::Subscriber for Log {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
-        span.record(&mut Text(&mut self.0.lock().unwrap()));
-        span::Id::from_u64(1)
-    }
-    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
-        values.record(&mut Text(&mut self.0.lock().unwrap()));
-    }
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut Text(&mut self.0.lock().unwrap()));
-    }
-    fn enter(&self, _: &span::Id) {}
-    fn exit(&self, _: &span::Id) {}
-}
-
 #[tokio::test]
 async fn no_path_with_a_secret_and_no_header_with_one_is_logged() {
-    let log = Log::default();
-    let _guard = tracing::subscriber::set_default(log.clone());
+    let log = Log::of_all();
+    let _listening = log.listen();
     let scene = scene().await;
     let mut get = Request::to(&format!("/notify/distribution/{SECRET}"));
     get.method = "GET";
@@ -64,7 +29,7 @@ async fn no_path_with_a_secret_and_no_header_with_one_is_logged() {
     ] {
         assert_eq!(scene.send(&request).await, status, "{}", request.path);
     }
-    let logged = log.0.lock().unwrap().clone();
+    let logged = log.text();
     assert!(logged.contains("a notification was refused"), "{logged}");
     for secret in [SECRET, "hunter2", "/notify/"] {
         assert!(!logged.contains(secret), "{secret} in {logged}");

@@ -1,7 +1,7 @@
 //! The certificates that everything else is believed by, in every tenant's log.
 
 use portolan_shared::model::TenantId;
-use portolan_store::{AuditEntry, AuditSeverity, PageRequest, StoreError};
+use portolan_store::{AuditEntry, AuditOrder, AuditSeverity, PageRequest, StoreError};
 use serde_json::json;
 
 use crate::app::App;
@@ -35,7 +35,12 @@ impl App {
         };
         let known = self
             .store
-            .audit_of(tenant, std::slice::from_ref(&object), &newest)
+            .audit_of(
+                tenant,
+                std::slice::from_ref(&object),
+                AuditOrder::NewestFirst,
+                &newest,
+            )
             .await?
             .items
             .pop();

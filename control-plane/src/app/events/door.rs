@@ -1,5 +1,6 @@
 //! Notifications at the control plane's own door.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portolan_shared::events::{
@@ -23,6 +24,7 @@ pub struct WebhookDoor {
 }
 
 /// A notification that nobody has believed yet.
+#[derive(Clone, Copy)]
 pub struct Knock<'a> {
     /// Whose format it should have.
     pub sender: Sender,
@@ -54,6 +56,40 @@ pub struct Believed {
     registry: RegistryId,
 }
 
+/// Whom a notification names, and what it has to show; of a registry that does not exist, what nobody knows.
+#[derive(Debug)]
+pub struct Found {
+    tenant: Option<TenantId>,
+    registry: RegistryId,
+    secret: WebhookSecret,
+}
+
+impl Found {
+    /// Whether there is such a registry.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.tenant.is_some()
+    }
+
+    /// Whose it is, if it is a webhook of GitLab's projects and groups that shows the secret of its registry: nothing is read out of one, whatever its body
+    /// is and however it is signed. Counts nothing.
+    #[must_use]
+    pub fn recognise(&self, knock: &Knock<'_>) -> Option<Believed> {
+        if !is_gitlab_webhook(knock.sender, knock.headers) {
+            return None;
+        }
+        let shown = shows_secret(knock.sender, &self.secret, knock.path_secret, knock.headers);
+        self.believed().filter(|_| shown.is_ok())
+    }
+
+    fn believed(&self) -> Option<Believed> {
+        self.tenant.map(|tenant| Believed {
+            tenant,
+            registry: self.registry,
+        })
+    }
+}
+
 impl WebhookDoor {
     /// The door of this control plane.
     #[must_use]
@@ -70,54 +106,38 @@ impl WebhookDoor {
         self.app.clock.uptime()
     }
 
+    /// Looks a registry up. One that does not exist costs as much as one that does.
+    pub async fn find(&self, registry: RegistryId) -> Result<Found, NotTaken> {
+        let app = &self.app;
+        let tenant = app.store.tenant_of_registry(registry).await?;
+        let any = || TenantId::random(app.rng.as_ref());
+        let secret = derived(&app.pepper, DOOR, tenant.unwrap_or_else(any), registry);
+        Ok(Found {
+            tenant,
+            registry,
+            secret,
+        })
+    }
+
     /// Whether a notification shows the secret of its registry. One for a registry that does not exist costs as much as one with a wrong
     /// secret.
-    pub async fn authenticate(&self, knock: &Knock<'_>) -> Result<Believed, NotTaken> {
-        let app = &self.app;
-        let (tenant, secret) = self.expected(knock.registry).await?;
+    pub fn authenticate(&self, found: &Found, knock: &Knock<'_>) -> Result<Believed, NotTaken> {
         let shown = Shown {
             path_secret: knock.path_secret,
             headers: knock.headers,
             body: knock.body,
-            now: app.clock.now(),
+            now: self.app.clock.now(),
         };
-        let authentic = authenticate(knock.sender, &secret, &shown);
-        let Some(tenant) = tenant else {
+        let authentic = authenticate(knock.sender, &found.secret, &shown);
+        let Some(believed) = found.believed() else {
             self.turn_away(Refused::UnknownRegistry);
             return Err(NotTaken::NotAuthentic);
-        };
-        let believed = Believed {
-            tenant,
-            registry: knock.registry,
         };
         authentic.map(|()| believed).map_err(|error| {
             tracing::debug!(registry = %knock.registry, error = &error as &dyn std::error::Error, "a notification is not authentic");
             self.refuse(believed, why(error));
             NotTaken::NotAuthentic
         })
-    }
-
-    /// Whose it is, if it is a webhook of GitLab's projects and groups that shows the secret of its registry: nothing is read out of one, whatever its body
-    /// is and however it is signed. Counts nothing.
-    pub async fn recognise(&self, knock: &Knock<'_>) -> Result<Option<Believed>, NotTaken> {
-        if !is_gitlab_webhook(knock.sender, knock.headers) {
-            return Ok(None);
-        }
-        let (tenant, secret) = self.expected(knock.registry).await?;
-        let shown = shows_secret(knock.sender, &secret, knock.path_secret, knock.headers);
-        Ok(tenant.filter(|_| shown.is_ok()).map(|tenant| Believed {
-            tenant,
-            registry: knock.registry,
-        }))
-    }
-
-    /// Whose a registry is, and what it has to show; of one that does not exist, what nobody knows.
-    async fn expected(&self, registry: RegistryId) -> Result<(Option<TenantId>, WebhookSecret), NotTaken> {
-        let app = &self.app;
-        let tenant = app.store.tenant_of_registry(registry).await?;
-        let any = || TenantId::random(app.rng.as_ref());
-        let secret = derived(&app.pepper, DOOR, tenant.unwrap_or_else(any), registry);
-        Ok((tenant, secret))
     }
 
     /// Counts what is of no registry that is known.
@@ -190,6 +210,7 @@ impl WebhookDoor {
             refused,
             last_refused: (refused > 0).then(|| Refused::Malformed.as_str().to_owned()),
             subjects,
+            named_at: BTreeMap::new(),
             now: app.clock.now(),
         };
         match app.store.note_events(&intake).await {
@@ -202,7 +223,8 @@ impl WebhookDoor {
         }
         self.seen.note(place, ids.iter());
         let tally = &app.event_tally;
-        tally.answered(By::Webhook, Outcome::Accepted, intake.subjects.len() as u64);
+        let accepted = intake.subjects.iter().map(|(_, events)| u64::from(*events));
+        tally.answered(By::Webhook, Outcome::Accepted, accepted.sum());
         tally.answered(By::Webhook, Outcome::Ignored, ignored);
         tally.answered(By::Webhook, Outcome::Refused(Refused::Malformed), refused);
         app.signals.schedule.notify_one();
@@ -226,13 +248,13 @@ fn subjects(
             ..event.clone()
         });
         let named = below.into_iter().chain([event]).filter_map(subject);
-        let before = subjects.len();
-        subjects.extend(
-            named
-                .filter(|subject| is_wanted(registry, subject))
-                .map(|subject| (subject, 1)),
-        );
-        unwanted += u64::from(subjects.len() == before);
+        // It counts once, whichever name it is known by.
+        let mut count = 1;
+        for subject in named.filter(|subject| is_wanted(registry, subject)) {
+            subjects.push((subject, count));
+            count = 0;
+        }
+        unwanted += u64::from(count);
     }
     (subjects, unwanted)
 }

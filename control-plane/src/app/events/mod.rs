@@ -18,6 +18,6 @@ mod tally;
 mod wanted;
 
 pub use answered::Refused;
-pub use door::{Believed, Knock, NotTaken, WebhookDoor};
+pub use door::{Believed, Found, Knock, NotTaken, WebhookDoor};
 pub use secret::RegistryWebhook;
 pub use tally::EventTally;

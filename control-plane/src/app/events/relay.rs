@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use portolan_shared::model::{EventSubject, RegistryName, RelayedEvents};
+use jiff::Timestamp;
+use portolan_shared::model::{EventAction, EventSubject, RegistryName, RelayedEvents, RepositoryName};
 use portolan_store::{EventDoor, EventIntake, StoreError};
 
 use super::answered::{By, Outcome, Refused};
@@ -13,6 +14,7 @@ use crate::app::{App, LiveSession};
 #[derive(Default)]
 struct Heard {
     subjects: Vec<(EventSubject, u32)>,
+    named_at: BTreeMap<RepositoryName, Timestamp>,
     ignored: u64,
     refused: u64,
     last_refused: Option<String>,
@@ -82,6 +84,7 @@ impl App {
             door: EventDoor::Sensor(session.sensor),
             ignored: heard.ignored.saturating_add(came - heard.named()),
             subjects: heard.subjects,
+            named_at: heard.named_at,
             refused: heard.refused,
             last_refused: heard.last_refused,
             now: self.clock.now(),
@@ -161,7 +164,19 @@ fn by_name(relayed: RelayedEvents) -> (BTreeMap<RegistryName, Heard>, u64) {
     let mut elsewhere: u64 = 0;
     for event in relayed.events {
         let heard = names.entry(event.registry).or_default();
-        heard.subjects.push((event.subject, event.count));
+        if let Some(repository) = event.subject.repository() {
+            let named_at = heard
+                .named_at
+                .entry(repository.clone())
+                .or_insert(event.received_at);
+            *named_at = event.received_at.max(*named_at);
+        }
+        // Of what came before a sensor has begun to listen nobody knows whether it was anything.
+        let count = match event.action {
+            EventAction::Started => 0,
+            _ => event.count,
+        };
+        heard.subjects.push((event.subject, count));
     }
     for count in relayed.counts {
         let Some(name) = count.registry else {

@@ -1,6 +1,6 @@
 //! What came to the door and is no event, until it is written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -96,6 +96,7 @@ impl App {
                 registry,
                 door: EventDoor::Webhook,
                 subjects: Vec::new(),
+                named_at: BTreeMap::new(),
                 ignored: passed.ignored,
                 refused: passed.refused,
                 last_refused: passed.last_refused.map(|why| why.as_str().to_owned()),

@@ -5,11 +5,6 @@ use portolan_store::NewRegistry;
 
 /// Whether the patterns of a registry let a run look at this.
 pub(super) fn is_wanted(registry: &NewRegistry, subject: &EventSubject) -> bool {
-    match subject {
-        EventSubject::Tag(repository, _)
-        | EventSubject::Digest(repository, _)
-        | EventSubject::Repository(repository)
-        | EventSubject::EveryTag(repository) => registry.repositories.matches(repository),
-        EventSubject::Registry => true,
-    }
+    let repository = subject.repository();
+    repository.is_none_or(|repository| registry.repositories.matches(repository))
 }

@@ -104,6 +104,9 @@ impl App {
         (changes_from, after): (&FeedPosition, Option<&(i64, TagName)>),
         limit: u32,
     ) -> Result<FeedPage, AppError> {
+        // Whoever could not go on behind the baseline need not read it to its end.
+        let behind = self.store.changes(tenant, None, changes_from, 1).await?;
+        behind.ok_or(AppError::CursorExpired)?;
         let place = after.map(|(repository, tag)| (*repository, tag));
         let tags = self
             .store

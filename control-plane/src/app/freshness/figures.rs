@@ -18,6 +18,9 @@ const LABELS: &[&str] = &["tenant", "registry"];
 /// What is told of registries, in Prometheus's text format; `promised` is how old what is known of them may become by their schedules.
 /// Of `left_out` further ones only how many there are.
 ///
+/// The age of a registry goes on when it is changed what is to be seen of it, other than the one in the API, which is none until a run has seen that: who
+/// alerts on it hears of a registry that nothing has seen whole for too long, and to change it neither starts that time anew nor ends an alert.
+///
 /// # Errors
 /// Never in practice: only if two figures had the same name.
 pub fn registry_figures(
@@ -30,7 +33,7 @@ pub fn registry_figures(
     let ages = IntGaugeVec::new(
         Opts::new(
             "portolan_registry_last_success_age_seconds",
-            "Seconds since a run of the registry was last complete; since it was added if none ever was",
+            "Seconds since a run of the registry was last complete, also if it was changed since what complete is; since it was added if none ever was",
         ),
         LABELS,
     )?;
@@ -165,7 +168,7 @@ mod tests {
         # HELP portolan_registry_interval_seconds The longest time between two of the registry's starts around now; left out if the clock starts none
         # TYPE portolan_registry_interval_seconds gauge
         portolan_registry_interval_seconds{registry="gl",tenant="ac\"me"} 86400
-        # HELP portolan_registry_last_success_age_seconds Seconds since a run of the registry was last complete; since it was added if none ever was
+        # HELP portolan_registry_last_success_age_seconds Seconds since a run of the registry was last complete, also if it was changed since what complete is; since it was added if none ever was
         # TYPE portolan_registry_last_success_age_seconds gauge
         portolan_registry_last_success_age_seconds{registry="gl",tenant="ac\"me"} 60
         portolan_registry_last_success_age_seconds{registry="later",tenant="ac\"me"} 0

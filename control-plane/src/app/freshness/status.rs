@@ -119,9 +119,16 @@ impl App {
         let mut page = whole_page();
         loop {
             let found = self.store.all_registry_pulses(caller.tenant, &page).await?;
-            for pulse in &found.items {
-                gathering.take(pulse);
-            }
+            // What their schedules let happen may be much to reckon: off the reactor.
+            let gathered = tokio::task::spawn_blocking(move || {
+                for pulse in &found.items {
+                    gathering.take(pulse);
+                }
+                gathering
+            });
+            gathering = gathered
+                .await
+                .map_err(|error| AppError::Internal(Box::new(error)))?;
             page.after = found.next;
             if page.after.is_none() {
                 break;

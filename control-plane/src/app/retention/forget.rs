@@ -18,11 +18,16 @@ const ROWS: u32 = 2_000;
 const BREATH: Duration = Duration::from_millis(100);
 
 impl App {
-    /// Forgets what need not be kept any more, little by little, until draining begins: only while the time is to be believed.
+    /// Clears away what removed registries left behind, and forgets what need not be kept any more, little by little, until draining begins; the
+    /// latter only while the time is to be believed.
     pub async fn keep_forgetting(self: Arc<Self>, shutdown: Shutdown) {
         let mut clocks = Clocks::begin(&*self.clock);
         loop {
-            let pause = match self.forget_if_sure(&mut clocks).await {
+            let done = match self.store.clear_removed(ROWS).await {
+                Ok(0) => self.forget_if_sure(&mut clocks).await,
+                cleared => cleared,
+            };
+            let pause = match done {
                 Ok(0) => LOOK,
                 Ok(_) => BREATH,
                 Err(error) => {

@@ -24,7 +24,7 @@ const BREATH: Duration = Duration::from_millis(5);
 const ROUND: u32 = 100;
 /// By how much the clock may go back before what it wrote is put right.
 const SET_BACK: SignedDuration = SignedDuration::from_mins(1);
-/// How often what events left behind is cleared away.
+/// How often what events left behind is cleared away, and told of.
 const TIDY: SignedDuration = SignedDuration::from_mins(1);
 
 /// What the loop remembers from one look to the next. Losing it costs nothing but a look.
@@ -183,6 +183,7 @@ impl App {
         let is_due = |at: Timestamp| now.duration_since(at).abs() >= TIDY;
         if memory.tidied_at.is_none_or(is_due) {
             self.store.forget_idle_events(now).await?;
+            while self.store.sum_up_looks(now).await? > 0 {}
             memory.tidied_at = Some(now);
         }
         Ok(())

@@ -46,9 +46,14 @@ fn finding(lapsed: &LapsedRun) -> Finding {
     match lapsed.lapse {
         Lapse::NotTaken => {
             let hours = RUN_NOT_TAKEN_SECONDS / 3_600;
+            let since = if lapsed.asked_at.is_some() {
+                " after a person had last asked for it"
+            } else {
+                ""
+            };
             Finding::new(
                 FindingCode::RunNotTaken,
-                &format!("no sensor of the registry took the run within {hours} hours"),
+                &format!("no sensor of the registry took the run within {hours} hours{since}"),
             )
         }
         Lapse::WaitedTooLong => {
@@ -56,7 +61,7 @@ fn finding(lapsed: &LapsedRun) -> Finding {
             Finding::new(
                 FindingCode::RunNotTaken,
                 &format!(
-                    "no sensor of the registry could begin the run, or go on with it, within {days} days, each time for another reason"
+                    "no sensor of the registry could begin the run, or go on with it, within {days} days, whatever it waited for"
                 ),
             )
         }

@@ -23,13 +23,23 @@ struct Taken {
     since: Uptime,
 }
 
+/// With so many under way no tenant has more than its share.
+const CROWDED: usize = limits::DELIVERIES_AT_ONCE / 2;
+
 /// How many may be begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Room {
-    /// To endpoints that took their last message quickly, or had none so far.
+    /// To endpoints that answered quickly last time, or had nothing to answer so far.
     pub(super) quick: usize,
     /// To others.
     pub(super) slow: usize,
+}
+
+impl Taken {
+    /// Whether it has the slot of a quick one still.
+    fn is_quick(&self, now: Uptime) -> bool {
+        !self.slow && now.since(self.since) <= QUICK
+    }
 }
 
 impl Slots {
@@ -41,7 +51,7 @@ impl Slots {
     /// How many more may be.
     pub(super) fn room(&self, now: Uptime) -> Room {
         let count = |which: &dyn Fn(&&Taken) -> bool| self.taken.values().filter(which).count();
-        let quick = count(&|taken| !taken.slow && now.since(taken.since) <= QUICK);
+        let quick = count(&|taken| taken.is_quick(now));
         let slow = count(&|taken| taken.slow);
         let free = limits::DELIVERIES_AT_ONCE.saturating_sub(self.taken.len());
         Room {
@@ -54,13 +64,19 @@ impl Slots {
     pub(super) fn take(&mut self, webhook: WebhookId, tenant: TenantId, slow: bool, now: Uptime) -> bool {
         let room = self.room(now);
         let of_tenant = self.taken.values().filter(|taken| taken.tenant == tenant);
-        let slow_of_tenant = of_tenant.clone().filter(|taken| taken.slow);
         let is_room = match slow {
-            false => room.quick > 0,
-            true => room.slow > 0 && slow_of_tenant.count() < limits::SLOW_DELIVERIES_PER_TENANT,
+            false => {
+                let quick = of_tenant.clone().filter(|taken| taken.is_quick(now));
+                room.quick > 0 && quick.count() < limits::QUICK_DELIVERIES_PER_TENANT
+            }
+            true => {
+                let slow = of_tenant.clone().filter(|taken| taken.slow);
+                room.slow > 0 && slow.count() < limits::SLOW_DELIVERIES_PER_TENANT
+            }
         };
-        if !is_room || of_tenant.count() >= limits::DELIVERIES_PER_TENANT || self.taken.contains_key(&webhook)
-        {
+        // Those that turn out to be slow have no bound of their own, so that they do not hold up what is quick; but they are not to fill everything.
+        let has_its_share = self.taken.len() >= CROWDED && of_tenant.count() >= limits::DELIVERIES_PER_TENANT;
+        if !is_room || has_its_share || self.taken.contains_key(&webhook) {
             return false;
         }
         let since = now;
@@ -104,18 +120,36 @@ mod tests {
         let one = tenant();
         let slow_each = limits::SLOW_DELIVERIES_PER_TENANT;
         assert_eq!(take(&mut slots, &rng, one, true, at(0)), slow_each);
-        let left = limits::DELIVERIES_PER_TENANT - slow_each;
-        assert_eq!(take(&mut slots, &rng, one, false, at(0)), left);
+        let quick_each = limits::QUICK_DELIVERIES_PER_TENANT;
+        assert_eq!(take(&mut slots, &rng, one, false, at(0)), quick_each);
         for _ in 1..limits::SLOW_DELIVERIES_AT_ONCE / slow_each {
             assert_eq!(take(&mut slots, &rng, tenant(), true, at(0)), slow_each);
         }
         assert_eq!(take(&mut slots, &rng, tenant(), true, at(0)), 0, "all are taken");
         let quick = take(&mut slots, &rng, tenant(), false, at(0));
-        assert_eq!(
-            quick,
-            limits::DELIVERIES_PER_TENANT,
-            "the slow ones do not matter to it"
-        );
+        assert_eq!(quick, quick_each, "the slow ones do not matter to it");
+    }
+
+    #[test]
+    fn what_turns_out_to_be_slow_holds_up_nothing_of_its_tenant() {
+        let rng = SeededRng::new(3);
+        let mut slots = Slots::default();
+        let (one, other) = (TenantId::random(&rng), TenantId::random(&rng));
+        let (each, quick) = (limits::QUICK_DELIVERIES_PER_TENANT, limits::QUICK_DELIVERY_MS);
+        let mut takes = |tenant, round: u64| take(&mut slots, &rng, tenant, false, at(round * (quick + 1)));
+        let mut taken = 0;
+        for round in 0.. {
+            // None of those of the rounds before has been answered.
+            let more = takes(one, round);
+            taken += more;
+            if more < each {
+                assert_eq!((taken, takes(one, round + 1)), (CROWDED, 0), "it has its share");
+                assert_eq!(takes(other, round + 1), each);
+                let rest = limits::DELIVERIES_PER_TENANT - each;
+                assert_eq!((takes(other, round + 2), takes(other, round + 3)), (rest, 0));
+                break;
+            }
+        }
     }
 
     #[test]

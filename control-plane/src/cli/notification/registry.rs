@@ -110,7 +110,8 @@ fn steps(place: &str, lines: &[(&str, &str)]) -> Snippet {
 fn gitlab(Target { url, secret }: Target<'_>) -> Snippet {
     Snippet {
         place: "on the GitLab server: /etc/gitlab/gitlab.rb (add to the list if there is one); then: gitlab-ctl reconfigure. \
-                Webhooks of projects and groups do not know of the registry: they are answered, and do nothing"
+                Webhooks of projects and groups do not know of the registry: with this secret as their secret token they are answered 200 and do \
+                nothing; with a signing token alone (webhook-signature) they are answered 401, because GitLab makes that key itself"
             .to_owned(),
         text: format!(
             "\

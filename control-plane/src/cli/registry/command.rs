@@ -50,7 +50,9 @@ Examples:
       --schedule 'daily 02:30' --zone Europe/Berlin --blackout 'mon-fri 08:00-18:00'"))]
     Add(Box<AddArgs>),
     /// List registries
-    #[command(after_help = "Example:\n  portolan registry list")]
+    #[command(
+        after_help = "Times are in UTC; of the next five starts the further ones say what differs from the one before.\n\nExample:\n  portolan registry list"
+    )]
     List(ListArgs),
     /// Show a registry, what is known of it, and how its sensors are
     #[command(

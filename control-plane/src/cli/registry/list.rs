@@ -1,5 +1,8 @@
 //! `portolan registry list`
 
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+
 use crate::cli::Exit;
 use crate::cli::failure::CliError;
 use crate::cli::operate::Desk;
@@ -17,7 +20,7 @@ pub(super) async fn list(desk: Desk<'_>, args: &ListArgs) -> Result<Exit, CliErr
             "STATE",
             "AGE",
             "SCHEDULE",
-            "NEXT START",
+            "NEXT STARTS",
             "LAST ATTEMPT",
             "LAST SUCCESS",
             "LAST EVENT",
@@ -50,13 +53,33 @@ pub(super) async fn list(desk: Desk<'_>, args: &ListArgs) -> Result<Exit, CliErr
     Ok(Exit::Done)
 }
 
-/// When it starts next, in UTC like all times of the list.
+/// When it starts next, and the times after that, in UTC like all times of the list.
 fn next(registry: &Registry) -> String {
-    match registry.schedule.next.first() {
-        Some(next) => moment(*next),
-        None if registry.schedule.paused => "paused".to_owned(),
-        None => "by hand".to_owned(),
+    match registry.schedule.next.as_slice() {
+        [first, further @ ..] => starts(*first, further),
+        [] if registry.schedule.paused => "paused".to_owned(),
+        [] => "by hand".to_owned(),
     }
+}
+
+/// The first in full, of each further one what of year, day and minute is another than of the one before: so that they stand in one column.
+fn starts(first: Timestamp, further: &[Timestamp]) -> String {
+    let mut text = moment(first);
+    let mut before = first.to_zoned(TimeZone::UTC);
+    for start in further {
+        let start = start.to_zoned(TimeZone::UTC);
+        let minute = |time: &Zoned| (time.hour(), time.minute());
+        let format = match (start.year() == before.year(), minute(&start) == minute(&before)) {
+            _ if start.date() == before.date() => ", %H:%M",
+            (true, true) => ", %m-%d",
+            (true, false) => ", %m-%d %H:%M",
+            (false, true) => ", %Y-%m-%d",
+            (false, false) => ", %Y-%m-%d %H:%M",
+        };
+        text.push_str(&start.strftime(format).to_string());
+        before = start;
+    }
+    text
 }
 
 fn sensors(registry: &Registry) -> String {
@@ -66,4 +89,26 @@ fn sensors(registry: &Registry) -> String {
         .map(|sensor| sensor.name.as_str())
         .collect();
     names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_start_says_what_differs_from_the_one_before() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let further = [
+            "2026-12-31T22:30:59Z",
+            "2026-12-31T23:30:00Z",
+            "2027-01-01T00:30:00Z",
+            "2027-02-01T00:30:00Z",
+            "2028-02-01T00:30:00Z",
+        ];
+        assert_eq!(
+            starts(at("2026-12-30T23:30:15Z"), &further.map(at)),
+            "2026-12-30 23:30:15Z, 12-31 22:30, 23:30, 2027-01-01 00:30, 02-01, 2028-02-01"
+        );
+        assert_eq!(starts(at(further[0]), &[]), "2026-12-31 22:30:59Z");
+    }
 }

@@ -22,7 +22,7 @@ pub struct FreshnessView {
     pub last_attempt_at: Option<Timestamp>,
     /// When everything was last seen.
     pub last_success_at: Option<Timestamp>,
-    /// When a push event last named it, or something in it.
+    /// When a push event last named it, or something in it: one that a sensor told later, when it came to the sensor.
     pub last_event_at: Option<Timestamp>,
     /// Seconds since everything was last seen, when this was answered; none if it never was, or, of a registry, not since it was changed what is to be seen of it. It does not count for the entity tag: an age that has grown is no
     /// change.

@@ -7,17 +7,23 @@
 //!
 //! # Bounds
 //!
-//! Who shows no secret costs little: where no header is a signature the secret is judged before the body is taken in, and bodies of which only
-//! the signature can tell have places of their own, so that nobody without a secret takes those of whoever has one.
+//! Whoever shows no secret costs little, and keeps nobody out who shows one. Strangers and registries may come through one proxy, from one address: so what is
+//! bounded for strangers is bounded for each registry that they name, and only what is not believed is charged to them. Where no header is a signature,
+//! the secret is judged before the body is taken in: an id that is no registry's costs a lookup. Bodies of which only the signature can tell have places
+//! of their own, few for each registry.
 //!
 //! | of what | bound | beyond it |
 //! | --- | --- | --- |
-//! | requests of one source | 1,000 a second, 5,000 at once | `429` |
-//! | notifications of one registry | 200 a second, 1,000 at once | `429` |
+//! | notifications of one registry from one source that are not believed | 1,000 a second, 5,000 at once | `429` for that registry from there, unseen |
+//! | notifications of one registry that are believed | 200 a second, 1,000 at once | `429` |
 //! | body | 1 MiB, 10 s to come | `413`, `408` |
 //! | body that is passed over | 32 MiB, 10 s | not waited for |
-//! | bodies in hand that are believed; of these above 64 KiB | 256; 16 | `429` |
-//! | bodies in hand that are not believed yet; of these above 64 KiB | 64; 4 | `429` |
+//! | bodies in hand that are believed, of one registry; of these above 64 KiB | 256, 64; 16, 4 | `429` |
+//! | bodies in hand that are not believed yet, of one registry; of these above 64 KiB | 128, 8; 8, 2 | `429` |
+//! | the same for ids that are no registry's | as many | `429` |
+//!
+//! Where all places are taken, the registry that has most of them gives one up whose body has not come yet, which is answered `429`, to one that has
+//! fewer ([`Places`](portolan_shared::events::Places)).
 
 mod body;
 mod receive;

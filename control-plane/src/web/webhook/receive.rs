@@ -1,58 +1,73 @@
 //! `POST /api/webhooks/{sender}/{registry}` and `POST /api/webhooks/{sender}/{registry}/{secret}`
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use portolan_shared::events::{Headers, Sender, is_signed};
-use portolan_shared::model::RegistryId;
+use portolan_shared::events::{Allowances, Headers, Sender, is_signed};
+use portolan_shared::model::{RegistryId, limits};
 
-use super::body::{Bodies, Untaken};
+use super::body::{Bodies, Bounds, Untaken};
 use crate::app::{App, Believed, Knock, NotTaken, Refused, WebhookDoor};
 use crate::fair::{Buckets, Source};
 use crate::settings::RateLimit;
 
 /// Notifications of one registry: a registry that is busy, with every layer of every push announced by itself.
 const OF_REGISTRY: RateLimit = RateLimit::new(200.0, 1_000.0);
-/// Requests of one source, whatever they show. A proxy in front is one source.
-const OF_SOURCE: RateLimit = RateLimit::new(1_000.0, 5_000.0);
-/// Bodies in hand of registries that have shown their secret, and how many of them may be large.
-const BELIEVED: (usize, usize) = (256, 16);
-/// Bodies in hand that only their signature can tell of, and how many of them may be large.
-const UNJUDGED: (usize, usize) = (64, 4);
+/// Bodies in hand of registries that have shown their secret.
+const BELIEVED: Bounds = Bounds {
+    all: (256, 64),
+    large: (16, 4),
+};
+/// Bodies in hand that only their signature can tell of. Those for ids that are no registry's have as many places of their own, so that they are
+/// answered as those of registries are and take no place from any.
+const UNJUDGED: Bounds = Bounds {
+    all: (128, 8),
+    large: (8, 2),
+};
 /// Seconds after which whoever was too fast may try again.
 const LATER: HeaderValue = HeaderValue::from_static("1");
+
+/// Whom a request names, and where it comes from: `None` is whoever comes from no address that is known.
+type Try = (RegistryId, Option<Source>);
 
 struct Receiver {
     door: WebhookDoor,
     rates: Buckets<RegistryId>,
-    /// `None` is whoever comes from no address that is known.
-    sources: Buckets<Option<Source>>,
+    disbelieved: Mutex<Allowances<Try>>,
     believed: Bodies,
     unjudged: Bodies,
+    of_nobody: Bodies,
 }
 
 /// Why a notification is not answered with 200.
 enum Refusal {
     NotTaken(NotTaken),
-    /// A registry that is believed, or a source, comes too often.
+    /// A registry that is believed comes too often, or whoever is not.
     TooFast,
     Body(Untaken),
 }
 
 /// The routes, below `/api/webhooks`.
 pub(in crate::web) fn routes<S: Clone + Send + Sync + 'static>(app: Arc<App>) -> Router<S> {
+    let disbelieved = Allowances::new(
+        limits::DISBELIEVED_PER_SECOND,
+        limits::DISBELIEVED_AT_ONCE,
+        limits::DISBELIEVED_KEYS,
+    );
     let receiver = Arc::new(Receiver {
         door: WebhookDoor::new(app),
         rates: Buckets::new(OF_REGISTRY),
-        sources: Buckets::new(OF_SOURCE),
-        believed: Bodies::new(BELIEVED.0, BELIEVED.1),
-        unjudged: Bodies::new(UNJUDGED.0, UNJUDGED.1),
+        disbelieved: Mutex::new(disbelieved),
+        believed: Bodies::new(BELIEVED),
+        unjudged: Bodies::new(UNJUDGED),
+        of_nobody: Bodies::new(UNJUDGED),
     });
     Router::new()
         .route("/{sender}/{registry}", post(with_header))
@@ -106,12 +121,6 @@ impl Receiver {
         request: Request,
     ) -> Result<(), Refusal> {
         let (head, body) = request.into_parts();
-        let connection = head.extensions.get::<ConnectInfo<SocketAddr>>();
-        let source = connection.map(|ConnectInfo(remote)| Source::of(remote.ip()));
-        if self.sources.take(source, self.door.uptime()).is_err() {
-            self.door.turn_away(Refused::TooMany);
-            return Err(Refusal::TooFast);
-        }
         let path = path.and_then(|(sender, registry, secret)| {
             Some((
                 sender.parse::<Sender>().ok()?,
@@ -123,43 +132,74 @@ impl Receiver {
             self.door.turn_away(Refused::Path);
             return Err(NotTaken::NotAuthentic.into());
         };
-        let headers = Shown(&head.headers);
-        let knock = |body| Knock {
+        let connection = head.extensions.get::<ConnectInfo<SocketAddr>>();
+        let source = connection.map(|ConnectInfo(remote)| Source::of(remote.ip()));
+        let knock = Knock {
             sender,
             registry,
             path_secret: secret.as_deref(),
-            headers: &headers,
-            body,
+            headers: &Shown(&head.headers),
+            body: &[],
         };
-        if let Some(believed) = self.door.recognise(&knock(&[])).await? {
-            self.keep_rate(believed, registry)?;
-            self.believed
-                .pass_over(body)
-                .await
-                .map_err(|untaken| self.untaken(believed, untaken))?;
-            self.door.ignore(believed);
-        } else if is_signed(&headers) {
-            let body = self.unjudged.take(body).await.map_err(|untaken| {
-                self.door.turn_away(untaken.told().1);
-                Refusal::Body(untaken)
-            })?;
-            let knock = knock(&body.bytes);
-            let believed = self.believe(&knock).await?;
-            self.door.take(believed, &knock).await?;
-        } else {
-            let believed = self.believe(&knock(&[])).await?;
-            let body = self.believed.take(body).await;
-            let body = body.map_err(|untaken| self.untaken(believed, untaken))?;
-            self.door.take(believed, &knock(&body.bytes)).await?;
-        }
-        Ok(())
+        self.let_in(&knock, body, source).await
     }
 
-    /// Whether it is authentic, and one that may come now.
-    async fn believe(&self, knock: &Knock<'_>) -> Result<Believed, Refusal> {
-        let believed = self.door.authenticate(knock).await?;
+    /// Whoever has guessed too often is not looked at, whatever it shows now. Nothing else may depend on what strangers have done before: they may share
+    /// the address of a proxy with everybody else.
+    async fn let_in(&self, knock: &Knock<'_>, body: Body, source: Option<Source>) -> Result<(), Refusal> {
+        let attempt = (knock.registry, source);
+        if !self.disbelieved().is_left(&attempt, self.door.uptime()) {
+            self.door.turn_away(Refused::TooMany);
+            return Err(Refusal::TooFast);
+        }
+        let found = self.door.find(knock.registry).await?;
+        let disbelieve = |refusal: Refusal| {
+            self.disbelieved().use_up(attempt, self.door.uptime());
+            refusal
+        };
+        if let Some(believed) = found.recognise(knock) {
+            self.keep_rate(believed, knock.registry)?;
+            let passed = self.believed.pass_over(knock.registry, body).await;
+            passed.map_err(|untaken| self.untaken(believed, untaken))?;
+            self.door.ignore(believed);
+            return Ok(());
+        }
+        if is_signed(knock.headers) {
+            let places = match found.is_known() {
+                true => &self.unjudged,
+                false => &self.of_nobody,
+            };
+            let body = places.take(knock.registry, body).await.map_err(|untaken| {
+                self.door.turn_away(untaken.told().1);
+                match untaken {
+                    // It may be the fault of others.
+                    Untaken::NoPlace => Refusal::Body(untaken),
+                    _ => disbelieve(Refusal::Body(untaken)),
+                }
+            })?;
+            let signed = Knock {
+                body: &body.bytes,
+                ..*knock
+            };
+            let believed = self.door.authenticate(&found, &signed);
+            let believed = believed.map_err(|error| disbelieve(error.into()))?;
+            self.keep_rate(believed, knock.registry)?;
+            // From here on it waits for the database, and not among strangers.
+            let body = self.believed.take_over(knock.registry, body.into_bytes());
+            let body = body.map_err(|untaken| self.untaken(believed, untaken))?;
+            return self.take(believed, knock, &body.bytes).await;
+        }
+        let believed = self.door.authenticate(&found, knock);
+        let believed = believed.map_err(|error| disbelieve(error.into()))?;
         self.keep_rate(believed, knock.registry)?;
-        Ok(believed)
+        let body = self.believed.take(knock.registry, body).await;
+        let body = body.map_err(|untaken| self.untaken(believed, untaken))?;
+        self.take(believed, knock, &body.bytes).await
+    }
+
+    async fn take(&self, believed: Believed, knock: &Knock<'_>, body: &[u8]) -> Result<(), Refusal> {
+        self.door.take(believed, &Knock { body, ..*knock }).await?;
+        Ok(())
     }
 
     fn keep_rate(&self, believed: Believed, registry: RegistryId) -> Result<(), Refusal> {
@@ -172,6 +212,10 @@ impl Receiver {
     fn untaken(&self, believed: Believed, untaken: Untaken) -> Refusal {
         self.door.refuse(believed, untaken.told().1);
         Refusal::Body(untaken)
+    }
+
+    fn disbelieved(&self) -> MutexGuard<'_, Allowances<Try>> {
+        self.disbelieved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

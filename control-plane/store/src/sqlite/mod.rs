@@ -53,4 +53,4 @@ mod timeline;
 mod webhook;
 
 pub use store::SqliteStore;
-pub use timeline::back_up;
+pub use timeline::{back_up, tenants_in};

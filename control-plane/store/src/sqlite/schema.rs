@@ -129,6 +129,21 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "events by registry",
         include_str!("../../migrations/sqlite/0027_events_by_registry.sql"),
     ),
+    (
+        28,
+        "remains",
+        include_str!("../../migrations/sqlite/0028_remains.sql"),
+    ),
+    (
+        29,
+        "looks",
+        include_str!("../../migrations/sqlite/0029_looks.sql"),
+    ),
+    (
+        30,
+        "runs that follow",
+        include_str!("../../migrations/sqlite/0030_runs_that_follow.sql"),
+    ),
 ];
 
 /// Runs the migrations that the database lacks. [`StoreError::Refused`] if it has one that this program does not know, or if one was

@@ -11,7 +11,7 @@ use super::{Operator, Process, Programs, wait_until};
 /// A registry that the agent's local policy is to allow, and where reading it may lead.
 #[derive(Debug, Clone, Default)]
 pub struct Allowed {
-    /// `HOST:PORT` of the registry; with `http://` in front if it is not spoken to over TLS.
+    /// `HOST:PORT` of the registry, with its path if it has one; with `http://` in front if it is not spoken to over TLS.
     pub registry: String,
     /// Token services on other hosts.
     pub realms: Vec<String>,
@@ -24,10 +24,12 @@ pub struct Allowed {
 impl Allowed {
     /// As a policy file. Not needed for a registry that leads nowhere else: `--allow` writes that one.
     fn policy(&self) -> anyhow::Result<String> {
-        let (plaintext, authority) = match self.registry.strip_prefix("http://") {
-            Some(authority) => (true, authority),
+        let (plaintext, place) = match self.registry.strip_prefix("http://") {
+            Some(place) => (true, place),
             None => (false, self.registry.as_str()),
         };
+        let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+        let path = if path.is_empty() { "/" } else { path };
         let (host, port) = authority
             .rsplit_once(':')
             .context("find the port of the registry")?;
@@ -37,7 +39,7 @@ impl Allowed {
             .map(|reference| format!("credentials = [{reference:?}]\n"))
             .collect::<String>();
         Ok(format!(
-            "version = 1\n\n[[allow]]\nhost = {host:?}\nports = [{port}]\naddresses = [\"public\", \"private\"]\n\
+            "version = 1\n\n[[allow]]\nhost = {host:?}\nports = [{port}]\npaths = [{path:?}]\naddresses = [\"public\", \"private\"]\n\
              realms = {:?}\nstorage = {:?}\nplaintext = {plaintext}\n{credentials}",
             self.realms, self.storage
         ))

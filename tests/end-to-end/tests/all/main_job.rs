@@ -115,7 +115,8 @@ async fn tokens_of_five_seconds_are_renewed_in_the_middle_of_a_repository() -> a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_sync_sends_and_fetches_nothing_again_and_changes_become_history() -> anyhow::Result<()> {
+async fn t54_a_second_sync_sends_and_fetches_nothing_again_and_changes_become_history() -> anyhow::Result<()>
+{
     let mut scene = Scene::start().await?;
     let registry = scene.registry_double(Content::demo()).await?;
     scene.enrol(&[registry.address()]).await?;

@@ -1,5 +1,8 @@
 //! Schedules, as far as they need no waiting: what the clock does is proven on virtual time, beside the scheduler.
 
+use std::time::Duration;
+
+use portolan_doubles::faults::{Fault, Rule};
 use portolan_doubles::{Content, SmallImage};
 use portolan_harness::{Door, Notified, Scene, wait_for};
 use serde_json::{Value, json};
@@ -95,6 +98,35 @@ async fn whoever_asks_for_a_run_that_waits_joins_it_with_a_reason_of_its_own() -
     assert_eq!(ended["state"], json!("complete"), "{ended:#}");
     let runs = api.all("/runs", &[("registry", "gitlab")]).await?;
     assert_eq!(runs.len(), 1, "{runs:#?}");
+    Ok(())
+}
+
+/// What is under way has listed the repositories already.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_syncs_while_a_run_is_under_way_waits_for_one_that_sees_what_he_has_pushed()
+-> anyhow::Result<()> {
+    let mut scene = Scene::start().await?;
+    let registry = scene.registry_double(Content::demo()).await?;
+    registry
+        .faults()
+        .add(Rule::all(), Fault::Delay(Duration::from_millis(50)));
+    scene.enrol(&[registry.address()]).await?;
+    let gitlab = scene.add_registry("gitlab", &registry.url(), &["--concurrency", "4"])?;
+    let under_way = scene.queue(&gitlab).await?;
+    registry.log().reached(100).await;
+    registry.change(|content| {
+        let mut late = content.shelf("acme/late");
+        let chart = late.helm_chart("late", "1.0.0");
+        late.tag("1.0.0", &chart);
+    });
+    let synced = scene.control_plane.cli(&["sync", "gitlab", "--wait"])?;
+    assert!(synced.status.success(), "{}{}", synced.output, synced.errors);
+    let words = format!("is queued behind run {under_way}");
+    assert!(synced.errors.contains(&words), "{}", synced.errors);
+    let seen = scene.inventory(&gitlab).await?;
+    let late = ("acme/late".to_owned(), "1.0.0".to_owned());
+    assert!(seen.contains_key(&late), "{:?}", seen.keys());
+    assert_eq!(scene.ended(&under_way).await?["state"], json!("complete"));
     Ok(())
 }
 

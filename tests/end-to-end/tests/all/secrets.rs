@@ -2,98 +2,18 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 
 use anyhow::Context as _;
-use data_encoding::BASE64;
 use portolan_doubles::Content;
 use portolan_doubles::token::{Account, TokenAnswer};
-use portolan_harness::{Finished, LOGIN, Registered, Scene};
+use portolan_harness::{Agent, Finished, LOGIN, Registered, Scene};
 use portolan_shared::secret::EnrolmentToken;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::further::{self, Further};
+use crate::held::Held;
 use crate::scan::{Scan, Secret};
 use crate::sealing::{enter, sealable, told};
-
-/// Every file below a folder.
-fn files(folder: &Path) -> anyhow::Result<Vec<std::path::PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            found.extend(files(&entry.path())?);
-        } else if entry.file_type()?.is_file() {
-            found.push(entry.path());
-        }
-    }
-    Ok(found)
-}
-
-/// What keeps a key private, of a PKCS #8 document: the octet string of 32 bytes.
-fn private_part(pkcs8: &[u8]) -> Option<Vec<u8>> {
-    let found = pkcs8
-        .windows(34)
-        .find(|window| window.starts_with(&[0x04, 0x20]))?;
-    Some(found[2..].to_vec())
-}
-
-/// The private key among the PEM blocks of a file.
-fn in_pem(content: &[u8]) -> Option<Vec<u8>> {
-    let text = String::from_utf8_lossy(content);
-    let (_, behind) = text.split_once("-----BEGIN PRIVATE KEY-----")?;
-    let (block, _) = behind.split_once("-----END PRIVATE KEY-----")?;
-    BASE64.decode(block.lines().collect::<String>().as_bytes()).ok()
-}
-
-/// The members `key` of a JSON document, wherever they are.
-fn json_keys(value: &Value, found: &mut Vec<Vec<u8>>) {
-    match value {
-        Value::Object(members) => {
-            for (name, value) in members {
-                match value
-                    .as_str()
-                    .and_then(|text| BASE64.decode(text.as_bytes()).ok())
-                {
-                    Some(key) if name == "key" => found.push(key),
-                    _ => json_keys(value, found),
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| json_keys(item, found)),
-        _ => {}
-    }
-}
-
-/// The secrets of a state file by its name; none for those that hold no secret.
-fn of_file(path: &Path) -> anyhow::Result<Vec<Secret>> {
-    let content = fs::read(path)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Behind the first line, which holds the checksum.
-    let payload = content
-        .split(|byte| *byte == b'\n')
-        .next()
-        .map_or(0, |line| line.len() + 1);
-    let payload = content.get(payload..).unwrap_or_default();
-    let parts: Vec<Vec<u8>> = match &*name {
-        "sealing.keys" | "certificate" => {
-            let mut keys = Vec::new();
-            json_keys(&serde_json::from_slice(payload)?, &mut keys);
-            keys.into_iter()
-                .map(|key| private_part(&key).unwrap_or(key))
-                .collect()
-        }
-        "continuity" => vec![payload.to_vec()],
-        "pepper" | "audit.key" => vec![content],
-        "identity.key" => private_part(payload).into_iter().collect(),
-        name if name.ends_with(".pem") => match in_pem(&content) {
-            Some(key) => private_part(&key).into_iter().collect(),
-            None => return Ok(Vec::new()),
-        },
-        _ => return Ok(Vec::new()),
-    };
-    anyhow::ensure!(!parts.is_empty(), "no secret was found in {}", path.display());
-    Ok(parts.iter().map(|part| Secret::in_file(path, part)).collect())
-}
 
 /// Logins that were sealed one after the other, and what was entered in vain between them.
 struct Sealed {
@@ -153,9 +73,8 @@ async fn sealed(scene: &mut Scene, gitlab: &Registered) -> anyhow::Result<Sealed
 }
 
 /// Looks at every file, column, log and process of both halves.
-async fn everywhere(scan: &mut Scan, scene: &mut Scene) -> anyhow::Result<()> {
+async fn everywhere(scan: &mut Scan, scene: &mut Scene, others: &mut [Agent]) -> anyhow::Result<()> {
     for folder in [
-        scene.agent.data_dir(),
         scene.control_plane.data_dir(),
         scene.control_plane.operators_home(),
     ] {
@@ -163,16 +82,28 @@ async fn everywhere(scan: &mut Scan, scene: &mut Scene) -> anyhow::Result<()> {
     }
     scan.database(&scene.control_plane.data_dir().join("portolan.db"))
         .await?;
-    let logs = [
-        ("the agent's log", scene.agent.log()),
-        ("the control plane's log", scene.control_plane.log()),
-    ];
-    for (place, log) in &logs {
-        assert!(log.contains("TRACE"), "{place} tells everything");
-        scan.bytes(place, log.as_bytes());
-    }
+    let log = scene.control_plane.log();
+    assert!(log.contains("TRACE"), "the control plane tells everything");
+    scan.bytes("the control plane's log", log.as_bytes());
+    scan.process(scene.control_plane.process()?.id())?;
     scan.process(scene.agent.process().context("the agent runs")?.id())?;
-    scan.process(scene.control_plane.process()?.id())
+    for agent in others.iter_mut().chain([&mut scene.agent]) {
+        if agent.data_dir().exists() {
+            scan.files(&agent.data_dir())?;
+        }
+        let log = agent.log();
+        assert!(
+            log.is_empty() || log.contains("TRACE"),
+            "an agent tells everything"
+        );
+        scan.bytes("an agent's log", log.as_bytes());
+        if let Some(process) = agent.process()
+            && process.ended().is_none()
+        {
+            scan.process(process.id())?;
+        }
+    }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,6 +149,13 @@ async fn t09_after_a_whole_scenario_no_secret_is_in_database_files_logs_or_proce
     scene.online().await?;
     assert_eq!(scene.sync(&gitlab).await?["state"], json!("failed"));
     let sealed = sealed(&mut scene, &gitlab).await?;
+    let mut held = Held::default();
+    let Further {
+        secrets: more,
+        in_url,
+        commands,
+        mut agents,
+    } = further::all(&mut scene, &gitlab, &registry, &mut held).await?;
 
     let enrolment = EnrolmentToken::parse(&token)?;
     let admin = scene.control_plane.admin_token()?;
@@ -246,12 +184,14 @@ async fn t09_after_a_whole_scenario_no_secret_is_in_database_files_logs_or_proce
         secrets.push(Secret::new("a sealed password", password.as_bytes()));
     }
     let database = scene.control_plane.data_dir().join("portolan.db");
-    let folders = [scene.agent.data_dir(), scene.control_plane.data_dir()];
-    for folder in &folders {
-        for file in files(folder)? {
-            secrets.extend(of_file(&file)?);
-        }
-    }
+    secrets.extend(more);
+    held.look(&further::folders(&scene, &agents))?;
+    assert!(
+        held.replaced() > 5,
+        "keys and tokens were replaced: {}",
+        held.replaced()
+    );
+    secrets.extend(held.secrets());
     for file in [
         "identity.key",
         "certificate",
@@ -264,8 +204,8 @@ async fn t09_after_a_whole_scenario_no_secret_is_in_database_files_logs_or_proce
         assert!(secrets.iter().any(|secret| secret.name.ends_with(file)), "{file}");
     }
     let mut scan = Scan::of(secrets);
-    everywhere(&mut scan, &mut scene).await?;
-    for (number, command) in sealed.commands.iter().enumerate() {
+    everywhere(&mut scan, &mut scene, &mut agents).await?;
+    for (number, command) in sealed.commands.iter().chain(&commands).enumerate() {
         scan.bytes(
             &format!("the output of command {number}"),
             command.output.as_bytes(),
@@ -284,12 +224,18 @@ async fn t09_after_a_whole_scenario_no_secret_is_in_database_files_logs_or_proce
     assert!(scan.found.is_empty(), "{:#?}", scan.found);
 
     // Whose a login is, is a fact that operators are shown. It is nowhere else: in no log, no other column, no file of the sensor's.
-    let names = sealed.users.map(|user| Secret::new("a name", user.as_bytes()));
-    let mut named = Scan::of(names.into());
-    everywhere(&mut named, &mut scene).await?;
+    // So is where an endpoint is told of changes, which may be what it knows us by.
+    let mut names = Vec::from(sealed.users.map(|user| Secret::new("a name", user.as_bytes())));
+    names.push(in_url);
+    let mut named = Scan::of(names);
+    everywhere(&mut named, &mut scene, &mut agents).await?;
     let facts = |found: &&String| {
         let in_file = found.contains(&*database.to_string_lossy());
-        in_file || found.contains("in registry.facts") || found.contains("in probe.diagnosis")
+        let in_column = ["registry.facts", "probe.diagnosis", "webhook.url"];
+        in_file
+            || in_column
+                .iter()
+                .any(|column| found.contains(&format!("in {column}")))
     };
     let elsewhere: Vec<_> = named.found.iter().filter(|found| !facts(found)).collect();
     assert!(elsewhere.is_empty(), "{elsewhere:#?}");

@@ -87,9 +87,11 @@ pub(super) fn all_fault_tests(tree: &Tree) -> Vec<(&str, FaultTest<'_>)> {
 #[test]
 fn names_of_fault_tests_are_unique_and_all_are_run() {
     let tree = tree();
-    let suite = tree
-        .file(&format!("{SUITE}suite.rs"))
-        .map_or("", |file| file.text.as_str());
+    let suite: String = ["suite.rs", "suite_of_runs.rs"]
+        .iter()
+        .filter_map(|name| tree.file(&format!("{SUITE}{name}")))
+        .map(|file| file.text.as_str())
+        .collect();
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     let mut complaints = Vec::new();
     for (path, test) in all_fault_tests(&tree) {

@@ -18,7 +18,7 @@ pub struct AuditLine {
     pub seq: u64,
     /// When.
     pub at: Timestamp,
-    /// Who: `token:NAME`, `sensor:ID`, `address:IP` or `system`.
+    /// Who: `token:NAME`, `sensor:ID`, `address:IP`, `schedule`, `events` or `system`.
     pub actor: String,
     /// What: `sensor.revoke`, `registry.add`, ...
     pub action: String,

@@ -85,7 +85,7 @@ pub struct Registry {
     pub last_attempt_at: Option<Timestamp>,
     /// When a run of it was last complete.
     pub last_success_at: Option<Timestamp>,
-    /// When a push event last named something in it.
+    /// When a push event last named something in it: one that a sensor told later, when it came to the sensor.
     pub last_event_at: Option<Timestamp>,
     /// What push events came in, by door; left out if none ever did, in lists, and where a registry was changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -65,9 +65,9 @@ pub struct EventCountView {
     pub ignored: u64,
     /// Notifications that were not authentic, malformed, too large or too many.
     pub refused: u64,
-    /// Times that a look at the whole registry took the place of events that were lost.
+    /// Events in whose place the whole registry was looked at: a sensor could not keep them apart, or they could not be noted.
     pub given_up: u64,
-    /// When something last came that was not refused.
+    /// When something last came that was not refused: what a sensor told later, when it came to the sensor.
     pub last_at: Option<Timestamp>,
     /// When something was last refused.
     pub last_refused_at: Option<Timestamp>,

@@ -21,7 +21,7 @@ pub(crate) struct ListRepositories {
     /// Only of this registry, by name or id.
     registry: Option<String>,
     /// Only this one, even if it has vanished: its name if `registry` is given, else `REGISTRY/REPOSITORY`, `HOST[:PORT]/REPOSITORY`, or a bare
-    /// name that only one registry has. One that does not exist gives `404`.
+    /// name that only one registry has. One that does not exist gives `404`. With it, `contains` and `cursor` are refused.
     repository: Option<String>,
     /// Only names that contain this text, in any case.
     contains: Option<String>,
@@ -50,6 +50,10 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     Parameters(query): Parameters<ListRepositories>,
 ) -> Result<Json<PageOf<Repository>>, ApiError> {
+    if query.repository.is_some() {
+        only_one("contains", query.contains.as_deref())?;
+        only_one("cursor", query.cursor.as_deref())?;
+    }
     let page = page_request(query.cursor, query.limit)?;
     let registry = query.registry.as_deref();
     let page = match &query.repository {
@@ -67,4 +71,12 @@ pub(crate) async fn list(
     Ok(Json(PageOf::of(page, |record| {
         Repository::of(&record, &known, now)
     })))
+}
+
+/// Refuses what could only leave out the one that is named.
+fn only_one(field: &'static str, given: Option<&str>) -> Result<(), ApiError> {
+    match given {
+        None | Some("") => Ok(()),
+        Some(_) => Err(ApiError::invalid(field, "`repository` names one already")),
+    }
 }

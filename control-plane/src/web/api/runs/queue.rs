@@ -14,7 +14,8 @@ use crate::web::api::body::Body;
 
 /// Queue a run
 ///
-/// Of a registry, or of some of its repositories. If one of the same scope is open already, that one is given.
+/// Of a registry, or of some of its repositories. If one of the same scope waits to begin already, that one is given. One that has begun may have looked
+/// before what you want seen was there: a new one is queued, which begins when that has ended (see `behind`), and which the next wish joins.
 /// Refused with `outside_patterns` for repositories that the registry's patterns leave out, and with `no_sensor` while all its sensors are revoked.
 #[utoipa::path(
     post, path = "/registries/{registry}/runs", operation_id = "queue_run", tag = "runs",
@@ -22,7 +23,7 @@ use crate::web::api::body::Body;
     request_body = CreateRun,
     responses(
         (status = 201, description = "A new run is queued", body = QueuedRunView),
-        (status = 200, description = "A run of this scope is open already", body = QueuedRunView),
+        (status = 200, description = "A run of this scope waits to begin already", body = QueuedRunView),
     ),
     extensions(("x-required-role" = json!("operator"))),
 )]

@@ -233,6 +233,10 @@ pub struct Run {
     pub attempt: u32,
     /// Which sensor works on it, or last did.
     pub sensor: Option<SensorName>,
+    /// The run that it waits for: one of the same registry and scope, which had begun when this one was asked for.
+    #[serde(default)]
+    #[schema(format = "uuid")]
+    pub behind: Option<String>,
     /// When it was queued.
     pub queued_at: Timestamp,
     /// When its first attempt began.
@@ -277,6 +281,7 @@ impl Run {
             ended: record.state.is_ended(),
             attempt: record.attempt,
             sensor: record.sensor.map(|id| SensorName::of(id, names)),
+            behind: record.behind.map(|run| run.to_string()),
             queued_at: record.queued_at,
             started_at: record.started_at,
             ended_at: record.ended_at,
@@ -332,6 +337,6 @@ pub struct CreateRun {
 pub struct QueuedRunView {
     /// The run.
     pub run: Run,
-    /// It was open already: the same registry and scope is never queued twice.
+    /// It waited to begin already: the same registry and scope is never queued twice.
     pub joined: bool,
 }

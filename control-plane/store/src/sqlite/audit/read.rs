@@ -12,9 +12,16 @@ use crate::sqlite::failure::During as _;
 use crate::sqlite::rows::json;
 use crate::sqlite::{SqliteStore, keyset};
 use crate::{
-    Audit, AuditEntry, AuditRecord, AuditSeverity, EntryFor, KnownSensorLog, Page, PageRequest, SensorHead,
-    SensorHeadOutcome, SensorLogProblem, SensorLogStep, StoreError,
+    Audit, AuditEntry, AuditOrder, AuditRecord, AuditSeverity, EntryFor, KnownSensorLog, Page, PageRequest,
+    SensorHead, SensorHeadOutcome, SensorLogProblem, SensorLogStep, StoreError,
 };
+
+const NEWEST_OF: &str =
+    "SELECT * FROM audit WHERE tenant_id = ?1 AND object IN (SELECT value FROM json_each(?2)) AND seq < ?3
+     ORDER BY seq DESC LIMIT ?4";
+const OLDEST_OF: &str =
+    "SELECT * FROM audit WHERE tenant_id = ?1 AND object IN (SELECT value FROM json_each(?2)) AND seq > ?3
+     ORDER BY seq LIMIT ?4";
 
 #[async_trait]
 impl Audit for SqliteStore {
@@ -43,21 +50,22 @@ impl Audit for SqliteStore {
         &self,
         tenant: TenantId,
         objects: &[String],
+        order: AuditOrder,
         page: &PageRequest,
     ) -> Result<Page<AuditRecord>, StoreError> {
-        let before = keyset::after::<i64>(page)?.unwrap_or(i64::MAX);
+        let (statement, end) = match order {
+            AuditOrder::NewestFirst => (NEWEST_OF, i64::MAX),
+            AuditOrder::OldestFirst => (OLDEST_OF, 0),
+        };
         let objects = json("objects of the audit log", objects)?;
-        let rows = sqlx::query(
-            "SELECT * FROM audit WHERE tenant_id = ?1 AND object IN (SELECT value FROM json_each(?2)) AND seq < ?3
-             ORDER BY seq DESC LIMIT ?4",
-        )
-        .bind(tenant.as_bytes().as_slice())
-        .bind(objects)
-        .bind(before)
-        .bind(keyset::rows_wanted(page))
-        .fetch_all(self.reader())
-        .await
-        .during("read the audit log of some objects")?;
+        let rows = sqlx::query(statement)
+            .bind(tenant.as_bytes().as_slice())
+            .bind(objects)
+            .bind(keyset::after::<i64>(page)?.unwrap_or(end))
+            .bind(keyset::rows_wanted(page))
+            .fetch_all(self.reader())
+            .await
+            .during("read the audit log of some objects")?;
         let records = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         keyset::page(page, records, |last| last.seq)
     }

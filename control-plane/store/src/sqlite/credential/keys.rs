@@ -12,9 +12,6 @@ use crate::sqlite::rows::{self, hex};
 use crate::sqlite::{SqliteStore, audit};
 use crate::{AuditEntry, KEPT_SEALING_KEYS, PublishOutcome, SealingKeyRecord, StoreError};
 
-/// How far ahead of what is known here a sensor may be, which has signed it: no approval is as many times in vain, and no sensor counts to the end.
-const GENERATIONS_AHEAD: i64 = 1_000;
-
 pub(super) async fn publish(
     store: &SqliteStore,
     key: &SignedSealingKey,
@@ -25,8 +22,11 @@ pub(super) async fn publish(
     let said = key.unverified();
     let (tenant, sensor, id) = (said.tenant, said.sensor, said.key_id());
     let mut tx = store.write().await?;
-    let present: Option<i64> = sqlx::query_scalar(
-        "SELECT generation FROM sensor WHERE tenant_id = ?1 AND sensor_id = ?2 AND state IN ('provisional', 'active')",
+    // Only where a database was restored can a sensor be ahead of what is known here: no approval is as many times in vain, and no sensor counts
+    // to the end.
+    let present: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT generation, generation + 1000 * timeline.restores FROM sensor CROSS JOIN timeline
+         WHERE tenant_id = ?1 AND sensor_id = ?2 AND state IN ('provisional', 'active')",
     )
     .bind(tenant.as_bytes().as_slice())
     .bind(sensor.as_bytes().as_slice())
@@ -35,9 +35,9 @@ pub(super) async fn publish(
     .during(ACTION)?;
     let said_generation = integer(said.generation);
     match present {
-        Some(present) if present == said_generation => {}
+        Some((present, _)) if present == said_generation => {}
         // It was told of this one by a database that was later than this: an older one must not be used any more.
-        Some(present) if (present..=present.saturating_add(GENERATIONS_AHEAD)).contains(&said_generation) => {
+        Some((present, most)) if (present..=most).contains(&said_generation) => {
             sqlx::query("UPDATE sensor SET generation = ?3 WHERE tenant_id = ?1 AND sensor_id = ?2")
                 .bind(tenant.as_bytes().as_slice())
                 .bind(sensor.as_bytes().as_slice())

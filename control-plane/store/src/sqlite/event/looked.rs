@@ -116,6 +116,8 @@ pub(in super::super) async fn looked(
         let soon =
             (ended.last_attempt_at + WHOLE_AGAIN).clamp(millis(now) + MINUTE, millis(now) + WHOLE_AGAIN);
         whole.put_back(&None, ended.queued_at, soon);
+        // It waits after a look that has not come to it: events that are lost meanwhile do not wait for as long.
+        whole.tries = whole.tries.max(1);
         changed.insert(WHOLE, whole);
     }
     if changed.is_empty() {

@@ -1,5 +1,5 @@
 //! Push events. `note` writes down what came and what is to be looked at, `subjects` says which tags that is, `waiting` is a row of it; `due` finds
-//! what a run can take over, `take` lets it, and `looked` puts back what it did not come to; `silence` judges which changes no event has
+//! what a run can take over, `take` lets it, `told` has the audit log say so, and `looked` puts back what it did not come to; `silence` judges which changes no event has
 //! announced; `traits` hands the trait's methods to them, and counts.
 
 mod due;
@@ -8,6 +8,7 @@ mod note;
 mod silence;
 mod subjects;
 mod take;
+mod told;
 mod traits;
 mod waiting;
 

@@ -1,6 +1,6 @@
 //! What came in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use portolan_shared::model::{EventSubject, limits};
 use sqlx::{Sqlite, Transaction};
@@ -67,14 +67,15 @@ async fn count(tx: &mut Transaction<'static, Sqlite>, intake: &EventIntake) -> R
         counted.fold(0_u64, |sum, (_, events)| sum.saturating_add(u64::from(*events)))
     };
     let (accepted, given_up) = (of(false), of(true));
-    let heard = accepted > 0 || given_up > 0 || intake.ignored > 0;
+    let counted_now = (given_up > 0 || intake.ignored > 0).then(|| millis(intake.now));
+    let heard_at = named(intake).into_values().max().max(counted_now);
     let refused = intake.refused > 0;
     sqlx::query(
         "INSERT INTO event_count (tenant_id, registry_id, door, accepted, ignored, refused, given_up, last_at, last_refused_at, last_refused)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT DO UPDATE SET accepted = min(accepted + excluded.accepted, ?11), ignored = min(ignored + excluded.ignored, ?11),
                                    refused = min(refused + excluded.refused, ?11), given_up = min(given_up + excluded.given_up, ?11),
-                                   last_at = coalesce(excluded.last_at, last_at),
+                                   last_at = coalesce(iif(last_at BETWEEN excluded.last_at AND ?12, last_at, excluded.last_at), last_at),
                                    last_refused = iif(excluded.last_refused_at IS NULL, last_refused, excluded.last_refused),
                                    last_refused_at = coalesce(excluded.last_refused_at, last_refused_at)",
     )
@@ -85,10 +86,11 @@ async fn count(tx: &mut Transaction<'static, Sqlite>, intake: &EventIntake) -> R
     .bind(counted(intake.ignored))
     .bind(counted(intake.refused))
     .bind(counted(given_up))
-    .bind(heard.then_some(millis(intake.now)))
+    .bind(heard_at)
     .bind(refused.then_some(millis(intake.now)))
     .bind(intake.last_refused.as_deref().filter(|_| refused))
     .bind(counted(limits::EVENT_COUNT))
+    .bind(millis(intake.now))
     .execute(&mut **tx)
     .await
     .during("count events")?;
@@ -108,48 +110,75 @@ fn door(door: EventDoor) -> String {
     }
 }
 
-const HEARD: [&str; 2] = [
-    "UPDATE registry SET last_event_at = max(?4, coalesce(last_event_at, 0)) WHERE tenant_id = ?1 AND registry_id = ?2",
-    "UPDATE repository INDEXED BY repository_name SET last_event_at = max(?4, coalesce(last_event_at, 0)), silent_since = NULL
-     WHERE tenant_id = ?1 AND registry_id = ?2 AND name IN (SELECT value FROM json_each(?3))",
-];
+/// What was named, and when, as far as that is not in the future.
+fn named(intake: &EventIntake) -> BTreeMap<&str, i64> {
+    let named = intake
+        .subjects
+        .iter()
+        .filter_map(|(subject, _)| subject.repository());
+    let at = |repository| intake.named_at.get(repository).unwrap_or(&intake.now);
+    named
+        .map(|repository| (repository.as_str(), millis(intake.now.min(*at(repository)))))
+        .collect()
+}
 
-/// Whatever was lost may have named it.
+const HEARD: &str = "UPDATE registry SET last_event_at = max(?3, coalesce(last_event_at, 0)) WHERE tenant_id = ?1 AND registry_id = ?2";
+
+/// Whatever has changed in it before this moment was announced, also if the event came to the sensor before its tags were last seen, and the sensor's
+/// clock may be wrong: so when it was last named is not before that.
+const HEARD_OF: &str = "UPDATE repository INDEXED BY repository_name
+     SET last_event_at = max(?4, coalesce(last_event_at, 0), min(coalesce(tags_seen_at, 0), ?5)), silent_since = NULL
+     WHERE tenant_id = ?1 AND registry_id = ?2 AND name IN (SELECT value FROM json_each(?3))";
+
+/// Whatever was lost may have named it. That a sensor begins to listen says so only if it has not done so lately: one that begins again and again would excuse
+/// everything.
 const HEARD_LOSS: &str = "UPDATE repository INDEXED BY repository_silent_in SET silent_since = NULL
-     WHERE tenant_id = ?1 AND registry_id = ?2 AND silent_since IS NOT NULL";
+     WHERE tenant_id = ?1 AND registry_id = ?2 AND silent_since IS NOT NULL
+       AND (?3 OR NOT EXISTS (SELECT 1 FROM event_pending
+                               WHERE event_pending.tenant_id = ?1 AND event_pending.registry_id = ?2 AND event_pending.repository = ''
+                                 AND (due_at IS NOT NULL OR taken_at > ?4)))";
 
 /// Notes when what was named was last named: what had changed there before is announced.
 async fn hear(tx: &mut Transaction<'static, Sqlite>, intake: &EventIntake) -> Result<(), StoreError> {
-    let named = intake.subjects.iter().filter_map(|(subject, _)| match subject {
-        EventSubject::Tag(repository, _)
-        | EventSubject::Digest(repository, _)
-        | EventSubject::Repository(repository)
-        | EventSubject::EveryTag(repository) => Some(repository.as_str()),
-        EventSubject::Registry => None,
-    });
-    let named: BTreeSet<&str> = named.collect();
-    let is_lost = |(subject, _): &(EventSubject, u32)| *subject == EventSubject::Registry;
-    if intake.subjects.iter().any(is_lost) {
+    const ACTION: &str = "note when an event was last heard";
+    let now = millis(intake.now);
+    let of_registry = intake.subjects.iter();
+    let of_registry = of_registry.filter(|(subject, _)| *subject == EventSubject::Registry);
+    let lost: Option<u32> = of_registry.map(|(_, events)| *events).max();
+    if let Some(lost) = lost {
         sqlx::query(HEARD_LOSS)
             .bind(intake.tenant.as_bytes().as_slice())
             .bind(intake.registry.as_bytes().as_slice())
+            .bind(lost > 0)
+            .bind(now - integer(limits::EVENT_WHOLE_SPACING_MS))
             .execute(&mut **tx)
             .await
             .during("note that events were lost")?;
     }
-    if named.is_empty() {
-        return Ok(());
+    let mut by_time: BTreeMap<i64, Vec<&str>> = BTreeMap::new();
+    for (repository, at) in named(intake) {
+        by_time.entry(at).or_default().push(repository);
     }
-    let named = rows::array(named)?;
-    for statement in HEARD {
-        sqlx::query(statement)
+    let Some((last, _)) = by_time.last_key_value() else {
+        return Ok(());
+    };
+    sqlx::query(HEARD)
+        .bind(intake.tenant.as_bytes().as_slice())
+        .bind(intake.registry.as_bytes().as_slice())
+        .bind(*last)
+        .execute(&mut **tx)
+        .await
+        .during(ACTION)?;
+    for (at, repositories) in by_time {
+        sqlx::query(HEARD_OF)
             .bind(intake.tenant.as_bytes().as_slice())
             .bind(intake.registry.as_bytes().as_slice())
-            .bind(&named)
-            .bind(millis(intake.now))
+            .bind(rows::array(repositories)?)
+            .bind(at)
+            .bind(now)
             .execute(&mut **tx)
             .await
-            .during("note when an event was last heard")?;
+            .during(ACTION)?;
     }
     Ok(())
 }
@@ -219,6 +248,7 @@ mod tests {
     #[tokio::test]
     async fn only_what_was_named_is_looked_for() {
         let by_name = "repository_name (tenant_id=? AND registry_id=? AND name=?)";
-        plan::goes_by(&[by_name], super::HEARD[1]).await;
+        plan::goes_by(&[by_name], super::HEARD_OF).await;
+        plan::goes_by(&["repository_silent_in"], super::HEARD_LOSS).await;
     }
 }

@@ -1,7 +1,8 @@
 //! Changes that no event has announced.
 //!
 //! A registry notifies a moment after the push, and a listing may come between: whether a change was announced cannot be told when it is
-//! noticed. It can a minute later. Until then every event that names its repository, and every sign that events were lost, clears it.
+//! noticed. It can a minute later. Until then every event that names its repository, and every sign that events were lost, clears it; but not a
+//! sensor that begins to listen time and again.
 
 use jiff::Timestamp;
 use portolan_shared::model::{RegistryId, TenantId};

@@ -7,8 +7,9 @@ use sqlx::{Sqlite, Transaction};
 
 use super::super::columns::{Columns, integer, millis};
 use super::super::failure::During as _;
-use super::super::{SqliteStore, rows, run};
+use super::super::{SqliteStore, rows};
 use super::due::{free, part_is_free, whole_is_free};
+use super::told;
 use super::waiting::{WHOLE, Waiting};
 use crate::{DueEvents, NewRun, QueueOutcome, StoreError};
 
@@ -36,7 +37,7 @@ pub(super) async fn take(
         requested_by: REQUESTED_BY.to_owned(),
         now,
     };
-    let outcome = run::queue_within(&mut tx, &new, None).await?;
+    let outcome = told::queue(&mut tx, &new).await?;
     take_over(&mut tx, due, &taken, now).await?;
     forget_many(&mut tx, due).await?;
     tx.commit().await.during(TAKE)?;

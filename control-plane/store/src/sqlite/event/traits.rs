@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use super::super::SqliteStore;
 use super::super::columns::{Columns, millis};
 use super::super::failure::During as _;
-use super::{due, note, take};
+use super::{due, note, take, told};
 use crate::{DueEvents, EventCount, EventDoor, EventIntake, Events, EventsNoted, QueueOutcome, StoreError};
 
 /// How long what is kept of a repository that was looked at is of use, in milliseconds.
@@ -46,6 +46,10 @@ impl Events for SqliteStore {
         now: Timestamp,
     ) -> Result<Option<QueueOutcome>, StoreError> {
         take::take(self, due, run, now).await
+    }
+
+    async fn sum_up_looks(&self, now: Timestamp) -> Result<u64, StoreError> {
+        told::sum_up(self, now).await
     }
 
     async fn put_off_events(&self, due: &DueEvents, until: Timestamp) -> Result<(), StoreError> {

@@ -178,19 +178,21 @@ async fn history(
         .await
         .during(FORGET)?;
     let mut old = Vec::with_capacity(lines.len());
-    let mut reached = (last_entry.feed_no, None);
     for row in &lines {
         let row = Columns::of("ledger", row);
-        let tag: String = row.get("tag")?;
-        if lines.len() as u64 >= most {
-            reached = (row.get("feed_no")?, Some(tag.clone()));
-        }
         old.push(OldLine(
             row.get("repository_no")?,
-            tag,
+            row.get("tag")?,
             row.get("entry_no")?,
             row.get("gone")?,
         ));
+    }
+    // There may be more of the same entry.
+    let mut reached = (last_entry.feed_no, None);
+    if lines.len() as u64 >= most
+        && let (Some(row), Some(last)) = (lines.last(), old.last())
+    {
+        reached = (Columns::of("ledger", row).get("feed_no")?, Some(last.1.clone()));
     }
     let removed: Vec<(i64, i64)> = sqlx::query(SUPERSEDED)
         .bind(tenant.as_bytes().as_slice())
@@ -264,11 +266,14 @@ async fn advance(
     (entry, tag): &(i64, Option<String>),
     known_from: Option<i64>,
 ) -> Result<(), StoreError> {
-    const STATEMENTS: [&str; 2] = [
+    const STATEMENTS: [&str; 3] = [
         "UPDATE tenant SET feed_forgotten = ?2, feed_forgotten_tag = ?3,
                 history_from = max(coalesce(history_from, ?4), coalesce(?4, history_from))
          WHERE tenant_id = ?1",
         "DELETE FROM registry_removal WHERE tenant_id = ?1 AND feed_no <= ?2",
+        "DELETE FROM registry_feed WHERE tenant_id = ?1 AND feed_no <= ?2
+           AND NOT EXISTS (SELECT 1 FROM registry WHERE registry.tenant_id = ?1 AND registry.registry_id = registry_feed.registry_id)
+           AND NOT EXISTS (SELECT 1 FROM webhook WHERE webhook.tenant_id = ?1 AND webhook.registry_id = registry_feed.registry_id)",
     ];
     for statement in STATEMENTS {
         sqlx::query(statement)

@@ -178,7 +178,8 @@ async fn look(
         "SELECT run.registry_id, registry.repositories, repository.repository_no, repository.tags, repository.settled, repository.entry_no,
                 iif(repository.met_in_part, NULL, repository.tags_seen_at) AS seen_at, done.state_hash IS ?7 AND done.outcome IS ?8 AS repeated, run.beside, run.started_at,
                 ", silent!("?6"), " AS silent,
-                (SELECT coalesce(max(repository_no), 0) + 1 FROM repository WHERE tenant_id = ?1) AS next_no
+                1 + max((SELECT coalesce(max(repository_no), 0) FROM repository WHERE tenant_id = ?1),
+                        (SELECT coalesce(max(repository_no), 0) FROM repository_remains WHERE tenant_id = ?1)) AS next_no
          FROM run
          JOIN registry ON registry.tenant_id = ?1 AND registry.registry_id = run.registry_id
          LEFT JOIN repository ON repository.tenant_id = ?1 AND repository.registry_id = run.registry_id
@@ -352,7 +353,7 @@ async fn write_repository(
         .bind(seen_at)
         .bind(now)
         .bind(success)
-        .bind(commit.only.is_some())
+        .bind(before.seen_at.is_none() && !whole)
         .bind(whole.then_some(now))
         .execute(&mut **tx)
         .await

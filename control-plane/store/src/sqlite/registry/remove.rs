@@ -1,6 +1,7 @@
 //! Removing a registry with its inventory, ledger and runs.
 //!
-//! Manifests and image facts belong to the tenant, not to a registry; other registries may hold the same ones. They stay.
+//! Manifests and image facts belong to the tenant, not to a registry; other registries may hold the same ones. They stay. Of tags, ledger and
+//! accounts of runs there may be millions: it is noted that they are to be cleared away, see `remains`.
 
 use portolan_shared::model::{CredentialId, RegistryId, TenantId};
 
@@ -10,7 +11,7 @@ use super::super::{SqliteStore, audit, credential};
 use crate::{AuditEntry, EntryFor, StoreError, Withdrawn};
 
 /// What is done, in this order: whoever follows the change feed is told, and then is removed first what is found by way of something else.
-const STATEMENTS: [&str; 17] = [
+const STATEMENTS: [&str; 15] = [
     "UPDATE tenant SET feed_no = feed_no + 1 WHERE tenant_id = ?1",
     "INSERT INTO registry_removal (tenant_id, feed_no, registry_id, name, removed_at)
          SELECT ?1, tenant.feed_no, ?2, registry.name, ?3 FROM tenant CROSS JOIN registry
@@ -18,15 +19,10 @@ const STATEMENTS: [&str; 17] = [
     "INSERT OR REPLACE INTO registry_feed (tenant_id, registry_id, feed_no)
          SELECT ?1, ?2, tenant.feed_no FROM tenant CROSS JOIN registry
          WHERE tenant.tenant_id = ?1 AND registry.tenant_id = ?1 AND registry.registry_id = ?2",
-    "DELETE FROM tag WHERE tenant_id = ?1 AND repository_no IN
-         (SELECT repository_no FROM repository WHERE tenant_id = ?1 AND registry_id = ?2)",
-    "DELETE FROM ledger WHERE tenant_id = ?1 AND repository_no IN
-         (SELECT repository_no FROM repository WHERE tenant_id = ?1 AND registry_id = ?2)",
-    "DELETE FROM ledger_entry WHERE tenant_id = ?1 AND repository_no IN
-         (SELECT repository_no FROM repository WHERE tenant_id = ?1 AND registry_id = ?2)",
+    "INSERT INTO repository_remains (tenant_id, repository_no)
+         SELECT tenant_id, repository_no FROM repository WHERE tenant_id = ?1 AND registry_id = ?2",
     "DELETE FROM repository WHERE tenant_id = ?1 AND registry_id = ?2",
-    "DELETE FROM run_repository WHERE tenant_id = ?1 AND run_id IN
-         (SELECT run_id FROM run WHERE tenant_id = ?1 AND registry_id = ?2)",
+    "INSERT INTO run_remains (tenant_id, run_id) SELECT tenant_id, run_id FROM run WHERE tenant_id = ?1 AND registry_id = ?2",
     "DELETE FROM run WHERE tenant_id = ?1 AND registry_id = ?2",
     "DELETE FROM probe WHERE tenant_id = ?1 AND registry_id = ?2",
     "DELETE FROM credential_wrap WHERE tenant_id = ?1 AND credential_id IN

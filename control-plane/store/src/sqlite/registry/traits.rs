@@ -11,7 +11,7 @@ use super::super::columns::millis;
 use super::super::failure::{During as _, is_taken, is_unknown_tenant};
 use super::super::run::budget;
 use super::super::{SqliteStore, audit, credential, keyset, rows};
-use super::{records, remove, schedule};
+use super::{records, remains, remove, schedule};
 use crate::{
     AuditEntry, EntryFor, KnownFacts, NewCredential, NewRegistry, Page, PageRequest, PutOutcome, Registries,
     RegistryChange, RegistryChangeOutcome, RegistryNews, RegistryRecord, StoreError, Withdrawn,
@@ -171,6 +171,10 @@ impl Registries for SqliteStore {
         note: EntryFor<'_, CredentialId>,
     ) -> Result<Option<Withdrawn>, StoreError> {
         remove::remove(self, tenant, id, entry, note).await
+    }
+
+    async fn clear_removed(&self, rows: u32) -> Result<u64, StoreError> {
+        remains::clear(self, rows).await
     }
 }
 

@@ -20,9 +20,9 @@ const LONGEST_PAUSE_MILLIS: i64 = (24 * 60 + 15) * 60 * 1_000;
 const LOOKED_AT_AGAIN: [FindingCode; 2] = [FindingCode::ScheduleBlackout, FindingCode::RunSensorLost];
 
 /// ?1 is now, ?2 the time beyond which only a clock that was ahead can have written something.
-const QUEUED: &str = "UPDATE run INDEXED BY run_queued SET queued_at = min(queued_at, ?1), put_off_at = min(put_off_at, ?1),
+const QUEUED: &str = "UPDATE run INDEXED BY run_queued SET queued_at = min(queued_at, ?1), asked_at = min(asked_at, ?1), put_off_at = min(put_off_at, ?1),
             not_before = min(not_before, iif(finding IS NULL OR finding ->> 'code' IN (SELECT value FROM json_each(?4)), ?1, ?1 + ?3))
-     WHERE state = 'queued' AND (queued_at > ?2 OR not_before > ?2)";
+     WHERE state = 'queued' AND (queued_at > ?2 OR asked_at > ?2 OR not_before > ?2)";
 /// A lease of now ends ?3 from now.
 const LEASES: &str = "UPDATE run INDEXED BY run_lease SET lease_until = ?1 + ?3 WHERE state = 'leased' AND lease_until > ?2 + ?3";
 const DEADLINES: &str = concat!(

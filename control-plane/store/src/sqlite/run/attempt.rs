@@ -9,6 +9,7 @@ use super::super::columns::{Columns, millis};
 use super::super::event;
 use super::super::failure::During as _;
 use super::super::rows::json;
+use super::behind;
 use crate::StoreError;
 
 const END: &str = "end an attempt";
@@ -105,7 +106,7 @@ fn lost(attempt: u32, fruitless: u32) -> Finding {
     Finding::new(FindingCode::RunSensorLost, &seen)
 }
 
-/// Ends a run. What events named and it did not come to is looked at again, unless it was cancelled. Of its repositories only those that were not complete are kept, and those that are named as left out.
+/// Ends a run, and lets the one go that follows it. What events named and it did not come to is looked at again, unless it was cancelled. Of its repositories only those that were not complete are kept, and those that are named as left out.
 pub(super) async fn finish(
     tx: &mut Transaction<'static, Sqlite>,
     tenant: TenantId,
@@ -129,6 +130,7 @@ pub(super) async fn finish(
     .execute(&mut **tx)
     .await
     .during(ACTION)?;
+    behind::let_go(tx, (tenant, run), now).await?;
     if state != RunState::Cancelled {
         match event::looked(tx, (tenant, run), state, now).await {
             Ok(()) => {}

@@ -8,22 +8,39 @@ use super::super::SqliteStore;
 use super::super::columns::{Columns, millis};
 use super::super::failure::During as _;
 use super::attempt;
+use super::behind::waits_behind;
 use crate::{Lapse, LapsedRun, StoreError, WaitsSince};
 
+/// Whether nothing has kept a run waiting since ?2 but that no sensor took it, and no person has asked for it since.
+macro_rules! not_taken {
+    () => {
+        concat!(
+            "(not_before < ?2 AND coalesce(asked_at < ?2, 1) AND NOT ",
+            waits_behind!(),
+            ")"
+        )
+    };
+}
+
 /// The time in which a run waits for the end of a blackout does not count against its deadline.
-const LAPSED: &str =
+const LAPSED: &str = concat!(
     "SELECT * FROM (
-         SELECT tenant_id, run_id, registry_id, state, attempt, sensor_id, 'too_long' AS lapse FROM run INDEXED BY run_deadline
+         SELECT tenant_id, run_id, registry_id, state, attempt, sensor_id, asked_at, 'too_long' AS lapse FROM run INDEXED BY run_deadline
          WHERE state IN ('queued', 'leased') AND deadline_at <= ?1 AND put_off_at IS NULL
          ORDER BY deadline_at LIMIT ?3)
      UNION ALL
      SELECT * FROM (
-         SELECT tenant_id, run_id, registry_id, state, attempt, sensor_id, iif(not_before < ?2, 'not_taken', 'waited') AS lapse
+         SELECT tenant_id, run_id, registry_id, state, attempt, sensor_id, asked_at, iif(",
+    not_taken!(),
+    ", 'not_taken', 'waited') AS lapse
          FROM run INDEXED BY run_queued
-         WHERE state = 'queued' AND queued_at < ?2 AND (not_before < ?2 OR (queued_at < ?4 AND (started_at IS NULL OR put_off_at < ?4)))
+         WHERE state = 'queued' AND queued_at < ?2 AND (",
+    not_taken!(),
+    " OR (queued_at < ?4 AND (started_at IS NULL OR put_off_at < ?4)))
            AND (coalesce(deadline_at > ?1, 1) OR put_off_at IS NOT NULL)
          ORDER BY queued_at LIMIT ?3)
-     LIMIT ?3";
+     LIMIT ?3"
+);
 
 pub(in super::super) async fn lapsed(
     store: &SqliteStore,
@@ -74,6 +91,7 @@ fn read(row: &SqliteRow) -> Result<LapsedRun, StoreError> {
             "waited" => Lapse::WaitedTooLong,
             _ => Lapse::NotTaken,
         },
+        asked_at: row.opt_time("asked_at")?,
         held,
     })
 }
@@ -89,7 +107,7 @@ pub(in super::super) async fn end(
     let as_it_was: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM run WHERE tenant_id = ?1 AND run_id = ?2
                            AND iif(?3 IS NULL, state = 'queued', state = 'leased' AND sensor_id = ?3 AND attempt = ?4)
-                           AND (?5 = 0 OR (deadline_at <= ?6 AND put_off_at IS NULL)))",
+                           AND iif(?5, deadline_at <= ?6 AND put_off_at IS NULL, asked_at IS ?7))",
     )
     .bind(lapsed.tenant.as_bytes().as_slice())
     .bind(lapsed.run.as_bytes().as_slice())
@@ -97,6 +115,7 @@ pub(in super::super) async fn end(
     .bind(lapsed.held.map(|(_, held)| i64::from(held.attempt)))
     .bind(lapsed.lapse == Lapse::TooLong)
     .bind(millis(now))
+    .bind(lapsed.asked_at.map(millis))
     .fetch_one(&mut *tx)
     .await
     .during(ACTION)?;

@@ -14,6 +14,7 @@ use super::super::failure::During as _;
 use super::super::registry;
 use super::super::rows::{self, hex, json};
 use super::attempt::{self, Ending};
+use super::behind::waits_behind;
 use super::budget::{self, Allowance};
 use super::deadline::{UNLESS_SAID, longest};
 use super::fence::{bind_fence, fenced, leased, stale};
@@ -50,13 +51,13 @@ pub(super) async fn lease(
     };
     attempt::begin_anew(&mut tx, tenant, run).await?;
     let row = sqlx::query(concat!(
-        "UPDATE run SET state = 'leased', credential_id = NULL, credential_version = NULL, attempt = attempt + 1, sensor_id = ?3, session_epoch = ?4, lease_until = ?6,
+        "UPDATE run SET state = 'leased', behind = NULL, credential_id = NULL, credential_version = NULL, attempt = attempt + 1, sensor_id = ?3, session_epoch = ?4, lease_until = ?6,
                         started_at = coalesce(started_at, ?5), attempt_fruitful = 0, refused_batches = 0, progress = ?7, progress_at = ?5,
                         finding = iif(finding ->> 'code' IN (SELECT value FROM json_each(?8)), NULL, finding),
                         deadline_at = coalesce(deadline_at, ?5 + ", longest!("?9", "?10"), "),
                         registry_version = (SELECT version FROM registry WHERE registry.tenant_id = ?1
                                                AND registry.registry_id = run.registry_id)
-         WHERE tenant_id = ?1 AND run_id = ?2 AND state = 'queued' AND not_before <= ?5
+         WHERE tenant_id = ?1 AND run_id = ?2 AND state = 'queued' AND not_before <= ?5 AND NOT ", waits_behind!(), "
            AND EXISTS (SELECT 1 FROM sensor WHERE sensor.tenant_id = ?1 AND sensor.sensor_id = ?3
                           AND sensor.session_epoch = ?4 AND sensor.state = 'active')
            AND EXISTS (SELECT 1 FROM registry_sensor WHERE registry_sensor.tenant_id = ?1

@@ -10,6 +10,7 @@ use super::super::failure::{During as _, is_taken};
 use super::super::rows::{self, hex, json};
 use super::super::{SqliteStore, audit};
 use super::attempt;
+use super::behind::{waits_behind, wants_a_later_look};
 use super::reasons::{self, reason_columns};
 use crate::{AuditEntry, CancelOutcome, Leasable, NewRun, QueueOutcome, RunReason, StoreError};
 
@@ -48,13 +49,19 @@ pub(in super::super) async fn queue_within(
         return Ok(QueueOutcome::UnknownRegistry);
     }
     let goes_beside = run.trigger == RunTrigger::Event && !scope.is_whole();
-    if !goes_beside && let Some(open) = join(tx, run, &lines).await? {
-        return Ok(QueueOutcome::Joined(open));
-    }
+    let behind = if goes_beside {
+        None
+    } else {
+        match find_place(tx, run, &lines).await? {
+            Place::In(open) => return Ok(QueueOutcome::Joined(open)),
+            Place::Behind(begun) => Some(begun),
+            Place::Free => None,
+        }
+    };
     let inserted = sqlx::query(
         "INSERT INTO run (tenant_id, run_id, registry_id, \"trigger\", scope, requested_by, state, not_before, queued_at, progress,
-                          reasons, priority)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?7, ?8, ?9, ?10)",
+                          reasons, priority, asked_at, behind)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued', ?7, ?7, ?8, ?9, ?10, ?11, ?12)",
     )
     .bind(run.tenant.as_bytes().as_slice())
     .bind(run.id.as_bytes().as_slice())
@@ -66,6 +73,8 @@ pub(in super::super) async fn queue_within(
     .bind(json("progress", &RunProgress::default())?)
     .bind(reasons::first(run.trigger, &run.requested_by, run.now)?)
     .bind(reasons::priority(run.trigger))
+    .bind(reasons::asked_at(run.trigger, run.now))
+    .bind(behind.map(|begun| begun.as_bytes().to_vec()))
     .execute(&mut **tx)
     .await;
     match inserted {
@@ -83,33 +92,52 @@ pub(in super::super) async fn queue_within(
     Ok(QueueOutcome::Queued)
 }
 
-/// Joins the open run of the same registry and scope, if there is one.
-async fn join(
+/// Where a wish for a run goes.
+enum Place {
+    /// It has joined this open run.
+    In(RunId),
+    /// Behind this open run, which has begun.
+    Behind(RunId),
+    /// There is none of the registry and scope.
+    Free,
+}
+
+/// Joins the first of the open runs of the same registry and scope that will do: there is one, and it may be followed by another.
+async fn find_place(
     tx: &mut Transaction<'static, Sqlite>,
     run: &NewRun,
     scope: &str,
-) -> Result<Option<RunId>, StoreError> {
+) -> Result<Place, StoreError> {
     let open = sqlx::query(concat!(
-        "SELECT run_id, ",
+        "SELECT run_id, (state = 'leased' OR commits > 0) AS has_begun, ",
         reason_columns!(),
-        " FROM run INDEXED BY run_open WHERE tenant_id = ?1 AND registry_id = ?2 AND scope = ?3 AND state IN ('queued', 'leased') AND beside = 0"
+        " FROM run INDEXED BY run_open WHERE tenant_id = ?1 AND registry_id = ?2 AND scope = ?3 AND state IN ('queued', 'leased') AND beside = 0
+          ORDER BY behind IS NOT NULL"
     ))
     .bind(run.tenant.as_bytes().as_slice())
     .bind(run.registry.as_bytes().as_slice())
     .bind(scope)
-    .fetch_optional(&mut **tx)
+    .fetch_all(&mut **tx)
     .await
     .during(QUEUE)?;
-    let Some(open) = open else { return Ok(None) };
-    let open = Columns::of("run", &open);
-    let id = open.bytes("run_id", RunId::from_slice)?;
-    let reason = RunReason {
-        trigger: run.trigger,
-        requested_by: run.requested_by.clone(),
-        at: run.now,
-    };
-    reasons::join(tx, (run.tenant, id), &open, reason).await?;
-    Ok(Some(id))
+    let mut place = Place::Free;
+    for open in &open {
+        let open = Columns::of("run", open);
+        let id = open.bytes("run_id", RunId::from_slice)?;
+        if open.get("has_begun")? && wants_a_later_look(run.trigger) {
+            reasons::hasten(tx, (run.tenant, id), run.trigger, run.now).await?;
+            place = Place::Behind(id);
+            continue;
+        }
+        let reason = RunReason {
+            trigger: run.trigger,
+            requested_by: run.requested_by.clone(),
+            at: run.now,
+        };
+        reasons::join(tx, (run.tenant, id), &open, reason).await?;
+        return Ok(Place::In(id));
+    }
+    Ok(place)
 }
 
 /// A run that none of the sensors may have or has the credential for, or that another run of its registry keeps waiting, would only stand in
@@ -125,6 +153,7 @@ const LEASABLE: &str = concat!("WITH asking AS MATERIALIZED (SELECT unhex(value)
              WHERE state = 'queued' AND not_before <= ?1 AND beside >= ?5 AND (beside = 1 OR tenant_id NOT IN (SELECT tenant_id FROM full))
                AND NOT EXISTS (SELECT 1 FROM run AS other INDEXED BY run_busy WHERE other.tenant_id = run.tenant_id
                                   AND other.registry_id = run.registry_id AND other.state = 'leased' AND other.beside = run.beside)
+               AND NOT ", waits_behind!(), "
                AND EXISTS (SELECT 1 FROM registry_sensor JOIN sensor USING (tenant_id, sensor_id)
                             WHERE registry_sensor.tenant_id = run.tenant_id
                               AND registry_sensor.registry_id = run.registry_id AND sensor.state <> 'revoked'

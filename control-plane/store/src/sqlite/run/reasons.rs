@@ -6,7 +6,7 @@ use sqlx::{Sqlite, Transaction};
 
 use super::super::columns::{Columns, integer, millis};
 use super::super::failure::During as _;
-use super::super::rows::json;
+use super::super::rows::{self, json};
 use crate::{RunReason, StoreError};
 
 const NOTE: &str = "note why a run was asked for";
@@ -59,9 +59,14 @@ pub(in super::super) fn first(
     json("reasons", &[reason])
 }
 
-/// A person waits for the end of no blackout.
-const DUE_NOW: &str = "UPDATE run SET not_before = min(not_before, ?3), finding = NULL
-     WHERE tenant_id = ?1 AND run_id = ?2 AND state = 'queued' AND finding ->> 'code' = ?4";
+/// What a run waits for even if a person wants it: requests that its registry is to be spared, and what it has asked for itself.
+const WAITED_FOR_BY_ALL: [FindingCode; 2] = [FindingCode::BudgetSpent, FindingCode::RateLimited];
+
+/// A person waits for the end of no blackout, nor of the pause after an attempt that failed; why it did is still said.
+const DUE_NOW: &str =
+    "UPDATE run SET not_before = min(not_before, ?3), finding = iif(finding ->> 'code' = ?4, NULL, finding)
+     WHERE tenant_id = ?1 AND run_id = ?2 AND state = 'queued'
+       AND coalesce(finding ->> 'code' NOT IN (SELECT value FROM json_each(?5)), 1)";
 
 /// Notes that an open run was asked for once more; `row` has its [`reason_columns`].
 pub(super) async fn join(
@@ -72,29 +77,70 @@ pub(super) async fn join(
 ) -> Result<(), StoreError> {
     let mut reasons = of(row)?;
     let mut more = row.number("more_reasons")?;
-    let (priority, at) = (priority(reason.trigger), reason.at);
-    if reasons.len() < limits::RUN_REASONS {
-        reasons.push(reason);
-    } else {
+    let (trigger, at) = (reason.trigger, reason.at);
+    if reasons.len() >= limits::RUN_REASONS {
         more += 1;
     }
+    add(&mut reasons, reason);
     sqlx::query(
-        "UPDATE run SET reasons = ?3, more_reasons = ?4, priority = min(priority, ?5) WHERE tenant_id = ?1 AND run_id = ?2",
+        "UPDATE run SET reasons = ?3, more_reasons = ?4, asked_at = max(coalesce(asked_at, ?5), coalesce(?5, asked_at))
+         WHERE tenant_id = ?1 AND run_id = ?2",
     )
     .bind(tenant.as_bytes().as_slice())
     .bind(run.as_bytes().as_slice())
     .bind(json("reasons", &reasons)?)
     .bind(integer(more))
-    .bind(priority)
+    .bind(asked_at(trigger, at))
     .execute(&mut **tx)
     .await
     .during(NOTE)?;
+    hasten(tx, (tenant, run), trigger, at).await
+}
+
+/// Adds a reason. At the bound it is left out, or, if none of its kind is among them, takes the place of the last of which there are more: what follows
+/// from the kinds follows from all that asked. The first stays.
+fn add(reasons: &mut Vec<RunReason>, reason: RunReason) {
+    if reasons.len() >= limits::RUN_REASONS {
+        let of = |trigger| {
+            let alike = reasons.iter().filter(|known| known.trigger == trigger);
+            alike.count()
+        };
+        let replaced = (1..reasons.len()).rev().find(|at| of(reasons[*at].trigger) > 1);
+        let Some(replaced) = replaced.filter(|_| of(reason.trigger) == 0) else {
+            return;
+        };
+        reasons.remove(replaced);
+    }
+    reasons.push(reason);
+}
+
+/// When a person asks, if this is one.
+pub(super) fn asked_at(trigger: RunTrigger, at: Timestamp) -> Option<i64> {
+    (trigger == RunTrigger::Manual).then(|| millis(at))
+}
+
+/// Makes an open run as urgent as what asks for it, or for one that follows it.
+pub(super) async fn hasten(
+    tx: &mut Transaction<'static, Sqlite>,
+    (tenant, run): (TenantId, RunId),
+    trigger: RunTrigger,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let priority = priority(trigger);
+    sqlx::query("UPDATE run SET priority = min(priority, ?3) WHERE tenant_id = ?1 AND run_id = ?2")
+        .bind(tenant.as_bytes().as_slice())
+        .bind(run.as_bytes().as_slice())
+        .bind(priority)
+        .execute(&mut **tx)
+        .await
+        .during(NOTE)?;
     if priority == ASKED_BY_A_PERSON {
         sqlx::query(DUE_NOW)
             .bind(tenant.as_bytes().as_slice())
             .bind(run.as_bytes().as_slice())
             .bind(millis(at))
             .bind(FindingCode::ScheduleBlackout.as_str())
+            .bind(rows::array(WAITED_FOR_BY_ALL.iter().map(|code| code.as_str()))?)
             .execute(&mut **tx)
             .await
             .during(NOTE)?;

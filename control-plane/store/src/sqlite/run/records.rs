@@ -91,6 +91,7 @@ pub(super) async fn coverage(
     let rows = sqlx::query(
         "SELECT repository, outcome, finding_code, finding_seen, finding_detail FROM run_repository
          WHERE tenant_id = ?1 AND run_id = ?2 AND repository > ?3
+           AND EXISTS (SELECT 1 FROM run WHERE tenant_id = ?1 AND run_id = ?2)
            AND iif(?5 IS NULL, outcome NOT IN ('listed', 'unchanged', 'filtered'), outcome = ?5)
          ORDER BY repository LIMIT ?4",
     )
@@ -151,6 +152,7 @@ async fn read(connection: &mut SqliteConnection, row: &SqliteRow) -> Result<RunR
         sensor: row.opt_bytes("sensor_id", SensorId::from_slice)?,
         queued_at: row.time("queued_at")?,
         not_before: row.time("not_before")?,
+        behind: row.opt_bytes("behind", RunId::from_slice)?,
         started_at: row.opt_time("started_at")?,
         ended_at: row.opt_time("ended_at")?,
         deadline_at: deadline(&row)?,

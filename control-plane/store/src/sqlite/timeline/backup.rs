@@ -1,15 +1,14 @@
 //! A copy of the database, taken while others work on it.
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::mark;
+use super::partial::Partial;
 use crate::StoreError;
 use crate::sqlite::columns::millis;
 use crate::sqlite::failure::During as _;
@@ -18,19 +17,17 @@ use crate::sqlite::failure::During as _;
 /// without what was deleted; the database may be in use, and who writes to it does not wait. Gives the bytes of the copy.
 ///
 /// The copy comes into being beside `to` under the same name with `.partial` behind it, and is on the disk before it gets its name: a file
-/// of the name `to` is whole. A `.partial` of an earlier attempt is removed.
+/// of the name `to` is whole, and one that is there is never replaced. Meanwhile nobody else takes a backup of that name. If it fails nothing is
+/// left; what an attempt has left that was cut off goes with the next.
 ///
 /// # Errors
 ///
-/// [`StoreError::Taken`] if there is a file at `to`, [`StoreError::Refused`] if `from` is itself a backup or half restored, or of a release that
-/// knew no backups, [`StoreError::Unavailable`] if there is no database or a file cannot be written.
+/// [`StoreError::Taken`] if there is a file at `to`, [`StoreError::Refused`] if another backup of that name is being taken, or if `from` is itself a
+/// backup or half restored, or of a release that knew no backups, [`StoreError::Unavailable`] if there is no database or a file cannot be written.
 pub async fn back_up(from: &Path, to: &Path, now: Timestamp) -> Result<u64, StoreError> {
     const ACTION: &str = "copy the database";
     if to.symlink_metadata().is_ok() {
-        return Err(StoreError::Taken {
-            what: "file",
-            name: to.display().to_string(),
-        });
+        return Err(taken(to));
     }
     let refused = |why: &str| StoreError::Refused {
         what: "the database",
@@ -51,69 +48,163 @@ pub async fn back_up(from: &Path, to: &Path, now: Timestamp) -> Result<u64, Stor
     if mark::read(&mut source).await?.mark.is_some() {
         return Err(refused("it is itself a backup, or one that is being restored"));
     }
+    let failed = |error| unavailable("make the file of the backup", error);
+    let Some(partial) = Partial::claim(to).map_err(failed)? else {
+        return Err(StoreError::Refused {
+            what: "the name of the backup",
+            why: "another backup of this name is being taken".to_owned(),
+        });
+    };
     // Whole, so that it cannot be taken for a URI; and as text, for SQLite takes no other.
-    let partial = std::path::absolute(partial(to))
-        .map_err(|error| unavailable("make the file of the backup", error))?;
-    let Some(name) = partial.to_str() else {
+    let path = std::path::absolute(partial.path()).map_err(failed)?;
+    let Some(name) = path.to_str() else {
         return Err(StoreError::Refused {
             what: "the name of the backup",
             why: "it is not UTF-8".to_owned(),
         });
     };
-    make_empty(&partial).map_err(|error| unavailable("make the file of the backup", error))?;
     sqlx::query("VACUUM INTO ?1")
         .bind(name)
         .execute(&mut source)
         .await
         .during(ACTION)?;
     source.close().await.during(ACTION)?;
+    mark_as_backup(&path, now).await?;
+    partial.keep_as(to).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => taken(to),
+        _ => unavailable("keep the backup", error),
+    })
+}
+
+async fn mark_as_backup(copy: &Path, now: Timestamp) -> Result<(), StoreError> {
+    const ACTION: &str = "mark the backup";
     let options = SqliteConnectOptions::new()
-        .filename(&partial)
+        .filename(copy)
         .journal_mode(SqliteJournalMode::Delete);
-    let mut copy = SqliteConnection::connect_with(&options)
-        .await
-        .during("mark the backup")?;
-    sqlx::query("UPDATE timeline SET mark = 'backup', marked_at = ?1")
+    let mut copy = SqliteConnection::connect_with(&options).await.during(ACTION)?;
+    let marked = sqlx::query("UPDATE timeline SET mark = 'backup', marked_at = ?1")
         .bind(millis(now))
         .execute(&mut copy)
-        .await
-        .during("mark the backup")?;
-    copy.close().await.during("mark the backup")?;
-    keep(&partial, to).map_err(|error| unavailable("keep the backup", error))
-}
-
-fn partial(to: &Path) -> PathBuf {
-    let mut name = to.as_os_str().to_owned();
-    name.push(".partial");
-    PathBuf::from(name)
-}
-
-/// SQLite copies into an empty file as into none, and leaves its mode alone.
-fn make_empty(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+        .await;
+    copy.close().await.during(ACTION)?;
+    marked.during(ACTION)?;
     Ok(())
 }
 
-fn keep(partial: &Path, to: &Path) -> io::Result<u64> {
-    let file = File::open(partial)?;
-    file.sync_all()?;
-    std::fs::rename(partial, to)?;
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-    Ok(file.metadata()?.len())
+fn taken(to: &Path) -> StoreError {
+    StoreError::Taken {
+        what: "file",
+        name: to.display().to_string(),
+    }
 }
 
 fn unavailable(action: &'static str, error: io::Error) -> StoreError {
     StoreError::Unavailable {
         action,
         source: Box::new(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::sqlite::SqliteStore;
+    use crate::{Store as _, TimelineMark, Timelines as _};
+    use tempfile::TempDir;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    struct Scene {
+        folder: TempDir,
+        store: SqliteStore,
+    }
+
+    impl Scene {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let database = folder.path().join("portolan.db");
+            let store = SqliteStore::open(&database).await.unwrap();
+            fs::create_dir(folder.path().join("backups")).unwrap();
+            Self { folder, store }
+        }
+
+        fn to(&self) -> PathBuf {
+            self.folder.path().join("backups/monday.db")
+        }
+
+        async fn back_up(&self) -> Result<u64, StoreError> {
+            back_up(&self.folder.path().join("portolan.db"), &self.to(), NOW).await
+        }
+
+        /// Names of what lies where backups go.
+        fn names(&self) -> Vec<String> {
+            let files = fs::read_dir(self.folder.path().join("backups")).unwrap();
+            let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+            let mut names: Vec<_> = names.collect();
+            names.sort();
+            names
+        }
+    }
+
+    #[tokio::test]
+    async fn of_two_backups_to_one_name_one_is_taken() {
+        let scene = Scene::new().await;
+        let (one, other) = tokio::join!(scene.back_up(), scene.back_up());
+        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+        assert_eq!(scene.names(), ["monday.db"]);
+        let whole = SqliteStore::open(&scene.to()).await.unwrap();
+        let mark = whole.timeline().await.unwrap().mark;
+        assert_eq!(mark, Some(TimelineMark::Backup { taken_at: NOW }));
+        whole.close().await;
+        let again = scene.back_up().await.unwrap_err();
+        assert!(matches!(again, StoreError::Taken { .. }), "{again:?}");
+    }
+
+    #[tokio::test]
+    async fn who_takes_a_backup_is_not_disturbed() {
+        let scene = Scene::new().await;
+        let partial = Partial::claim(&scene.to()).unwrap().unwrap();
+        fs::write(partial.path(), "half").unwrap();
+        let refused = scene.back_up().await.unwrap_err();
+        assert!(matches!(refused, StoreError::Refused { .. }), "{refused:?}");
+        assert_eq!(fs::read(partial.path()).unwrap(), b"half");
+        // Somebody else has made a file of this name meanwhile.
+        fs::write(scene.to(), "another").unwrap();
+        let kept = partial.keep_as(&scene.to()).unwrap_err();
+        assert_eq!(kept.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(scene.to()).unwrap(), b"another");
+        assert_eq!(scene.names(), ["monday.db"]);
+    }
+
+    #[tokio::test]
+    async fn what_was_cut_off_goes_with_the_next_attempt() {
+        let scene = Scene::new().await;
+        scene.back_up().await.unwrap();
+        let beside = |name| scene.folder.path().join("backups").join(name);
+        // Cut off when it had both names, and moved away since.
+        fs::rename(scene.to(), beside("old.db")).unwrap();
+        fs::hard_link(beside("old.db"), beside("monday.db.partial")).unwrap();
+        let old = fs::read(beside("old.db")).unwrap();
+        fs::write(beside("monday.db.partial-journal"), "torn").unwrap();
+        fs::write(beside("monday.db.lock"), "").unwrap();
+        scene.back_up().await.unwrap();
+        assert_eq!(scene.names(), ["monday.db", "old.db"]);
+        assert_eq!(fs::read(beside("old.db")).unwrap(), old);
+    }
+
+    #[tokio::test]
+    async fn a_backup_that_fails_leaves_nothing_behind() {
+        let scene = Scene::new().await;
+        let fails =
+            "CREATE TRIGGER fails BEFORE UPDATE OF mark ON timeline BEGIN SELECT RAISE(ABORT, 'full'); END";
+        let mut tx = scene.store.write().await.unwrap();
+        sqlx::query(fails).execute(&mut *tx).await.unwrap();
+        tx.commit().await.unwrap();
+        scene.back_up().await.unwrap_err();
+        assert!(scene.names().is_empty(), "{:?}", scene.names());
+        scene.store.close().await;
     }
 }

@@ -13,7 +13,8 @@ use crate::{DueWebhook, StoreError, WebhookMessage};
 pub(super) const AHEAD: SignedDuration = SignedDuration::from_hours(2);
 
 /// Those behind which the feed has grown by what they are told of; and those that cannot go on, because they are ahead of it or were where they are
-/// before a backup was restored: of these somebody must hear. Tenants take turns.
+/// before a backup was restored: of these somebody must hear. Tenants take turns: the second of one comes after the first of all others, and what is on
+/// its way counts as well, or whoever has most would be first at each look.
 ///
 /// Asked for each second: the index has all that decides whether anything is due, and the rest is read of those alone.
 macro_rules! due {
@@ -21,10 +22,18 @@ macro_rules! due {
         concat!(
             "SELECT webhook.*, ", told_no!(), " AS told_no, registry.name AS registry_name, webhook_message.body
              FROM (
-                 SELECT webhook.tenant_id, webhook.webhook_id
+                 SELECT webhook.tenant_id, webhook.webhook_id,
+                        coalesce(under_way.held, 0)
+                          + row_number() OVER (PARTITION BY webhook.tenant_id ORDER BY webhook.next_try_at) AS turn
                  FROM webhook INDEXED BY ",
             $index,
-            " CROSS JOIN tenant ON tenant.tenant_id = webhook.tenant_id ",
+            " LEFT JOIN (SELECT tenant_id, count(*) AS held FROM webhook INDEXED BY ",
+            $index,
+            "            WHERE state = 'active' AND slow = ",
+            $slow,
+            "              AND held_until > ?1 AND held_until <= ?2
+                            GROUP BY tenant_id) AS under_way ON under_way.tenant_id = webhook.tenant_id
+                   CROSS JOIN tenant ON tenant.tenant_id = webhook.tenant_id ",
             registry_feed!(),
             "    WHERE webhook.state = 'active' AND webhook.slow = ",
             $slow,
@@ -34,7 +43,7 @@ macro_rules! due {
                    AND (webhook.position_no <= ", told_no!(), "
                         OR webhook.position_no > tenant.feed_no + 1
                         OR webhook.position_no <= tenant.feed_from)
-                 ORDER BY row_number() OVER (PARTITION BY webhook.tenant_id ORDER BY webhook.next_try_at), webhook.next_try_at
+                 ORDER BY turn, webhook.next_try_at
                  LIMIT ?3) AS waiting
              CROSS JOIN webhook ON webhook.tenant_id = waiting.tenant_id AND webhook.webhook_id = waiting.webhook_id
              CROSS JOIN tenant ON tenant.tenant_id = webhook.tenant_id
@@ -42,7 +51,7 @@ macro_rules! due {
              LEFT JOIN webhook_message
                  ON webhook_message.tenant_id = webhook.tenant_id AND webhook_message.webhook_id = webhook.webhook_id ",
             registry_feed!(),
-            "ORDER BY webhook.next_try_at"
+            "ORDER BY waiting.turn, webhook.next_try_at"
         )
     };
 }

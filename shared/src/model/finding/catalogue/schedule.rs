@@ -16,7 +16,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         code: FindingCode::RunNotTaken,
         severity: Severity::Error,
         product: None,
-        symptom: "A run waited for two days and then failed without having begun; or for a month, if it waited for other things than a sensor, too.",
+        symptom: "A run waited for two days since somebody last asked for it, and then failed without having begun; or for a month, if it waited for other things than a sensor, too.",
         cause: "None of the registry's sensors came for it: they are not connected, are shut out, or have been at work on other runs all the while. Or other runs of the registry used up its requests a day, day after day.",
         cure: "See with `portolan registry show NAME` how its sensors are, bring one of them back or give the registry another one, then run `portolan sync NAME`.",
     },

@@ -11,7 +11,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         product: None,
         symptom: "The sensor refuses a request before anything is sent.",
         cause: "The sensor's local policy does not allow this request.",
-        cure: "Ask the administrator of the sensor's machine to allow the host in policy.toml.",
+        cure: "Ask the administrator of the sensor's machine to allow it in policy.toml; the rule that refused it is named with the finding.",
     },
     Entry {
         code: FindingCode::AddressRefused,

@@ -7,5 +7,5 @@ mod forged;
 mod order;
 mod outage;
 mod pushes;
-mod receiver;
+pub(crate) mod receiver;
 mod said;

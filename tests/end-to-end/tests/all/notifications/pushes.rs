@@ -12,7 +12,7 @@ const FRESH: &str = "acme/fresh";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_registry_notifies_the_agent_of_is_in_the_inventory() -> anyhow::Result<()> {
-    let notified = Notified::start(Door::Listener, &few()).await?;
+    let mut notified = Notified::start(Door::Listener, &few()).await?;
     let shown = notified
         .scene
         .control_plane
@@ -22,21 +22,21 @@ async fn what_a_registry_notifies_the_agent_of_is_in_the_inventory() -> anyhow::
         "once the sensor has said where it listens, that is printed: {}",
         shown.output
     );
-    story(&notified).await
+    story(&mut notified, Door::Listener).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_registry_notifies_the_control_plane_of_is_in_the_inventory() -> anyhow::Result<()> {
-    let notified = Notified::start(Door::ControlPlane, &few()).await?;
+    let mut notified = Notified::start(Door::ControlPlane, &few()).await?;
     assert!(
         notified.url.contains("/api/webhooks/distribution/"),
         "{}",
         notified.url
     );
-    story(&notified).await
+    story(&mut notified, Door::ControlPlane).await
 }
 
-async fn story(notified: &Notified) -> anyhow::Result<()> {
+async fn story(notified: &mut Notified, door: Door) -> anyhow::Result<()> {
     let skopeo = notified.skopeo()?;
     let api = notified.scene.control_plane.api()?;
     let before = notified.scene.inventory(&notified.name).await?;
@@ -113,6 +113,15 @@ async fn story(notified: &Notified) -> anyhow::Result<()> {
 
     // A repository as a whole, which this registry cannot delete: GitLab's does, and says so.
     gone(notified, &skopeo).await?;
+    match door {
+        Door::Listener => confirmed_by_itself(notified).await?,
+        Door::ControlPlane => {
+            let run = notified.scene.sync(&notified.name).await?;
+            assert_eq!(run["state"], json!("complete"), "{run:#}");
+        }
+    }
+    let line = newest(notified, FRESH, "stable").await?;
+    assert_eq!(line["change"], json!("vanished"), "{line:#}");
     assert_eq!(notified.scene.inventory(&notified.name).await?, before);
     let registry = api.get("/registries/gitlab", &[]).await?;
     assert!(registry["last_event_at"].is_string(), "{registry:#}");
@@ -147,9 +156,27 @@ async fn gone(notified: &Notified, skopeo: &Skopeo) -> anyhow::Result<()> {
         notified.digest(FRESH, "stable").await?.is_some(),
         "some registries answer so for what a credential must not see any more: a run of the whole decides"
     );
-    let run = notified.scene.sync(&notified.name).await?;
-    assert_eq!(run["state"], json!("complete"), "{run:#}");
-    let line = newest(notified, FRESH, "stable").await?;
-    assert_eq!(line["change"], json!("vanished"), "{line:#}");
+    Ok(())
+}
+
+/// The whole is looked at an hour after it last was, or as soon as an agent that has started may have missed something: both are one look.
+async fn confirmed_by_itself(notified: &mut Notified) -> anyhow::Result<()> {
+    let runs = notified.runs().await?.len();
+    notified.scene.agent.kill();
+    notified.scene.agent.start()?;
+    notified.becomes(FRESH, "stable", None).await;
+    let after = notified.settled().await;
+    assert_eq!(after.len(), runs + 1, "{after:#?}");
+    let whole = &after[0];
+    assert_eq!(
+        (
+            &whole["trigger"],
+            &whole["references"],
+            &whole["repositories"],
+            &whole["state"]
+        ),
+        (&json!("event"), &json!([]), &json!([]), &json!("complete")),
+        "{whole:#}"
+    );
     Ok(())
 }

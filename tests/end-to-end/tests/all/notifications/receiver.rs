@@ -18,13 +18,13 @@ use serde_json::Value;
 type Request = (Vec<(String, String)>, Bytes);
 
 /// The endpoint. It refuses the first message, and takes all others.
-pub(super) struct Receiver {
+pub(crate) struct Receiver {
     server: Server,
     requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Receiver {
-    pub(super) async fn start(tasks: &Tasks) -> anyhow::Result<Self> {
+    pub(crate) async fn start(tasks: &Tasks) -> anyhow::Result<Self> {
         let requests: Arc<Mutex<Vec<Request>>> = Arc::default();
         let kept = Arc::clone(&requests);
         let take = async move |headers: HeaderMap, body: Bytes| {
@@ -44,12 +44,12 @@ impl Receiver {
         Ok(Self { server, requests })
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("{}/hook", self.server.url())
     }
 
     /// All events, in order, each message once; every request must be signed with this key, and say the same as any other with its id.
-    pub(super) fn events(&self, key: &str) -> anyhow::Result<Vec<Value>> {
+    pub(crate) fn events(&self, key: &str) -> anyhow::Result<Vec<Value>> {
         let secret = WebhookSecret::new(Secret::new(key.to_owned()))?;
         let requests = self
             .requests
@@ -90,7 +90,7 @@ impl Receiver {
     }
 
     /// Requests so far.
-    pub(super) fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
