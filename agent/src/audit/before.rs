@@ -10,6 +10,7 @@ use portolan_shared::audit::ChainRecord;
 use portolan_shared::process::{Clock, FileError, create_private_dir, read_bounded, write_atomically};
 use serde_json::Value;
 
+use super::counts::{HostCount, SentCount, host_entries, sent_entries};
 use super::entry::{Entry, Outcome, action};
 use super::folder::FOLDER;
 use super::log::AuditLog;
@@ -93,7 +94,25 @@ struct Before {
 }
 
 impl Book for Before {
-    fn record(&self, entry: Entry) {
+    fn record_hosts(&self, object: &str, hosts: &[HostCount], refusals: u64) {
+        host_entries(object, hosts, refusals)
+            .into_iter()
+            .for_each(|entry| self.record(&entry));
+    }
+
+    fn name_host(&self, _: &str, _: &HostCount) {
+        // An enrolment contacts the hosts of its token: not as many.
+    }
+
+    fn record_sent(&self, object: &str, sent: &[SentCount]) {
+        sent_entries(object, sent)
+            .into_iter()
+            .for_each(|entry| self.record(&entry));
+    }
+}
+
+impl Before {
+    fn record(&self, entry: &Entry) {
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         let at_ms = self.clock.now().as_millisecond();
         let seq = records.back().map_or(0, |last| last.seq) + 1;

@@ -9,10 +9,11 @@ use serde_json::json;
 
 use super::entry::{Entry, Outcome};
 use super::log::AuditLog;
-use super::pace::Rate;
 use super::tally::{Tally, Why, authority};
+use super::withheld::Rate;
 
-/// Refusals of one job that are recorded one by one: beyond, they are counted.
+/// Refusals of one job that are recorded one by one: beyond, they are recorded as what is merely said is, by which each host has its first of
+/// the day.
 const REFUSALS: usize = 64;
 
 /// The hosts that one job contacts, with the proxies on the way.
@@ -66,15 +67,21 @@ impl Contacts {
     pub(super) fn refused(&self, hop: &Hop<'_>, rule: &str) {
         self.tally.refused();
         let place = authority(hop.host, hop.port);
-        {
+        let rate = {
             let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            if refused.len() >= REFUSALS || !refused.insert((place.clone(), rule.to_owned())) {
+            let key = (place.clone(), rule.to_owned());
+            if refused.contains(&key) {
                 return;
             }
-        }
+            if refused.len() < REFUSALS {
+                refused.insert(key);
+                Rate::DONE
+            } else {
+                Rate::SAID
+            }
+        };
         let details = json!({"rule": rule, "registry": self.registry, "purpose": hop.purpose.to_string()});
         let entry = Entry::by_agent("policy.refused", format!("host:{place}"), details);
-        self.log
-            .append_paced(Rate::DONE, rule, entry.with(Outcome::Refused));
+        self.log.append_of(rate, rule, entry.with(Outcome::Refused));
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::entry::{Entry, Outcome};
 use super::log::AuditLog;
-use super::pace::Rate;
+use super::withheld::Rate;
 
 /// Credentials whose opening is recorded: once for each job, and again after a login was refused.
 pub(crate) struct AuditedCredentials {
@@ -50,7 +50,7 @@ impl AuditedCredentials {
         let details = json!({"registry": self.registry, "why": why});
         let object = format!("credential:{}", self.reference);
         let entry = Entry::by_agent("credential.opened", object, details).with(outcome);
-        self.log.append_paced(Rate::DONE, "", entry);
+        self.log.append_paced(Rate::DONE, &self.registry, entry);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Stands in front of the jobs: each is recorded when it begins and when it ends, and none runs that cannot be.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use portolan_shared::model::{Diagnosis, Finding, FindingCode, Reason, RegistryTarget, RunState, Stage};
@@ -10,29 +10,21 @@ use serde_json::{Value, json};
 use super::entry::{Entry, Outcome};
 use super::log::AuditLog;
 use super::outgoing::{Outgoing, Sent};
-use super::pace::{Allowance, Rate};
 use super::upload::AuditedUpload;
+use super::withheld::Rate;
 use crate::inventory::Upload;
 use crate::jobs::{JobControl, JobEnd, JobRefusal, Jobs, ProbeJob, SyncJob};
 
 /// Patterns, and names of repositories, of a job that are recorded: of further ones, their number.
 const NAMED: usize = 20;
-/// Stands for the rule that refuses what comes faster than it may begin.
-const TOO_OFTEN: &str = "sensor:too_often";
 
-/// Jobs that are recorded, each of them whole: so no more begin than there is room for in the log.
+/// Jobs that are recorded: one by one as far as there is room in the log, and summed up beyond. None is refused for the log's sake, unless
+/// nothing can be written.
 pub struct AuditedJobs {
     inner: Arc<dyn Jobs>,
     log: Arc<AuditLog>,
     clock: Arc<dyn Clock>,
     outgoing: Arc<Outgoing>,
-    starts: Mutex<Starts>,
-}
-
-/// How much may still begin.
-struct Starts {
-    syncs: Allowance,
-    probes: Allowance,
 }
 
 impl AuditedJobs {
@@ -49,36 +41,38 @@ impl AuditedJobs {
             log,
             clock,
             outgoing,
-            starts: Mutex::new(Starts {
-                syncs: Allowance::new(Rate::DONE),
-                probes: Allowance::new(Rate::PROBES),
-            }),
         }
     }
 
-    /// Records a refusal of an offer for `object`.
-    fn refused(&self, object: String, refusal: &JobRefusal, parameters: Option<&Value>) {
+    /// Records a refusal of an offer, for this registry if that could be read.
+    fn refused(&self, refusal: &JobRefusal, target: Option<&RegistryTarget>) {
+        let registry = target.map(|target| format!("registry:{}", target.url.authority()));
+        let parameters = target.map(parameters);
+        let object = registry.unwrap_or_else(|| "offer".to_owned());
         let details = json!({
             "rule": refusal.rule,
             "why": refusal.finding.to_string(),
             "parameters": parameters,
         });
         let entry = Entry::by_control_plane("policy.refused", object, details).with(Outcome::Refused);
-        self.log.append_paced(Rate::SAID, &refusal.rule, entry);
+        self.log.append_of(Rate::SAID, &refusal.rule, entry);
     }
 
-    /// What may begin now.
-    fn starts(&self) -> MutexGuard<'_, Starts> {
-        self.starts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Records that something begins; what is given records that it ends, also if it is dropped.
-    fn begin(&self, [begin, end]: [&'static str; 2], object: &str, details: Value) -> Ending {
-        self.log
-            .append(Entry::by_control_plane(begin, object.to_owned(), details));
+    /// Records that something begins on this registry; what is given records that it ends, also if it is dropped.
+    fn begin(
+        &self,
+        [begin, end]: [&'static str; 2],
+        target: &RegistryTarget,
+        object: &str,
+        details: Value,
+    ) -> Ending {
+        let registry = target.url.authority();
+        let entry = Entry::by_control_plane(begin, object, details);
+        self.log.append_paced(Rate::DONE, &registry, entry);
         Ending {
             log: Arc::clone(&self.log),
             action: end,
+            registry,
             object: object.to_owned(),
             recorded: false,
         }
@@ -89,6 +83,7 @@ impl AuditedJobs {
 struct Ending {
     log: Arc<AuditLog>,
     action: &'static str,
+    registry: String,
     object: String,
     recorded: bool,
 }
@@ -101,8 +96,8 @@ impl Ending {
 
     fn append(&mut self, outcome: Outcome, details: Value) {
         self.recorded = true;
-        self.log
-            .append(Entry::by_agent(self.action, self.object.clone(), details).with(outcome));
+        let entry = Entry::by_agent(self.action, self.object.clone(), details).with(outcome);
+        self.log.append_paced(Rate::DONE, &self.registry, entry);
     }
 }
 
@@ -125,16 +120,6 @@ fn parameters(target: &RegistryTarget) -> Value {
     })
 }
 
-/// No registry is at fault, and no policy: it is tried again later.
-fn too_often(what: &str) -> JobRefusal {
-    let why = format!("more {what} were asked for than this sensor begins in so short a time");
-    JobRefusal {
-        reason: Reason::Overloaded,
-        rule: TOO_OFTEN.to_owned(),
-        finding: Finding::new(FindingCode::Internal, &why),
-    }
-}
-
 fn unrecordable(fault: &str) -> Finding {
     Finding::new(FindingCode::Internal, fault)
 }
@@ -149,26 +134,17 @@ impl Jobs for AuditedJobs {
                 finding: unrecordable(&fault),
             });
         }
-        let may_begin = self.starts().syncs.is_open(self.clock.uptime());
-        let admitted = if may_begin {
-            self.inner.admit(target)
-        } else {
-            Err(too_often("jobs"))
-        };
-        admitted.inspect_err(|refusal| {
-            let object = format!("registry:{}", target.url.authority());
-            self.refused(object, refusal, Some(&parameters(target)));
-        })
+        self.inner
+            .admit(target)
+            .inspect_err(|refusal| self.refused(refusal, Some(target)))
     }
 
     fn unreadable(&self, refusal: &JobRefusal) {
-        self.refused("offer".to_owned(), refusal, None);
+        self.refused(refusal, None);
         self.inner.unreadable(refusal);
     }
 
     async fn run(&self, job: SyncJob, upload: Arc<dyn Upload>, control: JobControl) -> JobEnd {
-        // It was admitted: of those that were at the same time there are no more than slots.
-        self.starts().syncs.take(self.clock.uptime());
         let object = format!("attempt:{}", job.attempt);
         let details = json!({
             "parameters": parameters(&job.target),
@@ -178,7 +154,7 @@ impl Jobs for AuditedJobs {
             "further_tags": job.scope.references.len().saturating_sub(NAMED),
             "resumed": job.resumed,
         });
-        let ending = self.begin(["job.begin", "job.end"], &object, details);
+        let ending = self.begin(["job.begin", "job.end"], &job.target, &object, details);
         let progress = control.progress.subscribe();
         let (log, clock, outgoing) = (&self.log, Arc::clone(&self.clock), Arc::clone(&self.outgoing));
         let sent = Sent::new(log, clock, outgoing, object);
@@ -218,18 +194,12 @@ impl Jobs for AuditedJobs {
         if let Some(fault) = self.log.fault() {
             return Diagnosis::stopped_at(Stage::Policy, &unrecordable(&fault));
         }
-        if !self.starts().probes.take(self.clock.uptime()) {
-            let refusal = too_often("probes");
-            let object = format!("registry:{}", job.target.url.authority());
-            self.refused(object, &refusal, Some(&parameters(&job.target)));
-            return Diagnosis::stopped_at(Stage::Policy, &refusal.finding);
-        }
         let object = format!("probe:{}", job.probe);
         let details = json!({
             "parameters": parameters(&job.target),
             "repository": job.repository.as_ref().map(ToString::to_string),
         });
-        let ending = self.begin(["probe.begin", "probe.end"], &object, details);
+        let ending = self.begin(["probe.begin", "probe.end"], &job.target, &object, details);
         let diagnosis = tokio::select! {
             biased;
             fault = self.log.broken() => Diagnosis::stopped_at(Stage::Policy, &unrecordable(&fault)),

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_shared::audit::SignedCheckpoint;
-use portolan_shared::process::{Clock, Shutdown, Uptime};
+use portolan_shared::process::{Clock, Shutdown};
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::entry::Entry;
 use super::log::{AuditLog, CHECKPOINT_RECORDS};
-use super::pace::Rate;
+use super::withheld::Rate;
 use crate::keyring::Keyring;
 use crate::uplink::UplinkView;
 
@@ -34,11 +34,11 @@ pub async fn keep(log: Arc<AuditLog>, keyring: Arc<Keyring>, clock: Arc<dyn Cloc
         };
         log.retry();
         // At the end everything that was counted so far.
-        log.record_due(if over {
-            Uptime(Duration::MAX)
+        if over {
+            log.drain();
         } else {
-            clock.uptime()
-        });
+            log.record_due(clock.uptime());
+        }
         let now = keyring.trust().version;
         if now != trust {
             trust = now;

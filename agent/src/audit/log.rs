@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use portolan_shared::audit::{AuditHash, AuditHead, ChainOwner, Checkpoint, SignedCheckpoint};
 use portolan_shared::model::{SensorId, limits};
-use portolan_shared::process::{Clock, Uptime};
+use portolan_shared::process::Clock;
 use serde_json::json;
 use tokio::sync::{Notify, watch};
 
+use super::caused::Caused;
 use super::entry::{Entry, Outcome, action};
 #[cfg(test)]
 use super::folder::Sink;
 use super::folder::{AuditLogError, FOLDER, Folder, Found};
-use super::pace::{Pace, Rate};
 use super::recent::{Behind, behind_in};
-use super::tally::{Book, Tally};
+use super::tally::Tally;
 use super::writer::{Asked, Writer};
 
 /// Records that may be in the system's memory and not on the disk: the keeper is woken at once above.
@@ -27,13 +27,13 @@ pub(super) const CHECKPOINT_RECORDS: u32 = 100;
 /// The sensor's own audit log. Appending writes to the file at once; [`keep`](super::keep) brings it to the disk.
 pub struct AuditLog {
     owner: SensorId,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     state: Mutex<Writer>,
     health: watch::Sender<Health>,
     /// Counts that are recorded as time goes by.
-    tallies: Mutex<Vec<Weak<Tally>>>,
-    /// Of what the control plane can have recorded at will.
-    pace: Mutex<Pace>,
+    pub(super) tallies: Mutex<Vec<Weak<Tally>>>,
+    /// What the control plane can have recorded at will.
+    pub(super) caused: Mutex<Caused>,
     pub(super) wake: Notify,
 }
 
@@ -89,13 +89,14 @@ impl AuditLog {
     ) -> Result<Arc<Self>, AuditLogError> {
         let opened = folder.open(ChainOwner::Sensor(owner).genesis())?;
         let (found, older_missing) = (opened.found.clone(), opened.older_missing);
+        let caused = Caused::new(folder.file_bytes);
         let log = Arc::new(Self {
             owner,
             clock,
             state: Mutex::new(Writer::new(folder, opened)),
             health: watch::Sender::default(),
             tallies: Mutex::default(),
-            pace: Mutex::default(),
+            caused: Mutex::new(caused),
             wake: Notify::new(),
         });
         log.append_found(&found);
@@ -137,39 +138,8 @@ impl AuditLog {
     pub fn append(&self, entry: Entry) {
         let at_ms = self.clock.now().as_millisecond();
         let mut state = self.state();
-        state.queue(at_ms, entry);
+        state.queue(at_ms, entry.bounded());
         self.write(&mut state);
-    }
-
-    /// Appends a record of something that the control plane can have happen at will, at this rate for all records of its action and `kind`.
-    /// Beyond, it is counted, and the next one of its kind tells how many were; or one of their own, once no more come. There must be few
-    /// kinds, and the control plane must not be able to make up others: the rule that refused is one, a host that was asked for is not.
-    pub fn append_paced(&self, rate: Rate, kind: &str, entry: Entry) {
-        let now = self.clock.uptime();
-        let entry = self.pace().admit(rate, kind, entry, now);
-        if let Some(entry) = entry {
-            self.append(entry);
-        }
-    }
-
-    /// Counts that are recorded here, as being about `object`: by the keeper while they grow, and when the last holder is gone.
-    pub(super) fn tally(self: &Arc<Self>, clock: Arc<dyn Clock>, object: String) -> Arc<Tally> {
-        let tally = Tally::new(Arc::clone(self) as Arc<dyn Book>, clock, object);
-        let mut tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-        tallies.retain(|known| known.strong_count() > 0);
-        tallies.push(Arc::downgrade(&tally));
-        tally
-    }
-
-    /// Records what was counted, where it is time.
-    pub(super) fn record_due(&self, now: Uptime) {
-        let withheld = self.pace().due(now);
-        withheld.into_iter().for_each(|entry| self.append(entry));
-        let tallies: Vec<Arc<Tally>> = {
-            let tallies = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
-            tallies.iter().filter_map(Weak::upgrade).collect()
-        };
-        tallies.iter().for_each(|tally| tally.record_due(now));
     }
 
     /// Tries again to write what waits.
@@ -356,10 +326,6 @@ impl AuditLog {
         self.tell(|health| health.synced = fault);
     }
 
-    fn pace(&self) -> MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn state(&self) -> MutexGuard<'_, Writer> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -367,12 +333,6 @@ impl AuditLog {
     #[cfg(test)]
     pub(super) fn change_sink(&self, change: impl FnOnce(Box<dyn Sink>) -> Box<dyn Sink>) {
         self.state().change_sink(change);
-    }
-}
-
-impl Book for AuditLog {
-    fn record(&self, entry: Entry) {
-        self.append(entry);
     }
 }
 

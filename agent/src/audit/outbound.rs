@@ -9,9 +9,9 @@ use portolan_shared::audit::ChainRecord;
 use serde::{Deserialize, Serialize};
 
 use super::before::{OBJECT, records_before};
+use super::counts::{HostCount, SentCount};
 use super::entry::action;
 use super::read::{AuditFile, Read, files_in};
-use super::tally::{HostCount, SentCount};
 
 /// Every host that was contacted, and every kind of data that left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -39,7 +39,7 @@ pub struct Contacted {
     pub purpose: String,
     /// The proxy that led there, which is a host of its own in this account.
     pub by: Option<String>,
-    /// Requests. 0 if it was tried to connect, and no more.
+    /// Requests. 0 if it was tried to connect, and no more; or if they are counted with those of `others`, after 256 hosts of one job.
     pub requests: u64,
     /// Bytes of answers; from the control plane, all that came.
     pub bytes_received: u64,
@@ -208,12 +208,7 @@ impl Account {
     fn sent(&mut self, sent: SentCount) {
         let key = (sent.to.clone(), sent.kind.clone());
         match self.sent.get_mut(&key) {
-            Some(known) => {
-                known.count += sent.count;
-                known.bytes += sent.bytes;
-                known.first_ms = known.first_ms.min(sent.first_ms);
-                known.last_ms = known.last_ms.max(sent.last_ms);
-            }
+            Some(known) => known.add(&sent),
             None => {
                 self.sent.insert(key, sent);
             }

@@ -1,10 +1,10 @@
 //! What goes to the control plane, whoever sends it.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use portolan_shared::process::{Clock, ProxyUrl, Uptime};
+use portolan_shared::process::{Clock, ProxyUrl};
 
+use super::counts::HostCount;
 use super::kind::DataKind;
 use super::log::AuditLog;
 use super::tally::{Book, Tally, Why, authority};
@@ -37,7 +37,7 @@ impl Outgoing {
 
     /// Records what was counted so far: at the end of something that the keeper does not see.
     pub fn record_now(&self) {
-        self.tally.record_due(Uptime(Duration::MAX));
+        self.tally.record_now();
     }
 
     /// Somebody connects to this host of the control plane, by this proxy if there is one.
@@ -105,7 +105,7 @@ impl Line {
         }
     }
 
-    fn count(&self, steady: bool, change: impl Fn(&mut super::tally::HostCount)) {
+    fn count(&self, steady: bool, change: impl Fn(&mut HostCount)) {
         if let Some(line) = &self.0 {
             let place = (&*line.host, line.port, Why::ControlPlane);
             // The proxy is known since the connection was made.

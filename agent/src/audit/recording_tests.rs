@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use portolan_shared::model::{
     AttemptRef, Budget, CaTrust, Diagnosis, Finding, FindingCode, ProbeId, Reason, RegistryId,
-    RegistryTarget, RepositoryPatterns, RunId, RunProgress, RunState, Scope, Stage, TagFilter,
+    RegistryTarget, RepositoryPatterns, RunId, RunProgress, RunState, Scope, TagFilter,
 };
 use portolan_shared::process::{Clock, ManualClock, SeededRng};
 use serde_json::json;
@@ -139,7 +139,7 @@ async fn t56_a_running_job_ends_and_none_is_taken_while_nothing_can_be_recorded(
     );
 }
 
-fn sync_job() -> SyncJob {
+pub(super) fn sync_job() -> SyncJob {
     SyncJob {
         attempt: AttemptRef {
             run: RunId::random(&SeededRng::new(2)),
@@ -153,7 +153,7 @@ fn sync_job() -> SyncJob {
     }
 }
 
-fn control(clock: Arc<dyn Clock>) -> JobControl {
+pub(super) fn control(clock: Arc<dyn Clock>) -> JobControl {
     JobControl {
         cancel: CancellationToken::new(),
         lease: Lease::new(watch::Sender::new(clock.uptime()).subscribe(), clock),
@@ -161,7 +161,7 @@ fn control(clock: Arc<dyn Clock>) -> JobControl {
     }
 }
 
-fn target() -> RegistryTarget {
+pub(super) fn target() -> RegistryTarget {
     RegistryTarget {
         registry: RegistryId::random(&SeededRng::new(1)),
         url: "https://r.example.com".parse().unwrap(),
@@ -175,7 +175,7 @@ fn target() -> RegistryTarget {
 }
 
 /// Refuses whatever it is asked.
-struct Refusing;
+pub(super) struct Refusing;
 
 #[async_trait::async_trait]
 impl Jobs for Refusing {
@@ -201,14 +201,14 @@ fn refusal() -> JobRefusal {
 }
 
 /// These jobs, recorded in this log.
-fn recorded(scene: &Scene, log: &Arc<AuditLog>, jobs: impl Jobs + 'static) -> AuditedJobs {
+pub(super) fn recorded(scene: &Scene, log: &Arc<AuditLog>, jobs: impl Jobs + 'static) -> AuditedJobs {
     let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&scene.clock);
     let outgoing = Outgoing::new(log, Arc::clone(&clock));
     AuditedJobs::new(Arc::new(jobs), Arc::clone(log), clock, outgoing)
 }
 
 /// How often each action was recorded.
-fn count(scene: &Scene, action: &str) -> usize {
+pub(super) fn count(scene: &Scene, action: &str) -> usize {
     scene.actions().iter().filter(|known| *known == action).count()
 }
 
@@ -232,18 +232,27 @@ fn offers_that_are_refused_do_not_push_anything_out_of_the_log_and_are_counted()
         at_once + 1,
         "the first by its rule"
     );
+    // Whatever was offered before, each host is named.
+    let mut elsewhere = target();
+    elsewhere.url = "https://elsewhere.example.com".parse().unwrap();
+    for _ in 0..2 {
+        assert!(jobs.admit(&elsewhere).is_err());
+    }
+    assert_eq!(count(&scene, "policy.refused"), at_once + 2, "once a day");
     scene.clock.advance(Rate::SAID.every);
     assert!(jobs.admit(&target()).is_err());
+    assert_eq!(count(&scene, "policy.refused"), at_once + 3);
+    log.record_due(scene.clock.uptime());
     let newest = tests::read(&folder::path_of(&scene.path(), 0));
     let said = format!(
-        "\\\"withheld\\\":{{\\\"of\\\":[\\\"registry:r.example.com:443\\\"],\\\"records\\\":{}}}",
-        5_000 - at_once
+        "\\\"kind\\\":\\\"policy:test\\\",\\\"withheld\\\":{{\\\"of\\\":[\\\"registry:elsewhere.example.com:443\\\",\\\"registry:r.example.com:443\\\"],\\\"records\\\":{}}}",
+        5_000 - at_once + 1
     );
     assert!(newest.lines().last().unwrap().contains(&said), "{newest}");
     scene.verify().unwrap();
 }
 
-fn probe() -> ProbeJob {
+pub(super) fn probe() -> ProbeJob {
     ProbeJob {
         probe: ProbeId::random(&SeededRng::new(3)),
         target: target(),
@@ -253,43 +262,8 @@ fn probe() -> ProbeJob {
     }
 }
 
-#[tokio::test]
-async fn no_more_begins_than_there_is_room_for_in_the_log() {
-    let scene = Scene::new();
-    let log = scene.open();
-    let jobs = recorded(&scene, &log, Ended(JobEnd::Cancelled));
-    let begun = Rate::PROBES.at_once as usize;
-    for _ in 0..begun {
-        assert!(jobs.probe(probe()).await.first_failure().is_none());
-    }
-    for _ in 0..1_000 {
-        let refused = jobs.probe(probe()).await;
-        assert_eq!(refused.first_failure().unwrap().stage, Stage::Policy);
-    }
-    for action in ["probe.begin", "probe.end"] {
-        assert_eq!(count(&scene, action), begun, "{action}");
-    }
-    assert_eq!(count(&scene, "policy.refused"), Rate::SAID.at_once as usize);
-    scene.clock.advance(Rate::PROBES.every);
-    assert!(jobs.probe(probe()).await.first_failure().is_none());
-
-    let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&scene.clock);
-    let sync = || async {
-        let upload = Arc::new(ControlPlane::default());
-        jobs.run(sync_job(), upload, control(Arc::clone(&clock))).await
-    };
-    for _ in 0..Rate::DONE.at_once {
-        assert!(jobs.admit(&target()).is_ok());
-        sync().await;
-    }
-    let refusal = jobs.admit(&target()).unwrap_err();
-    assert_eq!(refusal.reason, Reason::Overloaded, "to be offered again later");
-    scene.clock.advance(Rate::DONE.every);
-    assert!(jobs.admit(&target()).is_ok());
-}
-
 /// Ends every job at once, in the same way.
-struct Ended(JobEnd);
+pub(super) struct Ended(pub(super) JobEnd);
 
 #[async_trait::async_trait]
 impl Jobs for Ended {

@@ -10,13 +10,11 @@ use std::time::Duration;
 
 use portolan_registry::Purpose;
 use portolan_shared::process::{Clock, ProxyUrl, Uptime};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::entry::{Entry, Outcome, action};
+use super::counts::{HostCount, SentCount};
 use super::kind::DataKind;
 
-/// Hosts of one tally that are counted by name: beyond, they are counted together, by what they are contacted for.
+/// Hosts of one tally that are counted by name: beyond, they are named, and counted together, by what they are contacted for.
 pub(super) const HOSTS: usize = 256;
 /// What was added is recorded after this time at the latest.
 pub(super) const EVERY: Duration = Duration::from_secs(60);
@@ -25,8 +23,12 @@ pub(super) const STEADY_EVERY: Duration = Duration::from_secs(3_600);
 
 /// Where counts are recorded.
 pub(super) trait Book: Send + Sync {
-    /// Records something.
-    fn record(&self, entry: Entry);
+    /// Records what was added to hosts, and how many requests were refused, of `object`.
+    fn record_hosts(&self, object: &str, hosts: &[HostCount], refusals: u64);
+    /// A host is counted together with others: records its name, unless that was recorded today.
+    fn name_host(&self, object: &str, host: &HostCount);
+    /// Records what was added to what was sent.
+    fn record_sent(&self, object: &str, sent: &[SentCount]);
 }
 
 /// Why a host is contacted.
@@ -48,48 +50,6 @@ impl fmt::Display for Why {
             Self::Proxy => f.write_str("proxy"),
         }
     }
-}
-
-/// What was asked of one host, or what was added to it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct HostCount {
-    /// Host and port; `others` for those beyond the bound.
-    pub(super) host: String,
-    /// `registry`, `token service`, `storage`, `control plane` or `proxy`.
-    pub(super) purpose: String,
-    /// The proxy by which it was reached.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) by: Option<String>,
-    pub(super) requests: u64,
-    pub(super) bytes_received: u64,
-    #[serde(default)]
-    pub(super) bytes_sent: u64,
-    pub(super) first_ms: i64,
-    pub(super) last_ms: i64,
-}
-
-impl HostCount {
-    /// Adds what was counted elsewhere.
-    pub(super) fn add(&mut self, more: &Self) {
-        self.requests += more.requests;
-        self.bytes_received += more.bytes_received;
-        self.bytes_sent += more.bytes_sent;
-        self.first_ms = self.first_ms.min(more.first_ms);
-        self.last_ms = self.last_ms.max(more.last_ms);
-    }
-}
-
-/// So much of one kind went to one host, or was added to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct SentCount {
-    /// The name of the [`DataKind`].
-    pub(super) kind: String,
-    /// Host and port.
-    pub(super) to: String,
-    pub(super) count: u64,
-    pub(super) bytes: u64,
-    pub(super) first_ms: i64,
-    pub(super) last_ms: i64,
 }
 
 /// Counts of one job, or of the way to the control plane.
@@ -166,6 +126,10 @@ impl Tally {
         let known = rows.hosts.len();
         let index = rows.find(host, port, why).unwrap_or_else(|| {
             let full = rows.named() >= HOSTS;
+            if full {
+                let counted_elsewhere = HostCount::none(authority(host, port), why, now);
+                self.book.name_host(&self.object, &counted_elsewhere);
+            }
             let place = if full { ("", 0) } else { (host, port) };
             rows.find(place.0, place.1, why)
                 .unwrap_or_else(|| rows.begin(place, why, proxy(), now))
@@ -179,7 +143,7 @@ impl Tally {
         }
         if rows.hosts.len() > known {
             let new: Vec<HostCount> = rows.hosts.iter_mut().skip(known).map(HostRow::take).collect();
-            self.record_hosts(&new, 0);
+            self.book.record_hosts(&self.object, &new, 0);
             return;
         }
         let added = if steady { Added::Steady } else { Added::Something };
@@ -216,7 +180,7 @@ impl Tally {
         row.added.last_ms = now;
         if known.is_none() {
             let first = row.take();
-            self.record_sent(&[first]);
+            self.book.record_sent(&self.object, &[first]);
             return;
         }
         let added = if kind.is_steady() {
@@ -234,10 +198,6 @@ impl Tally {
         rows.added = Added::Something;
     }
 
-    fn record(&self, entry: Entry) {
-        self.book.record(entry);
-    }
-
     /// Records what was added, if it is time.
     pub(super) fn record_due(&self, now: Uptime) {
         let mut rows = self.rows();
@@ -252,6 +212,11 @@ impl Tally {
         }
     }
 
+    /// Records what was added, whether or not it is time.
+    pub(super) fn record_now(&self) {
+        self.record_added(&mut self.rows());
+    }
+
     fn record_added(&self, rows: &mut Rows) {
         let hosts = rows.hosts.iter_mut().filter(|row| row.is_added());
         let hosts: Vec<HostCount> = hosts.map(HostRow::take).collect();
@@ -263,26 +228,11 @@ impl Tally {
         let refusals = std::mem::take(&mut rows.refusals);
         rows.added = Added::Nothing;
         if !hosts.is_empty() || refusals > 0 {
-            self.record_hosts(&hosts, refusals);
+            self.book.record_hosts(&self.object, &hosts, refusals);
         }
         if !sent.is_empty() {
-            self.record_sent(&sent);
+            self.book.record_sent(&self.object, &sent);
         }
-    }
-
-    fn record_hosts(&self, hosts: &[HostCount], refusals: u64) {
-        let outcome = if refusals == 0 {
-            Outcome::Ok
-        } else {
-            Outcome::Refused
-        };
-        let details = json!({"hosts": hosts, "refusals": refusals});
-        self.record(Entry::by_agent(action::HOSTS, self.object.clone(), details).with(outcome));
-    }
-
-    fn record_sent(&self, sent: &[SentCount]) {
-        let details = json!({"sent": sent});
-        self.record(Entry::by_agent(action::SENT, self.object.clone(), details));
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
@@ -325,12 +275,8 @@ impl Rows {
             why,
             by,
             added: HostCount {
-                host: name,
-                purpose: why.to_string(),
                 by: proxy.map(|proxy| authority(&proxy.host, proxy.port)),
-                first_ms: now,
-                last_ms: now,
-                ..HostCount::default()
+                ..HostCount::none(name, why, now)
             },
         });
         self.hosts.len() - 1

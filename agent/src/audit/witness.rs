@@ -18,7 +18,7 @@ use serde_json::json;
 use super::entry::{Entry, Outcome};
 use super::folder::{AuditLogError, FOLDER};
 use super::log::AuditLog;
-use super::pace::Rate;
+use super::withheld::Rate;
 
 /// A connected sensor that was shown no newer checkpoint for this long says so.
 const SILENT_AFTER: Duration = Duration::from_secs(24 * 3_600);

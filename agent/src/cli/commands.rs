@@ -1,6 +1,6 @@
 //! The commands of a machine that is a sensor, and those that need none.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 
 use portolan_shared::process::{Clock as _, Shutdown, SystemClock, SystemRng, Tasks};
@@ -10,9 +10,12 @@ use super::egress::doors;
 use super::exit::{DONE, FAILED, Failed, REFUSED, REVOKED, USAGE, keyring_code, say};
 use crate::doctor::{DoctorArguments, DoctorError, Style, examine};
 use crate::settings::{Environment, Settings};
-use crate::wiring::{Agent, AgentEnd, AgentError, AgentParts, RevokedWait, WaitEnd, follow_signals, status};
+use crate::wiring::{
+    Agent, AgentEnd, AgentError, AgentParts, RevokedWait, Starter, WaitEnd, follow_signals, status,
+};
 
 pub(super) async fn run_agent(settings: Settings, environment: Environment) -> Result<u8, Failed> {
+    let starter = Starter::of(&environment, std::process::id(), io::stderr().is_terminal());
     let shutdown = Shutdown::new();
     let tasks = Tasks::new(shutdown.clone());
     let built = Agent::build(AgentParts {
@@ -24,7 +27,7 @@ pub(super) async fn run_agent(settings: Settings, environment: Environment) -> R
     });
     let (handle, agent) = match built.await {
         Ok(built) => built,
-        Err(error) => return wait_if_revoked(error, &settings, tasks).await,
+        Err(error) => return wait_if_revoked(error, &settings, starter, tasks).await,
     };
     let signals = follow_signals(move || handle.reload_policy(), shutdown)
         .map_err(|error| Failed::because(FAILED, &error))?;
@@ -45,8 +48,13 @@ pub(super) async fn run_agent(settings: Settings, environment: Environment) -> R
 }
 
 /// A start that failed ends; one that only found its sensor revoked, and is repeated whatever it ends with, waits.
-async fn wait_if_revoked(error: AgentError, settings: &Settings, tasks: Tasks) -> Result<u8, Failed> {
-    let wait = RevokedWait::instead_of(error, settings, Arc::new(SystemClock), tasks.clone())
+async fn wait_if_revoked(
+    error: AgentError,
+    settings: &Settings,
+    starter: Starter,
+    tasks: Tasks,
+) -> Result<u8, Failed> {
+    let wait = RevokedWait::instead_of(error, settings, starter, Arc::new(SystemClock), tasks.clone())
         .await
         .map_err(|error| {
             let code = match &error {
@@ -65,13 +73,14 @@ async fn wait_if_revoked(error: AgentError, settings: &Settings, tasks: Tasks) -
     tasks.spawn("signals", signals);
     let end = wait.run().await;
     tasks.ended().await;
-    Err(match end {
-        WaitEnd::Stopped => Failed(REVOKED, "this sensor is revoked".to_owned()),
-        WaitEnd::Replaced => Failed(
+    match end {
+        // Whoever stops it knows what it waited for, and asked for no more.
+        WaitEnd::Stopped => Ok(DONE),
+        WaitEnd::Replaced => Err(Failed(
             FAILED,
             "another sensor was enrolled here: start the agent again".to_owned(),
-        ),
-    })
+        )),
+    }
 }
 
 pub(super) async fn show_status(settings: &Settings, output: Output) -> Result<u8, Failed> {

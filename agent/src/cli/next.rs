@@ -213,6 +213,21 @@ fn repositories(patterns: &[String]) -> String {
 
 impl fmt::Display for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_results(f)?;
+        self.fmt_registries(f)?;
+        self.fmt_allowed(f)?;
+        self.fmt_kinds(f)?;
+        match self.withheld.as_slice() {
+            [] => writeln!(f, "Withheld by the policy: no image fact.")?,
+            facts => writeln!(f, "Withheld by the policy, of image facts: {}.", facts.join(", "))?,
+        }
+        writeln!(f, "Never sent: {}.", self.never_sent)
+    }
+}
+
+impl Next {
+    /// When, and to whom.
+    fn fmt_results(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(why) = &self.not_now {
             writeln!(f, "At this moment no job is taken: {why}.")?;
         }
@@ -224,53 +239,33 @@ impl fmt::Display for Next {
         for Host { host, by } in &self.control_plane {
             writeln!(f, "  {host}{}", by_proxy(by.as_ref()))?;
         }
+        Ok(())
+    }
+
+    fn fmt_registries(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.registries.is_empty() {
             writeln!(f, "No job has named a registry yet.")?;
         } else {
             writeln!(f, "Registries that jobs have named:")?;
         }
-        for registry in &self.registries {
-            write!(f, "  {}{}: ", registry.registry, by_proxy(registry.by.as_ref()))?;
-            match &registry.rule {
-                Some(rule) => writeln!(f, "allowed by {rule}, {}", repositories(&registry.repositories))?,
-                None => writeln!(f, "nothing; the policy does not allow it now")?,
-            }
-            for other in &registry.others {
-                let allowed = if other.allowed {
-                    ""
-                } else {
-                    ", which the policy does not allow now"
-                };
-                let (purpose, host) = (&other.purpose, &other.host);
-                writeln!(f, "    {purpose} {host}{}{allowed}", by_proxy(other.by.as_ref()))?;
-            }
-        }
+        self.registries
+            .iter()
+            .try_for_each(|registry| write!(f, "{registry}"))
+    }
+
+    fn fmt_allowed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let allows_none = self.registries.iter().all(|registry| registry.rule.is_none());
         if self.allowed_and_not_named_yet.is_empty() && allows_none {
             writeln!(f, "The policy allows no registry: none is contacted.")?;
         } else if !self.allowed_and_not_named_yet.is_empty() {
             writeln!(f, "Allowed, and not named by any job yet:")?;
         }
-        for allowed in &self.allowed_and_not_named_yet {
-            write!(
-                f,
-                "  {}{}: allowed by {}, {}",
-                allowed.registry,
-                by_proxy(allowed.by.as_ref()),
-                allowed.rule,
-                repositories(&allowed.repositories)
-            )?;
-            for (word, hosts) in [
-                ("paths", &allowed.paths),
-                ("token services", &allowed.realms),
-                ("storage", &allowed.storage),
-            ] {
-                if !hosts.is_empty() {
-                    write!(f, "; {word} {}", hosts.join(", "))?;
-                }
-            }
-            writeln!(f)?;
-        }
+        self.allowed_and_not_named_yet
+            .iter()
+            .try_for_each(|allowed| write!(f, "{allowed}"))
+    }
+
+    fn fmt_kinds(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (title, kinds) in [
             ("A sync sends:", &self.sent),
             (
@@ -287,16 +282,52 @@ impl fmt::Display for Next {
         for Kind { kind, part_of, what } in &self.sent_if {
             writeln!(f, "  {kind:<21} by {part_of}: {what}")?;
         }
-        if self.withheld.is_empty() {
-            writeln!(f, "Withheld by the policy: no image fact.")?;
-        } else {
-            writeln!(
-                f,
-                "Withheld by the policy, of image facts: {}.",
-                self.withheld.join(", ")
-            )?;
+        Ok(())
+    }
+}
+
+/// A line, and one for each other host.
+impl fmt::Display for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  {}{}: ", self.registry, by_proxy(self.by.as_ref()))?;
+        match &self.rule {
+            Some(rule) => writeln!(f, "allowed by {rule}, {}", repositories(&self.repositories))?,
+            None => writeln!(f, "nothing; the policy does not allow it now")?,
         }
-        writeln!(f, "Never sent: {}.", self.never_sent)
+        for other in &self.others {
+            let allowed = if other.allowed {
+                ""
+            } else {
+                ", which the policy does not allow now"
+            };
+            let (purpose, host) = (&other.purpose, &other.host);
+            writeln!(f, "    {purpose} {host}{}{allowed}", by_proxy(other.by.as_ref()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A line.
+impl fmt::Display for Allowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "  {}{}: allowed by {}, {}",
+            self.registry,
+            by_proxy(self.by.as_ref()),
+            self.rule,
+            repositories(&self.repositories)
+        )?;
+        for (word, hosts) in [
+            ("paths", &self.paths),
+            ("token services", &self.realms),
+            ("storage", &self.storage),
+        ] {
+            if !hosts.is_empty() {
+                write!(f, "; {word} {}", hosts.join(", "))?;
+            }
+        }
+        writeln!(f)
     }
 }
 

@@ -13,6 +13,9 @@ use crate::policy::Told;
 const REALM: &str = "credential:realm";
 /// Refused by the hosts of content that a credential is bound to.
 const STORAGE: &str = "credential:storage";
+/// The same of hosts that only a version is bound to which came while the job ran: the next job goes there.
+const REALM_LATER: &str = "credential:realm.later";
+const STORAGE_LATER: &str = "credential:storage.later";
 
 /// A gate that lets a job through to fewer hosts: token services that the credential is bound to, storage that it is bound to, and the
 /// registry itself; in all the versions of it that the job has held. Whatever it lets through is for the gate behind to decide.
@@ -34,13 +37,13 @@ impl BoundGate {
     }
 
     fn check_bound(&self, hop: &Hop<'_>) -> Result<(), Refusal> {
-        let (registry, reach) = (self.login.registry(), self.login.reach());
+        let (registry, reach, held) = (self.login.registry(), self.login.reach(), self.login.binding());
         let own = (registry.host(), registry.port()) == (hop.host, hop.port);
-        let (hosts, rule) = match hop.purpose {
+        let (hosts, held, rules) = match hop.purpose {
             // The login goes to its own registry only; what else is looked at in search of it is looked at as nobody.
             Purpose::Registry => return Ok(()),
-            Purpose::Realm => (&reach.realms, REALM),
-            Purpose::Storage => (&reach.storage, STORAGE),
+            Purpose::Realm => (&reach.realms, &held.realm_hosts, (REALM, REALM_LATER)),
+            Purpose::Storage => (&reach.storage, &held.storage_hosts, (STORAGE, STORAGE_LATER)),
         };
         let bound = own || hosts.contains(hop.host, hop.port);
         // In clear only where the registry itself is: a login that was entered for TLS never travels without it.
@@ -48,8 +51,15 @@ impl BoundGate {
         if bound && !clear {
             return Ok(());
         }
+        let (rule, why) = match held.contains(hop.host, hop.port) && !clear {
+            true => (
+                rules.1,
+                "the sealed credential was entered again while this job runs, and is bound to this host since: the next job goes there",
+            ),
+            false => (rules.0, "the sealed credential is not bound to this host"),
+        };
         if self.told.first(&format!("{}:{}", hop.host, hop.port), rule) {
-            tracing::warn!(rule, host = hop.host, port = hop.port, purpose = %hop.purpose, "the sealed credential is not bound to this host");
+            tracing::warn!(rule, host = hop.host, port = hop.port, purpose = %hop.purpose, "{why}");
         }
         Err(Refusal::by(rule))
     }

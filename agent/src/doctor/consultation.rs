@@ -215,12 +215,22 @@ fn judged(policy: &Policy, file: &Path, url: &RegistryUrl, arguments: &DoctorArg
             seen: vec![format!("{rule} in {file}")],
             finding: None,
         },
-        Err(refused) => LocalPolicy {
-            seen: vec![format!("read from {file}")],
-            finding: Some(Finding::new(
+        Err(refused) => {
+            let advice = policy.advice(url);
+            let finding = Finding::new(
                 FindingCode::PolicyRefused,
                 &format!("{}: {refused}", url.authority()),
-            )),
-        },
+            )
+            .with_detail(&advice.join("\n"));
+            let mut seen = vec![format!("read from {file}")];
+            if !advice.is_empty() {
+                seen.extend(advice);
+                seen.push("--no-policy has this machine look what is there all the same".to_owned());
+            }
+            LocalPolicy {
+                seen,
+                finding: Some(finding),
+            }
+        }
     }
 }

@@ -233,9 +233,12 @@ async fn t44_a_request_that_waits_is_not_let_through_by_a_version_that_came_mean
     };
     let mut tags = client.tags(&name);
     let (asked, ()) = tokio::join!(tags.next_page(), waits);
-    let unbound = |fault: &Fault| matches!(fault, Fault::Policy { rule, .. } if rule == "credential:realm");
+    let unbound =
+        |fault: &Fault| matches!(fault, Fault::Policy { rule, .. } if rule == "credential:realm.later");
     let error = asked.unwrap_err();
     assert!(unbound(error.fault()), "{error:?}");
+    let seen = error.finding().seen;
+    assert!(seen.contains("the next one goes there"), "{seen}");
     assert_eq!(foreign.log().total(), 0, "it was not even connected to");
 
     // Nor does the job go there with the version that it holds now, or with one that widens what it may once more.

@@ -91,7 +91,8 @@ impl Snapshot {
             None => Ok(rule),
         });
         let judged = judged.and_then(|rule| Ok((rule, policy.repositories(&target.url)?)));
-        let (rule, repositories) = judged.map_err(|refused| refusal(&refused))?;
+        let (rule, repositories) = judged
+            .map_err(|refused| refusal(&refused).with_detail(&policy.advice(&target.url).join("\n")))?;
         let local = LocalPolicy {
             seen: vec![format!("{file}: {rule}")],
             finding: None,
@@ -116,4 +117,43 @@ pub(super) fn allowed<'p>(
 
 pub(super) fn refusal(refused: &PolicyRefusal) -> Finding {
     Finding::new(FindingCode::PolicyRefused, &refused.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use portolan_shared::model::{CaTrust, RegistryId, TagFilter};
+    use portolan_shared::process::SystemRng;
+
+    use super::*;
+
+    #[test]
+    fn the_first_stage_says_what_can_be_done_about_a_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("policy.toml");
+        std::fs::write(&file, "version = 1\n[[allow]]\nhost = \"git.example.com\"\n").unwrap();
+        let snapshot = Snapshot::of(&LivePolicy::load(&file).unwrap());
+        let refused = |url: &str| {
+            let target = RegistryTarget {
+                registry: RegistryId::random(&SystemRng),
+                url: url.parse().unwrap(),
+                ca: CaTrust::default(),
+                repositories: RepositoryPatterns::all(),
+                credential: None,
+                tags: TagFilter::default(),
+                budget: Budget::default(),
+                requests_left: None,
+            };
+            let judged = snapshot.local_policy(&target, None, Timestamp::UNIX_EPOCH, "policy.toml");
+            judged.err().unwrap()
+        };
+        let page = refused("https://git.example.com/gitlab");
+        assert!(page.seen.contains("does it belong in the URL?"), "{page}");
+        let detail = page.detail.unwrap();
+        assert!(
+            detail.contains("leave it out of the registry's URL: https://git.example.com.")
+                && detail.ends_with("\npaths = [\"/\", \"/artifactory\", \"/artifactory/api/docker/*\", \"/repository/*\", \"/nexus\", \"/nexus/repository/*\", \"/gitlab\"]"),
+            "{detail}"
+        );
+        assert_eq!(refused("https://other.example.com/gitlab").detail, None);
+    }
 }

@@ -45,6 +45,6 @@ pub use moment::Moment;
 pub use new_identity::NewIdentity;
 pub use ring::Keyring;
 pub use sealing::{
-    BothClocks, FORMER_KEY_LIFE, GenerationRefused, SEALING_KEY_LIFE, SealingKey, SealingKeys,
+    BothClocks, Doubt, FORMER_KEY_LIFE, GenerationRefused, SEALING_KEY_LIFE, SealingKey, SealingKeys,
 };
 pub use trust::TrustBundle;

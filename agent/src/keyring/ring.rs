@@ -20,7 +20,7 @@ use super::key::IdentityKey;
 use super::sealed::SealedState;
 use super::trust::TrustBundle;
 
-/// What is wrong, by file.
+/// What is wrong, by file, or by what else it is of.
 type Warnings = BTreeMap<&'static str, String>;
 
 /// The identity of an enrolled sensor.
@@ -121,7 +121,8 @@ impl Keyring {
         &self.dir
     }
 
-    /// State files that are lost, that cannot be written, or of which the previous generation is in use.
+    /// State files that are lost, that cannot be written, or of which the previous generation is in use; and a generation of the sensor that is not
+    /// believed.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);

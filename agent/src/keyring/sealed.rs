@@ -12,7 +12,10 @@ use super::error::KeyringError;
 use super::files::{FLOORS, SEALING_KEYS};
 use super::floors::VersionFloors;
 use super::ring::Keyring;
-use super::sealing::{BothClocks, SealingKeys};
+use super::sealing::{BothClocks, GenerationRefused, SealingKeys};
+
+/// What is wrong with the generation that the control plane says, among what is wrong by file.
+const GENERATION: &str = "generation";
 
 /// Sealing keys, and the versions below which credentials are refused.
 #[derive(Debug)]
@@ -113,6 +116,12 @@ impl Keyring {
         let mut held = self.sealed().keys.write().unwrap_or_else(PoisonError::into_inner);
         *held = Some(Arc::clone(&keys));
         Ok(keys)
+    }
+
+    /// Has [`Keyring::warnings`] tell of a generation that is not believed, or of none any more.
+    pub fn doubt_generation(&self, refused: Option<&GenerationRefused>) {
+        let warning = refused.map(|refused| format!("{refused}; {}", refused.advice()));
+        self.warn(GENERATION, warning);
     }
 
     /// What is said of the latest sealing key; `None` as long as it is not known of which generation it is.

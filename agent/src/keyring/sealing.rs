@@ -46,7 +46,36 @@ pub struct GenerationRefused {
     /// What the control plane said.
     pub said: u64,
     /// What speaks against it.
-    why: &'static str,
+    pub why: Doubt,
+}
+
+/// What speaks against a generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Doubt {
+    /// None is known, and it is above `FIRST_GENERATION`.
+    #[error("a sensor does not begin with it")]
+    First,
+    /// It is later by more than `GENERATIONS_AT_ONCE`.
+    #[error("it is too much later")]
+    TooFar,
+    /// There were as many as `RISES` already.
+    #[error("it is the fifth within a day")]
+    TooMany,
+}
+
+impl GenerationRefused {
+    /// What comes of it, and what is to be done.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self.why {
+            Doubt::First | Doubt::TooFar => {
+                "nothing can be sealed to this sensor: if the control plane is right, it must be enrolled anew"
+            }
+            Doubt::TooMany => {
+                "nothing can be sealed to this sensor until it is believed, within a day; if nobody has approved the sensor so often, ask who did"
+            }
+        }
+    }
 }
 
 /// A moment as two machines have it.
@@ -142,7 +171,8 @@ impl SealingKeys {
     /// The sensor is of this generation: `None` if that changes nothing. A key of an earlier one is void, and replaced.
     ///
     /// # Errors
-    /// If it is too far from the one that is known, or there were too many within a day: nothing is changed then.
+    /// If it is too far from the one that is known, or there were too many within a day: nothing is changed then. What is refused as
+    /// [`Doubt::TooMany`] can be judged again later.
     pub fn of_generation(
         &self,
         generation: u64,
@@ -162,10 +192,10 @@ impl SealingKeys {
             Err(GenerationRefused { known, said, why })
         };
         let mut keys = match known {
-            0 if generation > FIRST_GENERATION => return refused("a sensor does not begin with it"),
+            0 if generation > FIRST_GENERATION => return refused(Doubt::First),
             0 => self.clone(),
-            _ if generation - known > GENERATIONS_AT_ONCE => return refused("it is too much later"),
-            _ if rises.len() >= RISES => return refused("it is the fifth within a day"),
+            _ if generation - known > GENERATIONS_AT_ONCE => return refused(Doubt::TooFar),
+            _ if rises.len() >= RISES => return refused(Doubt::TooMany),
             _ => Self {
                 rises: rises.into_iter().chain([now.here]).collect(),
                 ..self.rotated(now, rng)

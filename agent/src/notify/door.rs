@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Request as HttpRequest, Response, StatusCode, header};
 use http_body_util::Empty;
 use hyper::body::Incoming;
-use portolan_shared::events::{Allowances, Notification, Sender, is_signed, read};
+use portolan_shared::events::{Allowances, Notification, Sender, is_gitlab_webhook, is_signed, read};
 use portolan_shared::model::limits;
 use portolan_shared::process::{Clock, Uptime};
 
@@ -17,7 +17,7 @@ use super::body::{LargeBodies, Name, SMALL, Taken, Unread, pass_over};
 use super::callers::caller;
 use super::counts::Refused;
 use super::desk::NotifyDesk;
-use super::place::Place;
+use super::path::NotifyPath;
 use super::registry::{Disbelief, HeadersOf, Notifiers, Request};
 
 /// Notifications of one registry a second, in the long run: registries tell of pulls as well, unless told not to.
@@ -95,17 +95,8 @@ impl Door {
         source: IpAddr,
     ) -> Response<Empty<Bytes>> {
         let (head, mut body) = request.into_parts();
-        let name = self.name(head.uri.path());
-        let attempt = (name, caller(source));
-        let received = if self.remaining().disbelieved.is_left(&attempt, self.now()) {
-            self.receive(&head, &mut body, name, source).await
-        } else {
-            let registry = self.notifiers.named(head.uri.path());
-            Err(Refusal::of_rate(
-                registry,
-                "too many of its address were not believed",
-            ))
-        };
+        let attempt = (self.name(head.uri.path()), caller(source));
+        let received = self.receive(&head, &mut body, attempt, source).await;
         let Err(refusal) = received else {
             return empty(StatusCode::OK);
         };
@@ -120,19 +111,52 @@ impl Door {
         empty(refusal.status)
     }
 
+    /// What has come before does not matter to whoever shows the secret: nothing else tells it from whom it shares an address with.
     async fn receive(
         &self,
+        head: &Parts,
+        body: &mut Incoming,
+        attempt: (Name, IpAddr),
+        source: IpAddr,
+    ) -> Result<(), Refusal> {
+        let (name, _) = attempt;
+        let refusal = match self.judge(head, None, source) {
+            Ok(shown) => return self.receive_shown(shown, head, body, name, source).await,
+            Err(refusal) => refusal,
+        };
+        if !self.remaining().disbelieved.is_left(&attempt, self.now()) {
+            let why = "too many of its address were not believed";
+            return Err(Refusal::of_rate(refusal.registry, why));
+        }
+        let headers = HeadersOf(&head.headers);
+        // Without a signature the body says nothing about who sent it.
+        if !is_signed(&headers) {
+            return Err(refusal);
+        }
+        let taken = self.read_signed(head, body, name, source).await?;
+        let judged = self
+            .judge(head, Some(&taken.bytes), source)
+            .and_then(|(registry, sender)| {
+                self.keep_rate(registry)?;
+                Ok((registry, sender))
+            });
+        let (registry, sender) = judged.map_err(Refusal::with_body_read)?;
+        self.take(registry, sender, &headers, &taken.bytes, source);
+        Ok(())
+    }
+
+    /// What comes from whoever shows the secret.
+    async fn receive_shown(
+        &self,
+        (registry, sender): (usize, Sender),
         head: &Parts,
         body: &mut Incoming,
         name: Name,
         source: IpAddr,
     ) -> Result<(), Refusal> {
         let headers = HeadersOf(&head.headers);
-        let webhook =
-            self.notifiers
-                .webhook_of_gitlab(&shown(head, &headers, None), source, self.clock.now());
-        if let Some(registry) = webhook {
-            self.keep_rate(registry)?;
+        self.keep_rate(registry)?;
+        if is_gitlab_webhook(sender, &headers) {
             let ignored = Notification {
                 ignored: 1,
                 ..Notification::default()
@@ -142,30 +166,15 @@ impl Door {
             pass_over(body, limits::PASSED_OVER_BYTES).await;
             return Ok(());
         }
-        if is_signed(&headers) {
-            let taken = self.read_signed(head, body, name, source).await?;
-            let judged = self
-                .judge(head, &taken.bytes, source)
-                .and_then(|(registry, sender)| {
-                    self.keep_rate(registry)?;
-                    Ok((registry, sender))
-                });
-            let (registry, sender) = judged.map_err(|refusal| Refusal {
-                body_comes: false,
-                ..refusal
-            })?;
-            self.take(registry, sender, &headers, &taken.bytes, source);
-            return Ok(());
-        }
-        // Without a signature the body says nothing about who sent it.
-        let (registry, sender) = self.judge(head, &[], source)?;
-        self.keep_rate(registry)?;
         let bodies = &self.bodies.believed;
         let taken = bodies.read(name, body, limits::NOTIFICATION_BYTES).await;
         let taken = taken.map_err(|unread| Refusal {
             is_charged: false,
             ..Refusal::of_body(Some(registry), unread)
         })?;
+        // A signature that is there as well has to verify.
+        let judged = self.judge(head, Some(&taken.bytes), source);
+        judged.map_err(Refusal::with_body_read)?;
         self.take(registry, sender, &headers, &taken.bytes, source);
         Ok(())
     }
@@ -192,10 +201,14 @@ impl Door {
         taken.map_err(|unread| Refusal::of_body(named, unread))
     }
 
-    /// Which registry a request comes from, and in whose format.
-    fn judge(&self, head: &Parts, body: &[u8], source: IpAddr) -> Result<(usize, Sender), Refusal> {
-        let headers = HeadersOf(&head.headers);
-        let shown = shown(head, &headers, Some(body));
+    /// Which registry a request comes from, and in whose format; without its body, by the secret alone.
+    fn judge(&self, head: &Parts, body: Option<&[u8]>, source: IpAddr) -> Result<(usize, Sender), Refusal> {
+        let shown = Request {
+            method: &head.method,
+            path: head.uri.path(),
+            headers: &HeadersOf(&head.headers),
+            body,
+        };
         let judged = self.notifiers.judge(&shown, source, self.clock.now());
         judged.map_err(Refusal::of)
     }
@@ -224,7 +237,7 @@ impl Door {
     /// What stands for the name in a path; paths that have none have one together. Names that are no registry's are told apart as well: so that nothing shows
     /// which are.
     fn name(&self, path: &str) -> Name {
-        let name = Place::of(path).map(|place| place.registry);
+        let name = NotifyPath::of(path).map(|path| path.registry);
         self.names.hash_one(name.unwrap_or_default())
     }
 
@@ -260,6 +273,14 @@ impl Refusal {
         }
     }
 
+    /// The same where nothing of the body is left to come.
+    fn with_body_read(self) -> Self {
+        Self {
+            body_comes: false,
+            ..self
+        }
+    }
+
     /// Of one that nobody believes yet.
     fn of_body(registry: Option<usize>, unread: Unread) -> Self {
         let (status, refused, why) = unread.told();
@@ -272,15 +293,6 @@ impl Refusal {
             is_charged: unread != Unread::TooManyLarge,
             body_comes: false,
         }
-    }
-}
-
-fn shown<'r>(head: &'r Parts, headers: &'r HeadersOf<'r>, body: Option<&'r [u8]>) -> Request<'r> {
-    Request {
-        method: &head.method,
-        path: head.uri.path(),
-        headers,
-        body,
     }
 }
 

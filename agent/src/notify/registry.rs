@@ -6,12 +6,12 @@ use std::sync::Arc;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use portolan_shared::events::{
-    Headers, NotAuthentic, Sender, Shown, WebhookSecret, authenticate, is_gitlab_webhook, shows_secret,
+    Headers, NotAuthentic, Sender, Shown, WebhookSecret, authenticate, shows_secret,
 };
 use portolan_shared::process::Rng;
 
 use super::counts::Refused;
-use super::place::Place;
+use super::path::NotifyPath;
 use super::secret_file::{FileFault, SecretFile};
 use crate::settings::NotifyRegistry;
 
@@ -45,7 +45,7 @@ pub(super) struct Request<'a> {
     pub(super) method: &'a Method,
     pub(super) path: &'a str,
     pub(super) headers: &'a dyn Headers,
-    /// None if it is judged by the secret alone.
+    /// None if it is judged by the secret alone, before its body comes.
     pub(super) body: Option<&'a [u8]>,
 }
 
@@ -69,10 +69,10 @@ impl Notifiers {
 
     /// Which registry a path names, if any. Says nothing of who asks.
     pub(super) fn named(&self, path: &str) -> Option<usize> {
-        let place = Place::of(path)?;
+        let path = NotifyPath::of(path)?;
         self.registries
             .iter()
-            .position(|notifier| notifier.settings.name.as_str() == place.registry)
+            .position(|notifier| notifier.settings.name.as_str() == path.registry)
     }
 
     /// Whether any registry may notify from this address.
@@ -87,12 +87,12 @@ impl Notifiers {
         source: IpAddr,
         now: Timestamp,
     ) -> Result<(usize, Sender), Disbelief> {
-        let place = Place::of(request.path);
+        let path = NotifyPath::of(request.path);
         let registry = self.named(request.path);
         let notifier = registry.map(|at| &self.registries[at]);
         let secret = notifier.and_then(|notifier| notifier.secret.current());
         let sender = notifier.map_or(Sender::Distribution, |notifier| notifier.settings.sender);
-        let path_secret = place.as_ref().and_then(|place| place.secret.as_ref());
+        let path_secret = path.as_ref().and_then(|path| path.secret.as_ref());
         let path_secret = path_secret.map(portolan_shared::secret::Secret::expose);
         let expected = secret.as_ref().unwrap_or(&self.decoy);
         let authentic = match request.body {
@@ -126,21 +126,6 @@ impl Notifiers {
             refused: refused.0,
             why: refused.1,
         })
-    }
-
-    /// Which registry's secret a webhook of GitLab shows; none if it shows none, or is no such webhook. `request` is without a body.
-    pub(super) fn webhook_of_gitlab(
-        &self,
-        request: &Request<'_>,
-        source: IpAddr,
-        now: Timestamp,
-    ) -> Option<usize> {
-        let named = &self.registries[self.named(request.path)?];
-        let believed = || self.judge(request, source, now).ok();
-        is_gitlab_webhook(named.settings.sender, request.headers)
-            .then(believed)
-            .flatten()
-            .map(|(registry, _)| registry)
     }
 
     /// Reads secrets again that have changed.

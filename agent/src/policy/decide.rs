@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use portolan_shared::model::manifest::FactsField;
 use portolan_shared::model::{
-    Commands, CredentialReference, RegistryUrl, RepositoryName, RepositoryPatterns, printable,
+    Commands, CredentialReference, RegistryUrl, RepositoryName, RepositoryPatterns,
 };
 
 use super::address::AddressSet;
 use super::credentials::CredentialPattern;
 use super::host::{HostPattern, HostPort};
+use super::lack::Lack;
 use super::limits::{AgentLimits, OwnLimits, RegistryLimits, size, time};
 use super::modes::CredentialModes;
 use super::path::PathPattern;
@@ -55,8 +56,6 @@ pub struct Policy {
 }
 
 const DEFAULT: &str = "policy:default";
-/// Bytes of a path in a refusal: the rest is cut off.
-const PATH_SHOWN: usize = 128;
 
 impl PolicyRefusal {
     /// What is said of a job that runs while the last window closes.
@@ -258,6 +257,17 @@ impl Policy {
     }
 
     pub(super) fn rule_for(&self, registry: &RegistryUrl) -> Result<&Rule, PolicyRefusal> {
+        self.rule_or_lack(registry).map_err(|nearest| match nearest {
+            Some((rule, lack)) => rule.refusal(lack.of(registry)),
+            None => PolicyRefusal {
+                rule: DEFAULT.to_owned(),
+                why: format!("no entry allows {}", registry.authority()),
+            },
+        })
+    }
+
+    /// The registry's entry; or the one that is nearest to it, if one has its host at all, with what it lacks.
+    pub(super) fn rule_or_lack(&self, registry: &RegistryUrl) -> Result<&Rule, Option<(&Rule, Lack)>> {
         let mut nearest = None;
         for rule in self
             .rules
@@ -272,39 +282,7 @@ impl Policy {
                 Some(lack) => nearest = Some((rule, lack)),
             }
         }
-        Err(match nearest {
-            Some((rule, lack)) => rule.refusal(lack.of(registry)),
-            None => PolicyRefusal {
-                rule: DEFAULT.to_owned(),
-                why: format!("no entry allows {}", registry.authority()),
-            },
-        })
-    }
-}
-
-/// What keeps an entry from being a registry's, although it has the host.
-#[derive(Clone, Copy)]
-enum Lack {
-    Port,
-    Plaintext,
-    Path,
-}
-
-impl Lack {
-    /// In words, for the tenant.
-    fn of(self, registry: &RegistryUrl) -> String {
-        let place = registry.authority();
-        match (self, registry.prefix()) {
-            (Self::Port, _) => format!("{place}: the entry allows other ports of this host only"),
-            (Self::Plaintext, _) => format!("{place}: the entry allows https only"),
-            (Self::Path, "") => {
-                format!("{place}: the entry's paths lack \"/\": it allows paths of this host only")
-            }
-            (Self::Path, path) => format!(
-                "{place}: the entry's paths lack {}: this machine's administrator can add it to policy.toml",
-                printable(path, PATH_SHOWN)
-            ),
-        }
+        Err(nearest)
     }
 }
 
@@ -335,19 +313,6 @@ impl Rule {
             && *modes == former.modes
             && *repositories == former.repositories
             && *plaintext == former.plaintext
-    }
-
-    /// What keeps it from holding for a registry on one of its hosts, if anything does.
-    fn lacks(&self, registry: &RegistryUrl) -> Option<Lack> {
-        if !self.ports.contains(&registry.port()) {
-            Some(Lack::Port)
-        } else if !registry.is_https() && !self.plaintext {
-            Some(Lack::Plaintext)
-        } else if !self.paths.iter().any(|path| path.matches(registry.prefix())) {
-            Some(Lack::Path)
-        } else {
-            None
-        }
     }
 
     pub(super) fn refusal(&self, why: String) -> PolicyRefusal {

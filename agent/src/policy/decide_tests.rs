@@ -142,7 +142,7 @@ fn a_path_that_no_entry_has_is_refused_whatever_is_asked() {
     );
     assert!(policy.repositories(&wrong).is_err() && policy.registry_limits(&wrong).is_err());
     assert!(policy.allows_bytes(&wrong, 0, 0).is_err() && !policy.names_realm(&wrong, "h", 443));
-    let long = url(&format!("https://h/{}", "x".repeat(5_000)));
+    let long = url(&format!("https://h/{}", "x".repeat(1_000)));
     assert!(policy.allows_registry(&long).unwrap_err().why.len() < 300);
     assert_eq!(policy.summary(), "allows 2 (some paths only): h:443, h:443");
     assert!(

@@ -192,7 +192,7 @@ fn others(hosts: &[HostPort]) -> String {
 
 impl Rule {
     /// Whether the file says which paths.
-    fn names_paths(&self) -> bool {
+    pub(super) fn names_paths(&self) -> bool {
         self.paths != default_paths()
     }
 

@@ -31,6 +31,7 @@ mod file;
 mod first;
 mod hop;
 mod host;
+mod lack;
 mod limits;
 mod live;
 mod modes;

@@ -50,6 +50,12 @@ impl PathPattern {
         }
     }
 
+    /// Whether every name of a path that is not empty is plain, as one that a `*` stands for.
+    pub(super) fn is_plain_path(path: &str) -> bool {
+        path.strip_prefix('/')
+            .is_some_and(|names| names.split('/').all(is_plain))
+    }
+
     /// One of its paths, as it stands in a URL.
     #[must_use]
     pub fn example(&self) -> String {

@@ -4,10 +4,11 @@ use portolan_shared::process::ProxyRules;
 
 use super::decide::{Policy, Rule};
 use super::host::{HostPattern, literal};
+use super::path::PathPattern;
 
 impl Policy {
-    /// What its author should know, for `policy check` and `status`: entries that never hold, and hosts whose addresses cannot be judged because
-    /// a proxy resolves their names.
+    /// What its author should know, for `policy check` and `status`: entries that never hold, hosts that have more paths than their own entries say because
+    /// a later one has them too, and hosts whose addresses cannot be judged because a proxy resolves their names.
     #[must_use]
     pub fn warnings(&self, proxies: &ProxyRules) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -19,9 +20,50 @@ impl Policy {
                     rule.id, rule.host, before.id, before.host
                 )
             }));
+            warnings.extend(self.widened(index, rule));
             warnings.extend(rule.unresolved(proxies));
         }
         warnings
+    }
+
+    /// What is said of the later entries that have the hosts of the one at `index` too, with paths that no entry before them has: what it keeps out, they
+    /// let in. Of several entries for the same hosts, the first is told of.
+    fn widened(&self, index: usize, narrow: &Rule) -> Vec<String> {
+        let is_like = |rule: &Rule| rule.host == narrow.host && rule.names_paths();
+        if !is_like(narrow) || self.rules[..index].iter().any(is_like) {
+            return Vec::new();
+        }
+        let alike = self.rules.iter().filter(|rule| is_like(rule));
+        let ports: Vec<u16> = alike.flat_map(|rule| rule.ports.iter().copied()).collect();
+        // In the order in which they are asked: what one of them has does not come to those behind it.
+        let holders: Vec<&Rule> = self
+            .rules
+            .iter()
+            .filter(|rule| rule.host.covers(&narrow.host))
+            .collect();
+        // What stands in front is for wider hosts, and is asked first. Whoever names the same hosts again, and paths, means them.
+        let is_own = |holder: &&Rule| std::ptr::eq(*holder, narrow);
+        let behind = holders
+            .iter()
+            .enumerate()
+            .skip_while(|(_, holder)| !is_own(holder))
+            .skip(1);
+        let mut said = Vec::new();
+        for (at, later) in behind.filter(|(_, later)| !is_like(later)) {
+            let let_in = later.adds(&holders[..at], &ports);
+            if !let_in.is_empty() {
+                said.push(format!(
+                    "{} ({}) allows some paths only, and {} ({}) behind it has its hosts too: it allows {} there, with its own credentials. Write its hosts \
+                     one by one, or its `paths`, unless that is meant",
+                    narrow.id,
+                    narrow.host,
+                    later.id,
+                    later.host,
+                    let_in.join(", ")
+                ));
+            }
+        }
+        said
     }
 }
 
@@ -35,6 +77,22 @@ impl Rule {
                 .paths
                 .iter()
                 .all(|path| self.paths.iter().any(|own| own.covers(path)))
+    }
+
+    /// Its paths that none of the entries `before` it has at one of these `ports`.
+    fn adds(&self, before: &[&Rule], ports: &[u16]) -> Vec<String> {
+        let has = |holder: &Rule, port: u16, path: &PathPattern| {
+            holder.ports.contains(&port) && holder.paths.iter().any(|own| own.covers(path))
+        };
+        let is_new = |path: &&PathPattern| {
+            let mut shared = ports.iter().filter(|port| self.ports.contains(port));
+            shared.any(|port| !before.iter().any(|holder| has(holder, *port, path)))
+        };
+        self.paths
+            .iter()
+            .filter(is_new)
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// What is said of the hosts that a proxy resolves.
@@ -93,6 +151,74 @@ mod tests {
             );
         }
         assert!(warnings(&format!("[[allow]]\nhost = \"a.example.com\"\n{below}")).is_empty());
+    }
+
+    #[test]
+    fn a_narrow_entry_that_a_later_one_widens_is_told_of() {
+        let direct = ProxyRules::default();
+        let warnings = |entries: &[&str]| {
+            let entries: String = entries
+                .iter()
+                .map(|entry| format!("[[allow]]\nhost = {entry}\n"))
+                .collect();
+            parse(&format!("version = 1\n{entries}"))
+                .unwrap()
+                .warnings(&direct)
+        };
+        let cloud = "\"artifacts.example.com\"\npaths = [\"/artifactory/api/docker/cloud\"]";
+        let edge = "\"artifacts.example.com\"\npaths = [\"/artifactory/api/docker/edge\"]";
+        let below = "\"*.example.com\"";
+        let said = warnings(&[cloud, below]);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(
+            said[0].starts_with("policy:allow[1] (artifacts.example.com) allows some paths only, and policy:allow[2] (*.example.com)")
+                && said[0].contains("it allows /, /artifactory, /artifactory/api/docker/*, "),
+            "{said:?}"
+        );
+        assert_eq!(warnings(&[cloud, edge, below]).len(), 1, "once for a host");
+        assert_eq!(
+            warnings(&[cloud, "\"artifacts.example.com\""]).len(),
+            1,
+            "the usual paths were not written"
+        );
+        let partly = warnings(&[
+            cloud,
+            "\"*.example.com\"\npaths = [\"/registry\", \"/artifactory/api/docker/cloud\"]",
+        ]);
+        assert!(partly[0].contains("it allows /registry there"), "{partly:?}");
+        let below_below = "\"*.b.example.com\"\npaths = [\"/registry\"]";
+        assert_eq!(warnings(&[below_below, below]).len(), 1);
+        let [one, other] = [443, 5050].map(|port| format!("{cloud}\nports = [{port}]"));
+        let both = "\"*.example.com\"\nports = [443, 5050]";
+        assert_eq!(warnings(&[&one, &other, both]).len(), 1);
+        let anywhere = "\"artifacts.example.com\"\nports = [8443]";
+        assert_eq!(
+            warnings(&[anywhere, cloud, below]).len(),
+            1,
+            "another port is another registry"
+        );
+        let rest = "\"artifacts.example.com\"\npaths = [\"/\", \"/artifactory\", \"/artifactory/api/docker/*\", \"/repository/*\", \"/nexus\", \
+                    \"/nexus/repository/*\", \"/more\"]";
+        for meant in [
+            vec![cloud, edge],
+            vec![cloud, rest],
+            // Nothing is left of the host for the wider one.
+            vec![cloud, rest, below],
+            vec![below, edge],
+            vec![cloud, "\"*.example.com\"\nports = [5050]"],
+            vec![cloud, "\"*.example.net\""],
+            vec![
+                "\"artifacts.example.com\"",
+                "\"*.example.com\"\npaths = [\"/registry\"]",
+            ],
+        ] {
+            let said = warnings(&meant);
+            let widened: Vec<&String> = said
+                .iter()
+                .filter(|words| words.contains("some paths only"))
+                .collect();
+            assert!(widened.is_empty(), "{meant:?}: {widened:?}");
+        }
     }
 
     #[test]

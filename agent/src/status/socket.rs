@@ -1,6 +1,7 @@
 //! The unix socket that `portolan-agent status` asks.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,19 +23,24 @@ const WITHIN: Duration = Duration::from_secs(5);
 pub struct StatusSocket {
     listener: UnixListener,
     path: PathBuf,
+    /// Device and number of the file, by which it is known from one that another agent put in its place.
+    file: (u64, u64),
     source: Arc<dyn StatusSource>,
 }
 
 impl StatusSocket {
-    /// Binds the socket; one that a former agent left behind is replaced, which the directory's lock makes safe.
+    /// Binds the socket; one that a former agent left behind is replaced. The directory's lock makes that safe, and where there is none, because a revoked
+    /// sensor waits for another to be enrolled, that one's agent comes later and is right to replace it.
     pub fn bind(data_dir: &Path, source: Arc<dyn StatusSource>) -> io::Result<Self> {
         let path = data_dir.join(SOCKET);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
+        let listener = UnixListener::bind(&path)?;
         Ok(Self {
-            listener: UnixListener::bind(&path)?,
+            listener,
+            file: identity(&path)?,
             path,
             source,
         })
@@ -58,8 +64,15 @@ impl StatusSocket {
             })
             .await;
         }
-        let _ = std::fs::remove_file(&self.path);
+        if identity(&self.path).is_ok_and(|file| file == self.file) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let file = std::fs::symlink_metadata(path)?;
+    Ok((file.dev(), file.ino()))
 }
 
 /// Asks the agent that runs on this data directory; `None` if none runs.
@@ -112,6 +125,21 @@ mod tests {
         assert_eq!(ask(folder.path()).await.unwrap().unwrap(), sample());
         tasks.shutdown().start_cut();
         tasks.ended().await;
+        assert!(!folder.path().join(SOCKET).exists());
+    }
+    #[tokio::test]
+    async fn a_socket_that_another_agent_put_in_its_place_is_left_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let [former, later] = [(); 2].map(|()| Tasks::new(Shutdown::new()));
+        for tasks in [&former, &later] {
+            let socket = StatusSocket::bind(folder.path(), Arc::new(Fixed)).unwrap();
+            tasks.spawn("status", socket.serve(tasks.shutdown().clone()));
+        }
+        former.shutdown().start_cut();
+        former.ended().await;
+        assert_eq!(ask(folder.path()).await.unwrap().unwrap(), sample());
+        later.shutdown().start_cut();
+        later.ended().await;
         assert!(!folder.path().join(SOCKET).exists());
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn judge_with(
     let mut verdict = Verdict::of(&request.target, request.purpose);
     let rule = match before_sending(policy, request, &passage, &guard, &hop, now) {
         Ok(rule) => rule,
-        Err(refused) => return verdict.refused(refused),
+        Err(refused) => return verdict.refused(refused).advised(policy.advice(registry)),
     };
     if hop.literal().is_none() {
         if let Some(proxy) = proxies.proxy_for(hop.https, hop.host, hop.port) {

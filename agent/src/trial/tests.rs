@@ -168,7 +168,10 @@ async fn the_path_of_a_registry_is_judged_and_that_of_its_other_hosts_is_its_own
     assert_eq!(
         verdict.to_string(),
         "refused by policy:allow[1]: https://gitlab.example.com:5050/-/metrics as registry\n  \
-         gitlab.example.com:5050: the entry's paths lack /-/metrics: this machine's administrator can add it to policy.toml"
+         gitlab.example.com:5050: the entry's paths lack /-/metrics, where no product has its registry by itself: does it belong in the URL? If so, this \
+         machine's administrator can add it to policy.toml\n  \
+         If /-/metrics is where pages are, leave it out of the registry's URL: https://gitlab.example.com:5050. GitLab's registry has a host or a port of its own.\n  \
+         If the registry answers at /-/metrics/v2/, add \"/-/metrics\" to the `paths` of policy:allow[1] in policy.toml."
     );
     assert_eq!(asked, 0);
     let token = ["https://login.example.com/token", "--realm-of", registry];

@@ -23,6 +23,9 @@ pub struct Verdict {
     /// Why it would not be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// What can be done about it, in lines, where it is the path of the registry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub advice: Vec<String>,
     /// What was given and has no part in the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<&'static str>,
@@ -63,6 +66,7 @@ impl Verdict {
             allowed: false,
             rule: String::new(),
             why: None,
+            advice: Vec::new(),
             note: (purpose != Purpose::Registry && !target.prefix().is_empty()).then_some(
                 "its path is not judged: it is the registry's to say, and not the control plane's",
             ),
@@ -87,6 +91,10 @@ impl Verdict {
             ..self
         }
     }
+
+    pub(super) fn advised(self, advice: Vec<String>) -> Self {
+        Self { advice, ..self }
+    }
 }
 
 fn word(allowed: bool) -> &'static str {
@@ -99,6 +107,9 @@ impl fmt::Display for Verdict {
         write!(f, "{word} by {}: {} as {}", self.rule, self.url, self.purpose)?;
         if let Some(why) = &self.why {
             write!(f, "\n  {why}")?;
+        }
+        for line in &self.advice {
+            write!(f, "\n  {line}")?;
         }
         if let Some(note) = &self.note {
             write!(f, "\n  {note}")?;

@@ -168,6 +168,12 @@ async fn what_is_not_allowed_or_not_understood_is_answered_at_once() {
         failure(bench.probes.offered(&odd)),
         (Stage::Policy, FindingCode::Internal)
     );
+    odd = offer(4, &format!("h/{}", "a".repeat(limits::REGISTRY_PATH_BYTES)));
+    assert_eq!(
+        failure(bench.probes.offered(&odd)),
+        (Stage::Policy, FindingCode::PolicyRefused),
+        "no registry has so long a path"
+    );
     odd = offer(3, "h");
     odd.registry = None;
     assert_eq!(

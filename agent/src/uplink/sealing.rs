@@ -25,11 +25,14 @@ use super::failure::Failure;
 use super::reconnect::Decorrelated;
 use crate::audit::{Entry, Outcome, Rate};
 use crate::credentials::SealedVault;
-use crate::keyring::{FORMER_KEY_LIFE, Keyring, KeyringError, Moment, SealingKeys};
+use crate::keyring::{FORMER_KEY_LIFE, GenerationRefused, Keyring, KeyringError, Moment, SealingKeys};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// Pages of wraps that are moved in one go; the rest follows a little later.
 const PAGES: usize = 512;
+/// How often a generation is judged that is not believed: a session may last for weeks, and what there is too much of within a day is not too much
+/// on the next.
+const JUDGE_EVERY: Duration = Duration::from_secs(3_600);
 
 pub(super) type Working = Pin<Box<dyn Future<Output = Result<bool, Failure>> + Send>>;
 
@@ -215,6 +218,8 @@ pub(super) struct SealingDesk {
     /// Made known since this process began.
     published: bool,
     settled: bool,
+    /// The generation that the control plane has said last, if it is not believed, and when it is judged again.
+    unbelieved: Option<(u64, Uptime)>,
     not_before: Uptime,
     retry: Decorrelated,
     pub(super) working: Option<Working>,
@@ -228,6 +233,7 @@ impl SealingDesk {
             moments: None,
             published: false,
             settled: true,
+            unbelieved: None,
             retry: Decorrelated::new(Duration::from_secs(30), Duration::from_secs(15 * 60)),
             working: None,
         }
@@ -244,26 +250,54 @@ impl SealingDesk {
     pub(super) fn opened(&mut self, generation: u64) {
         // What was begun over the former session might store keys over those that follow from this one.
         self.working = None;
-        let now = self.parts.keyring.both_clocks(self.parts.clock.now());
-        let rng = Arc::clone(&self.parts.rng);
-        let Some(keys) = self.parts.keyring.sealing_keys() else {
+        if self.parts.keyring.sealing_keys().is_none() {
             return;
-        };
-        match keys.of_generation(generation, now, &*rng) {
-            Ok(Some(changed)) => self.raise(&keys, changed),
-            Ok(None) => {}
-            Err(refused) => {
-                tracing::error!(%refused, "the sealing key stays as it is; if the control plane is right, this sensor must be enrolled anew");
-                self.parts.vault.record(Rate::SAID, "", || {
-                    let details =
-                        json!({"known": refused.known, "said": refused.said, "why": refused.to_string()});
-                    Entry::by_control_plane("generation.refused", "sensor", details).with(Outcome::Refused)
-                });
-            }
         }
+        if let Err(refused) = self.judge(generation) {
+            tracing::error!(%refused, advice = refused.advice(), "the sealing key stays as it is");
+            self.parts.vault.record(Rate::SAID, "", || {
+                let details =
+                    json!({"known": refused.known, "said": refused.said, "why": refused.to_string()});
+                Entry::by_control_plane("generation.refused", "sensor", details).with(Outcome::Refused)
+            });
+        }
+        self.begin();
+    }
+
+    /// There may be something to do.
+    fn begin(&mut self) {
         self.settled = false;
         self.not_before = self.parts.clock.uptime();
         self.retry.reset();
+    }
+
+    /// Judges the generation that the control plane says; while it is not believed the keyring warns of it.
+    fn judge(&mut self, generation: u64) -> Result<(), GenerationRefused> {
+        let SealingParts {
+            keyring, clock, rng, ..
+        } = self.parts.clone();
+        let Some(keys) = keyring.sealing_keys() else {
+            return Ok(());
+        };
+        let judged = keys.of_generation(generation, keyring.both_clocks(clock.now()), &*rng);
+        let again_at = Uptime(clock.uptime().0 + JUDGE_EVERY);
+        self.unbelieved = judged.is_err().then_some((generation, again_at));
+        keyring.doubt_generation(judged.as_ref().err());
+        if let Some(changed) = judged? {
+            self.raise(&keys, changed);
+        }
+        Ok(())
+    }
+
+    /// Judges again what was not believed, if it is time to.
+    fn judge_again(&mut self) {
+        let now = self.parts.clock.uptime();
+        let due = self.unbelieved.filter(|(_, again_at)| *again_at <= now);
+        if let Some((generation, _)) = due.filter(|_| self.working.is_none())
+            && self.judge(generation).is_ok()
+        {
+            self.begin();
+        }
     }
 
     /// The sensor is of a later generation.
@@ -284,6 +318,7 @@ impl SealingDesk {
 
     /// Looks at the clocks, and begins what is to be done if there is a connection to do it over.
     pub(super) fn look(&mut self, over: Option<Channel>) {
+        self.judge_again();
         let Some(keys) = self.parts.keyring.sealing_keys() else {
             return;
         };

@@ -305,6 +305,39 @@ fn a_generation_that_is_not_believed_leaves_the_key_and_is_recorded() {
 }
 
 #[test]
+fn an_honest_generation_is_believed_later_in_the_same_session_and_warned_of_until_then() {
+    let bench = Bench::new();
+    let mut desk = SealingDesk::new(parts(&bench));
+    let latest = || bench.keyring.sealing_keys().unwrap().latest().generation;
+    let warned = |words: &str| bench.keyring.warnings().iter().any(|said| said.contains(words));
+    (2..=6).for_each(|generation| desk.opened(generation));
+    assert_eq!(latest(), 5);
+    assert!(warned("the fifth within a day") && !warned("enrolled anew"));
+    desk.done(&Ok(true));
+    bench.clock.advance(Duration::from_secs(86_400 - 1));
+    desk.look(None);
+    assert_eq!(latest(), 5);
+    assert!(warned("the fifth within a day"));
+    bench.clock.advance(Duration::from_secs(1));
+    desk.look(None);
+    assert_eq!(latest(), 5, "judged an hour after the last time");
+    bench.clock.advance(JUDGE_EVERY);
+    desk.look(None);
+    assert_eq!(latest(), 6);
+    assert!(!warned("not believed"), "{:?}", bench.keyring.warnings());
+    assert!(!desk.settled, "the new key is made known");
+    assert_eq!(bench.recorded("generation.changed"), 5);
+
+    desk.opened(1 << 40);
+    assert!(warned("enrolled anew"));
+    bench.clock.advance(30 * JUDGE_EVERY);
+    desk.look(None);
+    assert_eq!(latest(), 6, "time does not speak for it");
+    desk.opened(6);
+    assert!(!warned("not believed"), "nothing of the kind is said any more");
+}
+
+#[test]
 fn a_refusal_of_the_control_plane_is_tried_again_later() {
     let bench = Bench::new();
     let mut desk = SealingDesk::new(parts(&bench));

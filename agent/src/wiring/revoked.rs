@@ -2,7 +2,7 @@
 //!
 //! It ends with an exit code that tells a supervisor to leave it, as the session did in which the sensor was told. Some supervisors know no exit
 //! codes, containers' restart policies among them: they would start it for ever. A second such start within [`AGAIN_WITHIN`] shows one of
-//! those at work, and waits instead. It contacts nobody. A sensor that is shut out for a while asks the control plane whether that still holds, with
+//! those at work, and waits instead; unless systemd or a person made it, who [know the code](Starter::heeds_codes). It contacts nobody. A sensor that is shut out for a while asks the control plane whether that still holds, with
 //! a proof of its identity key; a revoked one has destroyed that key, and no word could bring it back.
 
 use std::net::SocketAddr;
@@ -18,9 +18,10 @@ use tokio::time::sleep;
 
 use super::agent::AgentError;
 use super::report::at_rest;
+use super::starter::Starter;
 use crate::keyring::{Enrolment, Keyring, KeyringError, StateDir};
 use crate::settings::Settings;
-use crate::status::{StatusReport, StatusSource, serve_health};
+use crate::status::{StatusReport, StatusSocket, StatusSource, serve_health};
 
 /// Name of the file in the data directory that says when a start found its sensor revoked last: a time, for people to read as well.
 const LAST_START: &str = "revoked.start";
@@ -28,8 +29,10 @@ const LAST_START: &str = "revoked.start";
 const LAST_START_BYTES: u64 = 64;
 /// Starts that are less than this apart are somebody's who does not look at exit codes.
 const AGAIN_WITHIN: SignedDuration = SignedDuration::from_hours(1);
-/// So often a waiting agent says what it waits for, and looks whether there is another sensor in its directory.
-const LOOK_EVERY: Duration = Duration::from_secs(3_600);
+/// So often a waiting agent looks whether there is another sensor in its directory.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
+/// At every so many looks, which is once an hour, it says what it waits for, and takes note that it does.
+const LOOKS_UNTIL_WORD: u32 = 60;
 
 /// For the log and the status.
 const WHAT_TO_DO: &str = "this sensor was revoked, and is started again and again: nothing is done and nobody contacted. Stop what starts it; to come \
@@ -56,13 +59,14 @@ pub struct RevokedWait {
 
 impl RevokedWait {
     /// What a start is to do that failed with `error`: wait, if that is what it says of this `sensor`, and such a start was made a short time ago. Takes
-    /// note of the start.
+    /// note of the start. Health that cannot be served is done without: a start that ended for it would be made again.
     ///
     /// # Errors
-    /// The error itself where there is nothing to wait for: the start ends with it. [`AgentError::Listen`] if health cannot be served.
+    /// The error itself where there is nothing to wait for, or its `starter` heeds exit codes: the start ends with it.
     pub async fn instead_of(
         error: AgentError,
         settings: &Settings,
+        starter: Starter,
         clock: Arc<dyn Clock>,
         tasks: Tasks,
     ) -> Result<Self, AgentError> {
@@ -70,19 +74,24 @@ impl RevokedWait {
             return Err(error);
         };
         let sensor = *sensor;
-        if !is_again(&settings.data_dir, clock.now()) {
+        let is_again = is_again(&settings.data_dir, clock.now());
+        if starter.heeds_codes() || !is_again {
             return Err(error);
         }
-        let health = match settings.health.listen {
-            Some(address) => Some(
-                TcpListener::bind(address)
-                    .await
-                    .map_err(|source| AgentError::Listen { address, source })?,
-            ),
-            None => None,
-        };
         let mut report = at_rest(&settings.data_dir, &settings.policy, clock.now())?;
         report.warnings.push(WHAT_TO_DO.to_owned());
+        let health = match settings.health.listen {
+            Some(address) => match TcpListener::bind(address).await {
+                Ok(listener) => Some(listener),
+                Err(error) => {
+                    tracing::warn!(%address, %error, "no health requests are answered");
+                    let warning = format!("cannot listen on {address} for health requests: {error}");
+                    report.warnings.push(warning);
+                    None
+                }
+            },
+            None => None,
+        };
         Ok(Self {
             sensor,
             data_dir: settings.data_dir.clone(),
@@ -108,27 +117,37 @@ impl RevokedWait {
     /// Waits until the shutdown drains, or there is another sensor. Contacts nobody.
     pub async fn run(self) -> WaitEnd {
         let shutdown = self.tasks.shutdown().clone();
+        let data_dir = &self.data_dir;
+        let source: Arc<dyn StatusSource> = Arc::new(Waiting(self.report));
+        match StatusSocket::bind(data_dir, Arc::clone(&source)) {
+            Ok(socket) => self.tasks.spawn("status socket", socket.serve(shutdown.clone())),
+            Err(error) => {
+                tracing::warn!(%error, "no status socket: `portolan-agent status` will not see this agent");
+            }
+        }
         if let Some(listener) = self.health {
-            let source = Arc::new(Waiting(self.report));
             self.tasks
                 .spawn("health", serve_health(listener, source, shutdown.clone()));
         }
-        let data_dir = &self.data_dir;
+        let mut looks = 0;
         let end = loop {
-            tracing::error!(
-                sensor = %self.sensor,
-                data_dir = %data_dir.display(),
-                "{WHAT_TO_DO}"
-            );
+            if looks == 0 {
+                tracing::error!(
+                    sensor = %self.sensor,
+                    data_dir = %data_dir.display(),
+                    "{WHAT_TO_DO}"
+                );
+            }
             tokio::select! {
                 () = shutdown.draining() => break WaitEnd::Stopped,
                 () = sleep(LOOK_EVERY) => {}
             }
+            looks = (looks + 1) % LOOKS_UNTIL_WORD;
             match Keyring::enrolment_in(&StateDir::for_looking(data_dir)) {
                 Ok(Some(Enrolment::Enrolled(_))) => break WaitEnd::Replaced,
                 // A start after this one waits at once.
-                Ok(Some(Enrolment::Revoked(_))) => note(data_dir, self.clock.now()),
-                Ok(Some(Enrolment::PendingEnrol(_)) | None) => {}
+                Ok(Some(Enrolment::Revoked(_))) if looks == 0 => note(data_dir, self.clock.now()),
+                Ok(Some(Enrolment::Revoked(_) | Enrolment::PendingEnrol(_)) | None) => {}
                 Err(error) => tracing::warn!(%error, "the state directory cannot be looked at"),
             }
         };
@@ -137,7 +156,7 @@ impl RevokedWait {
     }
 }
 
-/// What health is served of.
+/// What is told of it.
 struct Waiting(StatusReport);
 
 impl StatusSource for Waiting {

@@ -158,6 +158,7 @@ fn policy_test_names_rule_and_reason_and_its_codes_are_for_scripts() {
         vec![metrics.as_str()],
         vec![metrics.as_str(), "-o", "json"],
         vec![out.as_str()],
+        vec!["https://git.corp/gitlab"],
         vec![registry, "--repository", "other"],
         vec![registry, "--credential", "sealed"],
         vec!["https://10.20.0.8:8443/token", "--realm-of", registry],
@@ -179,6 +180,28 @@ fn policy_test_names_rule_and_reason_and_its_codes_are_for_scripts() {
     assert_snapshot!(said.text);
 }
 
+/// The machine's own doctor says the same, and how to look what is there.
+#[test]
+fn the_doctor_says_of_a_pasted_path_what_can_be_done_about_it() {
+    let folder = tempfile::tempdir().unwrap();
+    with_policy(folder.path());
+    let mut said = Said::of(folder.path());
+    let (code, text) = said.run(&["doctor", "https://git.corp/gitlab"]);
+    assert_eq!(code, 2, "{text}");
+    let stage: Vec<&str> = text.lines().filter(|line| line.starts_with("FAIL ")).collect();
+    assert!(stage.len() == 1 && stage[0].starts_with("FAIL policy "), "{text}");
+    for part in [
+        "git.corp:443: the entry's paths lack /gitlab, where no product has its registry by itself: does it belong in the URL?",
+        "If /gitlab is where pages are, leave it out of the registry's URL: https://git.corp.",
+        "\"/nexus/repository/*\", \"/gitlab\"]\n",
+        "--no-policy",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in\n{text}");
+    }
+    let (_, other) = said.run(&["doctor", "https://elsewhere.example/gitlab"]);
+    assert!(!other.contains("--no-policy"), "{other}");
+}
+
 #[test]
 fn policy_check_says_in_words_what_is_allowed_or_names_every_fault() {
     let folder = tempfile::tempdir().unwrap();
@@ -193,6 +216,26 @@ fn policy_check_says_in_words_what_is_allowed_or_names_every_fault() {
     )
     .unwrap();
     said.tell(&["policy", "check", &faulty.display().to_string()], as_it_is);
+    let widened = folder.path().join("widened.toml");
+    let narrow = "[[allow]]\nhost = \"a.corp\"\npaths = [\"/artifactory/api/docker/cloud\"]\ncredentials = [\"env:CLOUD\"]\n";
+    let wide = "[[allow]]\nhost = \"*.corp\"\ncredentials = [\"env:OTHERS\"]\n";
+    std::fs::write(&widened, format!("version = 1\n{narrow}{wide}")).unwrap();
+    let (code, text) = said.run(&["policy", "check", &widened.display().to_string()]);
+    let warnings: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("Warning: "))
+        .collect();
+    assert_eq!(
+        (code, warnings.as_slice()),
+        (
+            0,
+            &[
+                "Warning: policy:allow[1] (a.corp) allows some paths only, and policy:allow[2] (*.corp) behind it has its hosts too: it allows /, /artifactory, \
+               /artifactory/api/docker/*, /repository/*, /nexus, /nexus/repository/* there, with its own credentials. Write its hosts one by one, or its `paths`, \
+               unless that is meant."
+            ][..]
+        )
+    );
     assert_snapshot!(said.text);
 }
 

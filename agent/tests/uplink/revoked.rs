@@ -10,10 +10,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use portolan_agent::keyring::{Keyring, StateDir};
 use portolan_agent::settings::{Environment, Flags, Settings};
-use portolan_agent::wiring::{Agent, AgentError, AgentParts, RevokedWait, WaitEnd};
+use portolan_agent::wiring::{Agent, AgentError, AgentParts, RevokedWait, Starter, WaitEnd, status};
 use portolan_shared::process::{Clock, ManualClock, Shutdown, SystemRng, Tasks};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use crate::agent::state_files;
@@ -28,20 +28,27 @@ async fn revoked(folder: &Path) -> ControlPlane {
     plane
 }
 
-fn settings(folder: &Path) -> Settings {
+fn settings(folder: &Path, health: &str) -> Settings {
     let flags = Flags {
         data_dir: Some(folder.display().to_string()),
-        health_listen: Some("127.0.0.1:0".to_owned()),
+        health_listen: Some(health.to_owned()),
         ..Flags::default()
     };
     Settings::read(&flags, &Environment::default()).unwrap()
 }
 
-/// A start, as the command makes it.
+/// A start, as the command makes it where a container's runtime starts it.
 async fn start(folder: &Path, clock: &Arc<ManualClock>) -> (Result<RevokedWait, AgentError>, Tasks) {
+    start_by(Starter::Program, settings(folder, "127.0.0.1:0"), clock).await
+}
+
+async fn start_by(
+    starter: Starter,
+    settings: Settings,
+    clock: &Arc<ManualClock>,
+) -> (Result<RevokedWait, AgentError>, Tasks) {
     let tasks = Tasks::new(Shutdown::new());
     let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(clock);
-    let settings = settings(folder);
     let parts = AgentParts {
         settings: settings.clone(),
         environment: Environment::default(),
@@ -51,7 +58,7 @@ async fn start(folder: &Path, clock: &Arc<ManualClock>) -> (Result<RevokedWait, 
     };
     let error = Agent::build(parts).await.err().unwrap();
     (
-        RevokedWait::instead_of(error, &settings, clock, tasks.clone()).await,
+        RevokedWait::instead_of(error, &settings, starter, clock, tasks.clone()).await,
         tasks,
     )
 }
@@ -93,6 +100,21 @@ async fn t16_a_revoked_sensor_that_is_started_again_and_again_waits_and_contacts
     assert_eq!(
         health(address, "/readyz").await,
         "HTTP/1.1 503 Service Unavailable"
+    );
+    let report = status(folder.path(), &folder.path().join("policy.toml"), clock.now())
+        .await
+        .unwrap();
+    assert!(
+        report.running && report.alive && !report.ready,
+        "the command says what the health port does: {report}"
+    );
+    assert_eq!(report.sensor.as_ref().unwrap().state, "revoked");
+    assert!(
+        report
+            .warnings
+            .iter()
+            .any(|told| told.contains("Stop what starts it")),
+        "{report}"
     );
     let noted = || std::fs::read_to_string(folder.path().join("revoked.start")).unwrap();
     let mut before = noted();
@@ -148,8 +170,8 @@ async fn a_wait_ends_when_another_sensor_was_enrolled_in_its_place() {
     tokio::time::resume();
     plane.enrol(folder.path(), &plane.token()).await.unwrap();
     tokio::time::pause();
-    tokio::time::sleep(Duration::from_secs(3_601)).await;
-    assert_eq!(ended.recv().await.unwrap(), WaitEnd::Replaced);
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    assert_eq!(ended.try_recv(), Ok(WaitEnd::Replaced), "it looks every minute");
     tokio::time::resume();
     tasks.ended().await;
 }
@@ -162,6 +184,53 @@ async fn other_faults_of_a_start_are_never_waited_out() {
         assert!(start(folder.path(), &clock).await.0.is_err(), "nobody's sensor");
     }
     assert!(!folder.path().join("revoked.start").exists());
+}
+
+#[tokio::test]
+async fn who_knows_the_code_is_never_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let _plane = revoked(folder.path()).await;
+    let clock = Arc::new(ManualClock::at_unix_seconds(1_800_000_000));
+    for starter in [Starter::Systemd, Starter::Person, Starter::Systemd] {
+        let (started, _) = start_by(starter, settings(folder.path(), "127.0.0.1:0"), &clock).await;
+        let error = started.err().unwrap();
+        assert!(error.to_string().contains("was revoked"), "{starter:?}: {error}");
+    }
+    let by_program = start(folder.path(), &clock).await.0;
+    assert!(by_program.is_ok(), "theirs were starts all the same");
+}
+
+#[tokio::test]
+async fn a_health_port_that_is_taken_is_waited_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let _plane = revoked(folder.path()).await;
+    let clock = Arc::new(ManualClock::at_unix_seconds(1_800_000_000));
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let settings = settings(folder.path(), &address);
+    let first = start_by(Starter::Program, settings.clone(), &clock).await.0;
+    assert!(first.is_err());
+    let (again, tasks) = start_by(Starter::Program, settings, &clock).await;
+    let wait = again.unwrap();
+    assert_eq!(wait.health_address(), None);
+    let mut ended = run(wait, &tasks);
+    let policy = folder.path().join("policy.toml");
+    // Until its task has begun nobody answers, and what lies there is told.
+    let report = loop {
+        let report = status(folder.path(), &policy, clock.now()).await.unwrap();
+        if report.running {
+            break report;
+        }
+        tokio::task::yield_now().await;
+    };
+    let told = format!("cannot listen on {address}");
+    assert!(
+        report.warnings.iter().any(|line| line.contains(&told)),
+        "{report}"
+    );
+    tasks.shutdown().start_drain();
+    assert_eq!(ended.recv().await.unwrap(), WaitEnd::Stopped);
+    tasks.ended().await;
 }
 
 /// The program itself: its codes are what supervisors look at, or do not.
@@ -178,6 +247,14 @@ async fn the_program_ends_with_78_and_started_again_waits_until_it_is_told_to_st
         .stderr(Stdio::piped());
     let first = command.output().unwrap();
     assert_eq!(first.status.code(), Some(78));
+    command.env("INVOCATION_ID", "0123456789abcdef0123456789abcdef");
+    let of_systemd = command.output().unwrap();
+    assert_eq!(
+        of_systemd.status.code(),
+        Some(78),
+        "a unit knows the code: it is not green"
+    );
+    command.env_remove("INVOCATION_ID");
     let mut second = command.spawn().unwrap();
     let mut lines = BufReader::new(second.stderr.take().unwrap()).lines();
     let told = lines.find(|line| line.as_ref().unwrap().contains("started again and again"));
@@ -190,5 +267,5 @@ async fn the_program_ends_with_78_and_started_again_waits_until_it_is_told_to_st
             .unwrap()
             .success()
     );
-    assert_eq!(second.wait().unwrap().code(), Some(78));
+    assert_eq!(second.wait().unwrap().code(), Some(0), "it was told to");
 }

@@ -1,5 +1,7 @@
 //! The sensors that may read a registry, with what is known of them: what a queued run waits for.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use portolan_shared::model::FindingCode;
 
@@ -11,6 +13,9 @@ use crate::web::api::FindingView;
 use crate::web::api::registries::Registry;
 use crate::web::api::runs::Run;
 use crate::web::api::sensors::Sensor;
+
+/// A run that no sensor works on.
+pub(super) const QUEUED: &str = "queued";
 
 /// A sensor of a registry.
 #[derive(Debug, Clone)]
@@ -82,40 +87,58 @@ pub(super) async fn assigned(client: &Client, registry: &Registry) -> Result<Vec
     Ok(assigned)
 }
 
-/// What a queued run waits for, as a sentence.
+/// What a queued run waits for, in words.
 pub(super) async fn awaited(client: &Client, run: &Run, now: Timestamp) -> Result<String, CliError> {
-    if let Some(begun) = &run.behind {
-        return Ok(format!(
-            "Waits for run {begun} to end, which had begun when this one was asked for."
-        ));
+    let Some(former) = &run.behind else {
+        let what = awaited_by_itself(client, run, now).await?;
+        return Ok(format!("Waits for {what}"));
+    };
+    let mut words = format!("Waits for run {former} to end, which had begun when this one was asked for.");
+    match client.get(&["runs", former], &[]).await {
+        Ok(value) => {
+            let former: Run = client.view(&value)?;
+            if former.state == QUEUED {
+                let what = awaited_by_itself(client, &former, now).await?;
+                let _ = write!(words, " That one waits for {what}");
+            }
+        }
+        // It was forgotten meanwhile.
+        Err(error) if error.exit() == Exit::NotFound => {}
+        Err(error) => return Err(error),
     }
+    Ok(words)
+}
+
+/// What a queued run waits for that is behind no other, as the end of a sentence.
+async fn awaited_by_itself(client: &Client, run: &Run, now: Timestamp) -> Result<String, CliError> {
     let unopened = |finding: &&FindingView| finding.code == FindingCode::CredentialAwaitsSealing.as_str();
     if let Some(finding) = run.finding.as_ref().filter(unopened) {
         let registry = &run.registry.name;
         return Ok(format!(
-            "Waits for its registry's credential: {}. Enter it again: `portolan registry set {registry} --username U --password-stdin`.",
+            "its registry's credential: {}. Enter it again: `portolan registry set {registry} --username U --password-stdin`.",
             finding.seen
         ));
     }
     let spent = |finding: &&FindingView| finding.code == FindingCode::BudgetSpent.as_str();
     if let Some(finding) = run.finding.as_ref().filter(spent) {
-        return Ok(format!("Waits for its registry's budget: {}.", finding.seen));
+        return Ok(format!("its registry's budget: {}.", finding.seen));
     }
     let registry: Registry = client.view(&client.get(&["registries", &run.registry.id], &[]).await?)?;
-    Ok(sentence(&registry.name, &assigned(client, &registry).await?, now))
+    Ok(any_of(&registry.name, &assigned(client, &registry).await?, now))
 }
 
-fn sentence(registry: &str, sensors: &[Assigned], now: Timestamp) -> String {
+/// One of these sensors.
+fn any_of(registry: &str, sensors: &[Assigned], now: Timestamp) -> String {
     let told: Vec<_> = sensors.iter().map(|sensor| sensor.tell(now)).collect();
     let told = told.join("; ");
     if sensors.iter().all(Assigned::is_lost) {
         return format!(
-            "Waits for a sensor, but none is left ({told}): `portolan registry set {registry} --sensor SENSOR`, or cancel it."
+            "a sensor, but none is left ({told}): `portolan registry set {registry} --sensor SENSOR`, or cancel it."
         );
     }
     match sensors {
-        [_] => format!("Waits for sensor {told}."),
-        _ => format!("Waits for one of its sensors: {told}."),
+        [_] => format!("sensor {told}."),
+        _ => format!("one of its sensors: {told}."),
     }
 }
 
@@ -134,21 +157,18 @@ mod tests {
         let offline = sensor("office", Standing::Offline(seen));
         let revoked = sensor("attic", Standing::Revoked);
         let cases = [
-            (
-                vec![offline.clone()],
-                "Waits for sensor office, last seen 3 h ago.",
-            ),
+            (vec![offline.clone()], "sensor office, last seen 3 h ago."),
             (
                 vec![offline, revoked.clone(), sensor("new", Standing::NeverSeen)],
-                "Waits for one of its sensors: office, last seen 3 h ago; attic, revoked; new, never seen.",
+                "one of its sensors: office, last seen 3 h ago; attic, revoked; new, never seen.",
             ),
             (
                 vec![revoked],
-                "Waits for a sensor, but none is left (attic, revoked): `portolan registry set gl --sensor SENSOR`, or cancel it.",
+                "a sensor, but none is left (attic, revoked): `portolan registry set gl --sensor SENSOR`, or cancel it.",
             ),
         ];
         for (sensors, words) in cases {
-            assert_eq!(sentence("gl", &sensors, now), words);
+            assert_eq!(any_of("gl", &sensors, now), words);
         }
     }
 }

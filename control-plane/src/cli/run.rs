@@ -3,12 +3,16 @@
 use serde_json::{Value, json};
 
 use super::Exit;
-use super::assigned::awaited;
+use super::assigned::{QUEUED, awaited};
+use super::client::Client;
 use super::failure::CliError;
 use super::operate::Desk;
 use super::output::{Format, Lines, ListArgs, Sheet, Table, account, moment, print_items, print_one};
 use super::watch::watch;
 use crate::web::api::runs::{CoverageLine, Run};
+
+/// Queued runs of a registry among which the one is looked for that waits for another.
+const WAITING: usize = 1_000;
 
 /// What can be done with runs.
 #[derive(Debug, clap::Subcommand)]
@@ -27,7 +31,7 @@ pub enum RunCommand {
     },
     /// Show what a run saw, and what it could not see
     #[command(after_help = "\
-Of a run that is queued it says which sensors it waits for.
+Of a run that is queued it says what it waits for: the sensors that may take it, or another run.
 
 Example:
   portolan run show 01890a5d-ac96-774b-bcce-b302099a8057")]
@@ -46,7 +50,11 @@ Example:
         list: ListArgs,
     },
     /// Cancel a run; what was committed stays
-    #[command(after_help = "Example:\n  portolan run cancel 01890a5d-ac96-774b-bcce-b302099a8057")]
+    #[command(after_help = "\
+If another run waits for this one to end, that starts: it is told which.
+
+Example:
+  portolan run cancel 01890a5d-ac96-774b-bcce-b302099a8057")]
     Cancel {
         /// Id
         run: String,
@@ -76,11 +84,35 @@ pub(super) async fn run(mut desk: Desk<'_>, command: RunCommand) -> Result<Exit,
         }
         RunCommand::Watch { run, list } => watch(&mut desk, &run, &list).await,
         RunCommand::Cancel { run, list } => {
+            let follower = follower(&desk.client, &run).await?;
             let value = desk.client.act(&["runs", &run, "cancel"]).await?;
             print_run(&mut desk, &value, &list).await?;
+            if let Some(follower) = follower {
+                writeln!(
+                    desk.terminal.err,
+                    "run {follower}, which waited for this one to end, starts now; to cancel that as well: portolan run cancel {follower}"
+                )?;
+            }
             Ok(Exit::Done)
         }
     }
+}
+
+/// The run that waits for this one to end, if there is one.
+async fn follower(client: &Client, run: &str) -> Result<Option<String>, CliError> {
+    let run: Run = client.view(&client.get(&["runs", run], &[]).await?)?;
+    let query = [
+        ("registry", Some(run.registry.id.as_str())),
+        ("state", Some(QUEUED)),
+    ];
+    let waiting = client.list(&["runs"], &query, WAITING).await?;
+    for waiting in &waiting.items {
+        let waiting: Run = client.view(waiting)?;
+        if waiting.behind.as_ref() == Some(&run.id) {
+            return Ok(Some(waiting.id));
+        }
+    }
+    Ok(None)
 }
 
 /// Prints a run with what it did not see: in words, or as it came with those repositories under `not_complete`, and with those that the
@@ -104,7 +136,7 @@ pub(super) async fn print_run(desk: &mut Desk<'_>, value: &Value, list: &ListArg
             more: filtered.more,
         };
         let awaited = match run.state.as_str() {
-            "queued" => Some(awaited(&desk.client, &run, desk.clock.now()).await?),
+            QUEUED => Some(awaited(&desk.client, &run, desk.clock.now()).await?),
             _ => None,
         };
         let text = account(&run, &not_complete, &filtered, awaited.as_deref());
@@ -119,7 +151,7 @@ pub(super) async fn print_run(desk: &mut Desk<'_>, value: &Value, list: &ListArg
     print_one(desk.terminal, list.show.output, &whole, || Ok(Sheet::new()))
 }
 
-fn table(client: &super::client::Client, items: &[Value]) -> Result<Table, CliError> {
+fn table(client: &Client, items: &[Value]) -> Result<Table, CliError> {
     let mut table = Table::new(&[
         "RUN",
         "REGISTRY",

@@ -24,6 +24,9 @@ pub enum UpkeepError {
     /// There is no database.
     #[error("there is no database at {}", .0.display())]
     NoDatabase(PathBuf),
+    /// The database is somewhere else.
+    #[error("{} is a link: put the database itself there, with its -wal if there is one, and restore again", .0.display())]
+    Link(PathBuf),
     /// Part of a database is in another file.
     #[error(
         "{} is there: the database beside it is not whole without it. Let a server of its own open and stop it in order, or restore it where it is, \

@@ -44,6 +44,10 @@ pub(super) fn redone(record: &ChainRecord<String>) -> Option<Redone> {
         "credential.revoke" => Some(Redone::Withdrawn(id(record, "registry")?)),
         "credential.remove" => Some(Redone::Bare(id(record, "registry")?)),
         "run.cancel" => Some(Redone::Cancelled(id(record, "run")?)),
+        "run.looks" => Some(Redone::Looks(
+            id(record, "registry")?,
+            details["day"].as_str()?.parse().ok()?,
+        )),
         _ => None,
     }
 }
@@ -157,6 +161,12 @@ mod tests {
             ("credential.revoke", "registry", "{}", Redone::Withdrawn(registry)),
             ("credential.remove", "registry", "{}", Redone::Bare(registry)),
             ("run.cancel", "run", "{}", Redone::Cancelled(run)),
+            (
+                "run.looks",
+                "registry",
+                r#"{"day":"2027-01-16","registry":"gl","runs":3}"#,
+                Redone::Looks(registry, jiff::civil::date(2027, 1, 16)),
+            ),
         ] {
             assert_eq!(of(action, kind, details), Some(again), "{action}");
         }

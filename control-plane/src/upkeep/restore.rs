@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
-use portolan_shared::process::Clock;
+use portolan_shared::process::{Clock, with_suffix};
 use portolan_store::sqlite::{self, SqliteStore};
 use portolan_store::{
     AuditEntry, AuditSeverity, RestoreEnd, RestoredTenant, Store as _, Tenant, Tenants as _, TimelineMark,
@@ -15,7 +15,7 @@ use serde_json::json;
 pub use super::report::Restored;
 
 use super::exported::Exported;
-use super::place::{BESIDE, copy, put_in_place, remove, with_suffix};
+use super::place::{BESIDE, copy, put_in_place, remove};
 use super::replay::{must_follow, replay};
 use super::report::RestoredLog;
 use super::{RestoreArgs, UpkeepError};
@@ -59,6 +59,10 @@ pub async fn restore(args: &RestoreArgs, clock: &dyn Clock) -> Result<Restored, 
         if !database.exists() {
             return Err(UpkeepError::NoDatabase(database));
         }
+        // SQLite would follow it, out of the folder: for root, to where the server's user must not write.
+        if database.is_symlink() {
+            return Err(UpkeepError::Link(database));
+        }
         let restored = restore_at(&database, &data_dir, &logs, args, now).await?;
         data_dir.keep_pulse(restored.pulse)?;
         return Ok(restored);
@@ -67,7 +71,7 @@ pub async fn restore(args: &RestoreArgs, clock: &dyn Clock) -> Result<Restored, 
     if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
         return Err(UpkeepError::NotWhole(wal));
     }
-    if data_dir.pulse()? == 0 {
+    if data_dir.pulse()? == 0 && !database.exists() {
         // From now on a server that is started meanwhile does not make a database of its own.
         data_dir.keep_pulse(1)?;
     }
@@ -94,7 +98,7 @@ async fn restore_beside(
     now: Timestamp,
 ) -> Result<Restored, UpkeepError> {
     remove(new)?;
-    copy(backup, new)?;
+    copy(backup, new, data_dir.owner()?)?;
     let restored = restore_at(new, data_dir, logs, args, now).await?;
     // Whoever closes it last moves everything into the one file; if that cannot be, the file alone is not whole.
     let wal = with_suffix(new, BESIDE[0]);
@@ -235,8 +239,12 @@ fn entry(tenant: &RestoredTenant, log: &RestoredLog, before: Before, end: &Resto
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{chown, symlink};
+
     use super::*;
     use portolan_shared::model::TenantId;
+    use portolan_shared::process::{ManualClock, Owner};
+    use tempfile::TempDir;
 
     fn tenant(n: u8) -> Tenant {
         Tenant {
@@ -254,5 +262,85 @@ mod tests {
         };
         assert_eq!(missing, ["tenant tenant-1", "tenant tenant-2"]);
         check(&tenants, &[], true).unwrap();
+    }
+
+    /// A data folder with a database that no pulse is known of, as a release without pulses leaves it, and a backup of it beside the folder.
+    async fn without_pulse() -> (TempDir, RestoreArgs) {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, backup) = (folder.path().join("data"), folder.path().join("backup.db"));
+        let dir = DataDir::open(&data).unwrap();
+        let store = SqliteStore::open(&dir.database()).await.unwrap();
+        store.add_tenant(&tenant(1)).await.unwrap();
+        store.close().await;
+        sqlite::back_up(&dir.database(), &backup, Timestamp::UNIX_EPOCH)
+            .await
+            .unwrap();
+        let args = RestoreArgs {
+            data_dir: data,
+            from: Some(backup),
+            audit: Vec::new(),
+            no_audit: false,
+            amnesty: 24,
+        };
+        (folder, args)
+    }
+
+    async fn is_present(args: &RestoreArgs) -> bool {
+        let dir = DataDir::open(&args.data_dir).unwrap();
+        let store = SqliteStore::open(&dir.database()).await.unwrap();
+        let present = dir.must_be_present(&store).await;
+        store.close().await;
+        present.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_restore_that_is_refused_leaves_a_database_without_pulse_the_present_one() {
+        let (_folder, args) = without_pulse().await;
+        let clock = ManualClock::at_unix_seconds(0);
+        let why = restore(&args, &clock).await.unwrap_err();
+        assert!(matches!(why, UpkeepError::LogsMissing(_)), "{why:?}");
+        assert!(is_present(&args).await);
+        let args = RestoreArgs {
+            no_audit: true,
+            ..args
+        };
+        let restored = restore(&args, &clock).await.unwrap();
+        let dir = DataDir::open(&args.data_dir).unwrap();
+        assert_eq!(dir.pulse().unwrap(), restored.pulse);
+        drop(dir);
+        assert!(is_present(&args).await);
+    }
+
+    #[tokio::test]
+    async fn what_root_restores_belongs_to_whoever_the_folder_belongs_to() {
+        let (_folder, args) = without_pulse().await;
+        // Only root can give a file away; for others everything is theirs anyway.
+        let _ = chown(&args.data_dir, Some(65_534), Some(65_534));
+        let args = RestoreArgs {
+            no_audit: true,
+            ..args
+        };
+        restore(&args, &ManualClock::at_unix_seconds(0)).await.unwrap();
+        let owner = Owner::of(&args.data_dir).unwrap();
+        for file in ["portolan.db", "pulse"] {
+            assert_eq!(Owner::of(&args.data_dir.join(file)).unwrap(), owner, "{file}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_a_link_is_not_restored_where_it_leads() {
+        let (folder, args) = without_pulse().await;
+        let (database, outside) = (args.data_dir.join("portolan.db"), folder.path().join("outside"));
+        fs::rename(&database, &outside).unwrap();
+        symlink(&outside, &database).unwrap();
+        let before = fs::read(&outside).unwrap();
+        let args = RestoreArgs {
+            from: None,
+            no_audit: true,
+            ..args
+        };
+        let why = restore(&args, &ManualClock::at_unix_seconds(0)).await;
+        assert!(matches!(why.unwrap_err(), UpkeepError::Link(_)));
+        assert_eq!(fs::read(&outside).unwrap(), before);
     }
 }

@@ -1,19 +1,18 @@
 //! The data folder: what lies in it, and what a first start makes. Every step can be interrupted and is then done again; what is lost is
 //! never silently made anew.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use portolan_shared::model::{ApiTokenId, TenantId};
-use portolan_shared::process::{FileError, Rng, create_private_dir, read_bounded, write_atomically};
+use portolan_shared::process::{FileError, Owner, Rng, create_private_dir, read_bounded, write_atomically};
 use portolan_shared::secret::SecretBytes;
 use portolan_store::{PageRequest, Role, Store, StoreError, Tenant};
-use rustix::fs::{FlockOperation, flock};
 
+use super::lock::Lock;
 use crate::app::{App, AppError, AuditKey, Pepper};
 use crate::ca::{Authority, CaError};
 
@@ -85,39 +84,17 @@ pub enum DataDirError {
 #[derive(Debug)]
 pub struct DataDir {
     pub(super) path: PathBuf,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl DataDir {
     /// Takes the folder; makes it if there is none.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         create_private_dir(path)?;
-        let lock_path = path.join("lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&lock_path)
-            .map_err(|source| DataDirError::Lock {
-                path: lock_path.clone(),
-                source,
-            })?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {
-                let data_dir = Self {
-                    path: path.to_owned(),
-                    _lock: lock,
-                };
-                data_dir.give(&lock_path)?;
-                Ok(data_dir)
-            }
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(DataDirError::InUse(path.to_owned())),
-            Err(error) => Err(DataDirError::Lock {
-                path: lock_path,
-                source: error.into(),
-            }),
-        }
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: Lock::take(path)?,
+        })
     }
 
     /// The database.
@@ -142,20 +119,9 @@ impl DataDir {
         Ok(needed)
     }
 
-    /// Gives a file to whoever the folder belongs to: root may have written it for the server's user.
-    pub fn give(&self, file: &Path) -> Result<(), FileError> {
-        let owner = std::fs::metadata(&self.path).and_then(|folder| {
-            let own = std::fs::metadata(file)?.uid();
-            if own == folder.uid() {
-                return Ok(());
-            }
-            chown(file, Some(folder.uid()), Some(folder.gid()))
-        });
-        owner.map_err(|source| FileError::Io {
-            action: "change the owner of",
-            path: file.to_owned(),
-            source,
-        })
+    /// Whoever the folder belongs to: what root writes for the server's user is to be theirs.
+    pub fn owner(&self) -> Result<Owner, FileError> {
+        Owner::of(&self.path)
     }
 
     /// Everything that was renamed here stays so after a crash.

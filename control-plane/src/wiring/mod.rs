@@ -3,6 +3,7 @@
 mod control_plane;
 mod data_dir;
 mod listeners;
+mod lock;
 mod metrics;
 mod parts;
 mod pulse;

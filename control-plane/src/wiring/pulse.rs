@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_shared::process::{FileError, Shutdown, read_bounded, write_atomically};
+use portolan_shared::process::{FileError, Shutdown, read_bounded, write_atomically, write_atomically_for};
 use portolan_store::{Store, TimelineMark};
 
 use super::{DataDir, DataDirError};
@@ -36,10 +36,9 @@ impl DataDir {
         })
     }
 
-    /// Remembers a pulse of the database.
+    /// Remembers a pulse of the database, for whoever the folder belongs to.
     pub fn keep_pulse(&self, pulse: u64) -> Result<(), FileError> {
-        remember(&self.path, pulse)?;
-        self.give(&self.path.join(PULSE))
+        write_atomically_for(self.owner()?, &self.path.join(PULSE), line(pulse).as_bytes())
     }
 
     /// Must be asked before anything else: keys that are made now would belong to no database, and SQLite would make a new database in the place of
@@ -102,11 +101,12 @@ async fn keep(folder: PathBuf, store: Arc<dyn Store>, every: Duration, shutdown:
 
 async fn beat(folder: &Path, store: &dyn Store) -> Result<(), DataDirError> {
     let pulse = store.beat().await.map_err(DataDirError::Pulse)?;
-    Ok(remember(folder, pulse)?)
+    Ok(write_atomically(&folder.join(PULSE), line(pulse).as_bytes())?)
 }
 
-fn remember(folder: &Path, pulse: u64) -> Result<(), FileError> {
-    write_atomically(&folder.join(PULSE), format!("{pulse}\n").as_bytes())
+/// What the file holds.
+fn line(pulse: u64) -> String {
+    format!("{pulse}\n")
 }
 
 #[cfg(test)]

@@ -182,6 +182,9 @@ pub trait Feed {
         limit: u32,
     ) -> Result<Option<Changes>, StoreError>;
 
+    /// Whether somebody can go on from a position without a gap: see [`changes`](Feed::changes). Reads nothing of the feed itself.
+    async fn feed_holds(&self, tenant: TenantId, after: &FeedPosition) -> Result<bool, StoreError>;
+
     /// Tags as they are now, in an order that stays, at most `limit` (at least 1, at most [`FEED_PAGE`]).
     async fn present_tags(
         &self,

@@ -98,15 +98,15 @@ pub trait Events {
     async fn note_events(&self, intake: &EventIntake) -> Result<EventsNoted, StoreError>;
 
     /// Registries that are not paused and of which events are due that a run can take over now, the most overdue first. While a run that
-    /// events asked for is open, what else is due of its registry waits for its end; while a run of the whole registry is leased, so does a
-    /// look at the whole.
+    /// events asked for is open, what else is due of its registry waits for its end; so does a look at the whole while a run of the whole registry
+    /// is open that has begun, unless another one waits behind that.
     async fn due_events(&self, now: Timestamp, limit: u32) -> Result<Vec<DueEvents>, StoreError>;
 
     /// When the next events become due, of those that would be among [`due_events`](Events::due_events) then.
     async fn next_event_due(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// Takes over what is due of a registry, as a queued run with this id, in one transaction: the whole registry if that is asked for, which
-    /// may join a run that is queued; or else as much as one run may be narrowed to, the most overdue first, which joins nothing. The
+    /// joins a run that waits and has not begun, if there is one; or else as much as one run may be narrowed to, the most overdue first, which joins nothing. The
     /// rest stays due. `None` if nothing was due any more, or nothing can be taken over now.
     ///
     /// In the same transaction a run of the whole registry that is queued brings its audit entry, `run.queue`, and any other is counted for
@@ -119,8 +119,9 @@ pub trait Events {
     ) -> Result<Option<QueueOutcome>, StoreError>;
 
     /// Writes the audit entry `run.looks` for registries and days (UTC) that have ended: how many runs for single repositories events have queued
-    /// there then. At most 200 of them, in one transaction; gives how many. Each run is in one entry, also if its registry is gone since; a
-    /// day to which the clock was set back has another.
+    /// there then. At most 200 of them, in one transaction; gives how many there were. Each run is in one entry, also if its registry is gone since; a
+    /// day to which the clock was set back has another. A day after tomorrow is of a clock that was ahead, and over. What cannot be read is
+    /// logged and forgotten: it keeps no other from being told of.
     async fn sum_up_looks(&self, now: Timestamp) -> Result<u64, StoreError>;
 
     /// Lets everything that is due of a registry before this moment wait until then: it is in a blackout. What comes later of the same repositories

@@ -211,8 +211,8 @@ pub trait Runs {
     /// after a failure, it may be leased from now; what keeps it waiting for the registry's sake still does.
     ///
     /// What is open and leased, or has committed something, may have looked too early for a person, and for events: for them another is queued
-    /// behind it, which nobody can lease before that has ended, and which the next of them joins. What is ahead becomes as urgent as that, and waits as little. A
-    /// schedule's start joins whatever is open.
+    /// behind it, which nobody can lease before that has ended, and which the next of them joins. What is ahead becomes as urgent as that, and waits as little, until
+    /// what is behind it ends without having begun. A schedule's start joins whatever is open.
     ///
     /// A run that events asked for, of less than the whole registry, is never joined: it goes [beside](Runs::lease_run) others.
     async fn queue_run(&self, run: &NewRun, entry: &AuditEntry) -> Result<QueueOutcome, StoreError>;
@@ -331,7 +331,8 @@ pub trait Runs {
         now: Timestamp,
     ) -> Result<RunState, StoreError>;
 
-    /// Cancels a run, and writes the entry: from this moment everything of it is fenced off. Nothing is written if it had ended before.
+    /// Cancels a run, and writes the entry: from this moment everything of it is fenced off. The run that waits behind it may be leased at once. Nothing is
+    /// written if it had ended before.
     async fn cancel_run(
         &self,
         tenant: TenantId,

@@ -8,6 +8,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use portolan_shared::audit::LinkedRecord;
 use portolan_shared::model::{ApiTokenId, InvitationId, RegistryId, RunId, SensorId, TenantId};
 
@@ -74,6 +75,8 @@ pub enum Redone {
     Bare(RegistryId),
     /// A run was cancelled.
     Cancelled(RunId),
+    /// The log was told how many looks push events had queued in a registry on a day: it is not told again.
+    Looks(RegistryId, Date),
 }
 
 /// What came of a replay.

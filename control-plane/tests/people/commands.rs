@@ -312,7 +312,7 @@ async fn sync_waits_for_a_run_of_its_own_behind_one_that_has_begun() {
     assert_eq!(said.exit, Exit::Done, "{} {}", said.err, said.out);
     for words in [
         format!("run {own} of gl waits behind run {begun}"),
-        format!("Waits for run {begun} to end, which had begun when this one was asked for."),
+        format!("Waits for run {begun} to end, which had begun when this one was asked for.\n"),
     ] {
         assert!(said.err.contains(&words), "{}", said.err);
     }

@@ -8,7 +8,7 @@ use portolan_store::Seen;
 use serde_json::json;
 
 use crate::desk::{Desk, Paper};
-use crate::shop::Shop;
+use crate::shop::{Shop, commit};
 use crate::world::World;
 
 #[tokio::test]
@@ -157,6 +157,50 @@ async fn a_run_that_waits_says_for_whom() {
         "{}",
         shown.out
     );
+}
+
+/// Who cancels the one before it has it begin, and need not be surprised.
+#[tokio::test]
+async fn a_run_that_waits_behind_one_that_is_stuck_says_for_whom_that_waits() {
+    let world = World::new().await;
+    let shop = Shop::open(&world).await;
+    let desk = Desk::open(&world).await;
+    let (store, now) = (&world.app.store, world.app.clock.now());
+    let seen = Seen {
+        tenant: world.tenant,
+        sensor: shop.sensor,
+        at: now,
+    };
+    store.record_seen(&[seen]).await.unwrap();
+    let fence = world.leased_run("gl", shop.sensor, shop.epoch).await;
+    let begun = fence.attempt.run;
+    commit(&world, &fence, "acme/shop", &[("late", &shop.image)]).await;
+    let queue = async || {
+        let queued = desk.say("sync gl -o json").await;
+        let run: serde_json::Value = serde_json::from_str(&queued.out).unwrap();
+        run["id"].as_str().unwrap().to_owned()
+    };
+    let follower = queue().await;
+    let words = format!("Waits for run {begun} to end, which had begun when this one was asked for.");
+    let shown = desk.say(&format!("run show {follower}")).await;
+    assert!(shown.out.contains(&format!("{words}\n")), "{}", shown.out);
+    store.return_lease(&fence, now).await.unwrap();
+    world.clock.advance(Duration::from_secs(3 * 3_600));
+    let shown = desk.say(&format!("run show {follower}")).await;
+    let stuck = format!("{words} That one waits for sensor berlin-1, last seen 3 h ago.\n");
+    assert!(shown.out.contains(&stuck), "{}", shown.out);
+
+    let starts = "which waited for this one to end, starts now";
+    let cancelled = desk.say(&format!("run cancel {follower} -o json")).await;
+    assert_eq!(
+        (cancelled.exit, cancelled.err.contains(starts)),
+        (Exit::Done, false)
+    );
+    let follower = queue().await;
+    let cancelled = desk.say(&format!("run cancel {begun} -o json")).await;
+    assert_eq!(cancelled.exit, Exit::Done);
+    let told = format!("run {follower}, {starts}; to cancel that as well: portolan run cancel {follower}\n");
+    assert_eq!(cancelled.err, told);
 }
 
 #[tokio::test]

@@ -32,6 +32,7 @@ mod inventory;
 mod looks;
 mod notifications;
 mod notifications_bounds;
+mod notifications_guesses;
 mod past;
 mod preview;
 mod probes;

@@ -4,55 +4,52 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
-use crate::process::Uptime;
+use crate::process::{Pace, Uptime};
 
 /// So much for each key: so many at once, and so many a second in the long run. What is used is told afterwards, so that it can be what came to
 /// nothing alone: whoever is believed uses nothing up, and what others use up in vain from the same address is not taken from it.
 #[derive(Debug)]
 pub struct Allowances<K> {
     interval: Duration,
-    at_once: u32,
+    /// How far ahead of its rate a key may be.
+    ahead: Duration,
     keys: usize,
-    /// When each has its whole allowance again.
-    rested_at: HashMap<K, Uptime>,
+    paces: HashMap<K, Pace>,
 }
 
 impl<K: Eq + Hash> Allowances<K> {
-    /// `per_second` in the long run and `at_once` for each key. At most `keys` are remembered: beyond, those that have their whole allowance again
+    /// `per_second` in the long run and `at_once`, one at least, for each key. At most `keys` are remembered: beyond, those that have their whole allowance again
     /// are forgotten; if there are none, further ones are not remembered and have theirs.
     #[must_use]
     pub fn new(per_second: u32, at_once: u32, keys: usize) -> Self {
+        let interval = Duration::from_secs(1) / per_second.max(1);
         Self {
-            interval: Duration::from_secs(1) / per_second.max(1),
-            at_once,
+            interval,
+            ahead: interval * at_once.saturating_sub(1),
             keys,
-            rested_at: HashMap::new(),
+            paces: HashMap::new(),
         }
     }
 
     /// Whether this key has something left.
     #[must_use]
     pub fn is_left(&self, key: &K, now: Uptime) -> bool {
-        let rested_at = self.rested_at.get(key).map_or(now, |rested_at| *rested_at);
-        rested_at.0.max(now.0) + self.interval <= self.latest(now).0
+        let pace = self.paces.get(key);
+        pace.is_none_or(|pace| pace.is_due(self.ahead, now))
     }
 
     /// Uses one up. Of whoever has nothing left, nothing more is taken.
     pub fn use_up(&mut self, key: K, now: Uptime) {
-        if self.rested_at.len() >= self.keys && !self.rested_at.contains_key(&key) {
-            self.rested_at.retain(|_, rested_at| *rested_at > now);
-            if self.rested_at.len() >= self.keys {
+        if self.paces.len() >= self.keys && !self.paces.contains_key(&key) {
+            self.paces.retain(|_, pace| !pace.is_over(now));
+            if self.paces.len() >= self.keys {
                 return;
             }
         }
-        let latest = self.latest(now);
-        let rested_at = self.rested_at.entry(key).or_insert(now);
-        *rested_at = Uptime(rested_at.0.max(now.0) + self.interval).min(latest);
-    }
-
-    /// When whoever has nothing left now has its whole allowance again.
-    fn latest(&self, now: Uptime) -> Uptime {
-        Uptime(now.0 + self.interval * self.at_once)
+        let pace = self.paces.entry(key).or_default();
+        if pace.is_due(self.ahead, now) {
+            pace.take(self.interval, self.ahead, now);
+        }
     }
 }
 
@@ -92,9 +89,9 @@ mod tests {
         let mut allowances = Allowances::new(1_000, 1, 3);
         (0..4).for_each(|key| allowances.use_up(key, at(0)));
         let left: Vec<i32> = (0..4).filter(|key| allowances.is_left(key, at(0))).collect();
-        assert_eq!((left, allowances.rested_at.len()), (vec![3], 3));
+        assert_eq!((left, allowances.paces.len()), (vec![3], 3));
         allowances.use_up(3, at(1));
         assert!(!allowances.is_left(&3, at(1)));
-        assert_eq!(allowances.rested_at.len(), 1, "those who rest are forgotten");
+        assert_eq!(allowances.paces.len(), 1, "those who rest are forgotten");
     }
 }

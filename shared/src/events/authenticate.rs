@@ -115,8 +115,10 @@ pub fn authenticate(sender: Sender, secret: &WebhookSecret, shown: &Shown<'_>) -
     shows_secret(sender, secret, shown.path_secret, shown.headers)
 }
 
-/// Whether a request shows the secret itself: in the path, or in a header that products of this sender can be told to send. That is enough for a
-/// [webhook of GitLab](is_gitlab_webhook), whatever it is signed with.
+/// Whether a request shows the secret itself: in the path, in a header that products of this sender can be told to send, or in the place of a
+/// signature where that is a product's way. Needs no body: a receiver can tell so before it takes one in, and need not count whoever does among those
+/// whom it does not know. That is enough for a [webhook of GitLab](is_gitlab_webhook), whatever it is signed with; of all others a signature has to
+/// verify as well, if there is one.
 pub fn shows_secret(
     sender: Sender,
     secret: &WebhookSecret,
@@ -132,9 +134,14 @@ pub fn shows_secret(
         .then(|| headers.get("X-Gitlab-Token"))
         .flatten()
         .map(|value| secret.is(value.trim().as_bytes()));
-    match [in_path, in_authorization, in_token] {
+    let instead = SIGNATURES.iter().filter(|signature| signature.or_secret);
+    let in_signature = instead
+        .filter_map(|signature| signature.of(headers))
+        .map(|(value, _)| secret.is(value.as_bytes()))
+        .reduce(|one, other| one || other);
+    match [in_path, in_authorization, in_token, in_signature] {
         places if places.contains(&Some(true)) => Ok(()),
-        [None, None, None] => Err(NotAuthentic::Nothing),
+        [None, None, None, None] => Err(NotAuthentic::Nothing),
         _ => Err(NotAuthentic::Secret),
     }
 }

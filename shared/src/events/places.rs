@@ -5,8 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-/// So many places, and so many of one key: who finds none of its own is refused. Where all are taken, whoever has fewer than another gets one that the
-/// other has not filled yet: so nobody is kept out by one who holds many and fills none.
+/// So many places, and so many of one key. Who has its own taken gets the one of them that is not filled for longest, and who has fewer than another
+/// where all are taken, one that the other has not filled yet: so nobody is kept out by whoever holds many and fills none. Where there is none to
+/// be had so, who comes is refused.
 #[derive(Debug)]
 pub struct Places<K: Copy + Ord> {
     all: usize,
@@ -54,7 +55,12 @@ impl<K: Copy + Ord> Places<K> {
     pub fn take(&self, key: K) -> Option<Place<'_, K>> {
         let mut taken = self.lock();
         let own = taken.places.values().filter(|entry| entry.key == key).count();
-        if own >= self.each || (taken.places.len() >= self.all && !taken.make_room(own)) {
+        let is_free = if own >= self.each {
+            taken.give_up_own(key)
+        } else {
+            taken.places.len() < self.all || taken.make_room(own)
+        };
+        if !is_free {
             return None;
         }
         let (number, leave) = (taken.next, CancellationToken::new());
@@ -93,6 +99,17 @@ impl<K: Copy + Ord> Taken<K> {
             return false;
         }
         let number = *number;
+        self.give_up(number)
+    }
+
+    /// Takes the place of this key that is not filled for longest. Gives whether there was one.
+    fn give_up_own(&mut self, key: K) -> bool {
+        let unfilled = |(_, entry): &(&u64, &Entry<K>)| entry.key == key && entry.leave.is_some();
+        let oldest = self.places.iter().find(unfilled).map(|(number, _)| *number);
+        oldest.is_some_and(|number| self.give_up(number))
+    }
+
+    fn give_up(&mut self, number: u64) -> bool {
         let leave = self.places.remove(&number).and_then(|entry| entry.leave);
         leave.inspect(CancellationToken::cancel).is_some()
     }
@@ -131,11 +148,13 @@ mod tests {
     fn a_key_has_its_own_and_gives_them_back() {
         let places = Places::new(9, 2);
         let (first, second) = (places.take('a').unwrap(), places.take('a').unwrap());
-        assert!(places.take('a').is_none());
         assert!(places.take('b').is_some(), "another key has its own");
-        drop(first);
+        let third = places.take('a').unwrap();
+        assert_eq!((is_lost(&first), is_lost(&second)), (true, false), "its oldest");
+        assert!(second.fill() && third.fill());
+        assert!(places.take('a').is_none(), "what is filled stays");
+        drop(third);
         assert!(places.take('a').is_some());
-        assert!(!is_lost(&second), "nobody else needs it");
     }
 
     #[test]
@@ -178,7 +197,6 @@ mod tests {
         };
         let coming = async {
             tokio::task::yield_now().await;
-            assert!(places.take('a').is_none(), "it has one");
             assert!(places.take('b').unwrap().fill(), "it has none");
         };
         tokio::join!(waiting, coming);

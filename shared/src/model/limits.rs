@@ -61,6 +61,8 @@ pub const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// A host name, in bytes (RFC 1035): refused above.
 pub const HOST_BYTES: usize = 253;
+/// The path of a registry's URL in front of `/v2/`, percent-encoded, in bytes: refused above. Product paths have a few dozen.
+pub const REGISTRY_PATH_BYTES: usize = 1_024;
 /// A repository name, in bytes: refused above.
 pub const REPOSITORY_BYTES: usize = 255;
 /// A tag, in bytes (distribution-spec 1.1): refused above.

@@ -39,6 +39,12 @@ pub enum RegistryUrlError {
     /// Host missing or too long.
     #[error("host is missing or longer than {} bytes", limits::HOST_BYTES)]
     Host,
+    /// Path too long.
+    #[error(
+        "the path in front of /v2/ is longer than {} bytes",
+        limits::REGISTRY_PATH_BYTES
+    )]
+    Path,
 }
 
 impl RegistryUrl {
@@ -60,7 +66,7 @@ impl RegistryUrl {
         self.port
     }
 
-    /// Path in front of `/v2/`, without a slash at its end; mostly empty.
+    /// Path in front of `/v2/`, without a slash at its end; mostly empty. At most [`limits::REGISTRY_PATH_BYTES`].
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
@@ -121,6 +127,9 @@ impl FromStr for RegistryUrl {
         let mut prefix = url.path().trim_end_matches('/');
         while let Some(rest) = prefix.strip_suffix("/v2") {
             prefix = rest.trim_end_matches('/');
+        }
+        if prefix.len() > limits::REGISTRY_PATH_BYTES {
+            return Err(RegistryUrlError::Path);
         }
         let prefix = prefix.to_owned();
         let port = url.port().unwrap_or(default_port(https));
@@ -252,6 +261,27 @@ mod tests {
         );
         assert_eq!(read("https://h?x=1").unwrap_err(), RegistryUrlError::Query);
         assert!(read("https://").is_err());
+    }
+
+    #[test]
+    fn a_path_is_as_long_as_the_bound_and_no_longer() {
+        let read = |path: &str| format!("https://h/{path}").parse::<RegistryUrl>();
+        let longest = "a".repeat(limits::REGISTRY_PATH_BYTES - 1);
+        let url = read(&longest).unwrap();
+        assert_eq!(url.prefix().len(), limits::REGISTRY_PATH_BYTES);
+        assert_eq!(
+            read(&format!("{longest}/v2/")).unwrap(),
+            url,
+            "what is dropped counts not"
+        );
+        let refused = read(&format!("{longest}a")).unwrap_err();
+        assert_eq!(refused, RegistryUrlError::Path);
+        assert!(refused.to_string().contains("1024 bytes"), "{refused}");
+        // As it is written: each of these takes three bytes.
+        assert_eq!(
+            read(&" x".repeat(limits::REGISTRY_PATH_BYTES / 3)).unwrap_err(),
+            RegistryUrlError::Path
+        );
     }
 
     proptest! {

@@ -12,7 +12,10 @@ mod tasks;
 mod telemetry;
 
 pub use clock::{Clock, ManualClock, SystemClock, Uptime};
-pub use files::{FileError, create_private_dir, open_bounded, read_bounded, write_atomically};
+pub use files::{
+    FileError, Owner, create_private_dir, create_private_file, open_bounded, read_bounded, remove_if_there,
+    with_suffix, write_atomically, write_atomically_for,
+};
 pub use pace::Pace;
 pub use proxy::{ProxyExceptions, ProxyRules, ProxyRulesError, ProxyUrl, ProxyUrlError};
 pub use retry::{Retry, RetryPolicy};

@@ -20,6 +20,12 @@ impl Pace {
         begin.saturating_sub(ahead).saturating_sub(now.0)
     }
 
+    /// Whether a turn that was taken now would not have to be waited for.
+    #[must_use]
+    pub fn is_due(&self, ahead: Duration, now: Uptime) -> bool {
+        self.full_at <= now.0 + ahead
+    }
+
     /// Whether all turns that were given away are over.
     #[must_use]
     pub fn is_over(&self, now: Uptime) -> bool {
@@ -51,7 +57,12 @@ mod tests {
         let mut pace = Pace::default();
         let now = Uptime(Duration::from_secs(5));
         let waits: Vec<_> = (0..5)
-            .map(|_| pace.take(INTERVAL, 2 * INTERVAL, now).as_millis())
+            .map(|_| {
+                let is_due = pace.is_due(2 * INTERVAL, now);
+                let wait = pace.take(INTERVAL, 2 * INTERVAL, now);
+                assert_eq!(is_due, wait.is_zero(), "what is asked before agrees");
+                wait.as_millis()
+            })
             .collect();
         assert_eq!(waits, [0, 0, 0, 100, 200]);
     }

@@ -238,3 +238,26 @@ pub async fn runs_that_events_queue_are_all_told_of(store: &dyn Store) {
         "also of what is gone"
     );
 }
+
+/// Not when its time has come, which may be in a year. A clock elsewhere that is a moment ahead at midnight is not ahead.
+pub async fn days_that_a_clock_counted_that_was_ahead_are_told_of(store: &dyn Store) {
+    const DAY: i64 = 24 * 60 * 60;
+    let site = heard::site(store).await;
+    let look = async |seconds: i64| {
+        heard::note(store, &site, &[heard::tag("a", "1")], at(seconds)).await;
+        let run = heard::take(store, &site, at(seconds + 5)).await.unwrap();
+        heard::end(store, &site, &run, seconds + 6).await;
+    };
+    look(300 * DAY).await;
+    store.sum_up_looks(at(299 * DAY)).await.unwrap();
+    assert!(by_events(store, &site).await.is_empty(), "it is tomorrow");
+    store.sum_up_looks(at(298 * DAY)).await.unwrap();
+    let [told] = &by_events(store, &site).await[..] else {
+        panic!("it is told once")
+    };
+    let day = at(300 * DAY).strftime("%Y-%m-%d").to_string();
+    assert_eq!(
+        (&told.details["day"], &told.details["runs"]),
+        (&json!(day), &json!(1))
+    );
+}

@@ -321,6 +321,38 @@ pub async fn two_takers(one: &dyn Store, other: &dyn Store) {
     }
 }
 
+/// Whoever asks for the whole again and again, before each run has ended, has it looked at for the events, too.
+pub async fn a_look_at_the_whole_joins_the_run_that_follows_one_that_has_begun(store: &dyn Store) {
+    let site = site(store).await;
+    let run = site.queue(store, 10).await;
+    let fence = site.lease(store, run, 11).await;
+    note(store, &site, &[EventSubject::Registry], at(12)).await;
+    assert!(
+        !is_due(store, &site, at(20)).await,
+        "it may have looked too early"
+    );
+    let follower = site.queue(store, 21).await;
+    assert!(is_due(store, &site, at(22)).await);
+    assert!(store.next_event_due().await.unwrap().unwrap() <= at(22));
+    let (due, id) = (of(&site), RunId::random(&SystemRng));
+    let queued = store.queue_event_run(&due, id, at(22)).await.unwrap();
+    assert_eq!(queued, Some(QueueOutcome::Joined(follower)));
+    let reasons = run_of(store, &site, follower).await.reasons;
+    assert_eq!(reasons.last().unwrap().trigger, RunTrigger::Event);
+    assert!(!is_due(store, &site, at(10_000)).await, "nothing else is left");
+
+    // When that has begun, and another one waits, and so on.
+    store.close_run(&fence, &whole(0), at(30)).await.unwrap();
+    let fence = site.lease(store, follower, 31).await;
+    note(store, &site, &[EventSubject::Registry], at(10_000)).await;
+    assert!(!is_due(store, &site, at(20_000)).await);
+    let next = site.queue(store, 20_000).await;
+    let id = RunId::random(&SystemRng);
+    let queued = store.queue_event_run(&due, id, at(20_001)).await.unwrap();
+    assert_eq!(queued, Some(QueueOutcome::Joined(next)));
+    store.close_run(&fence, &whole(0), at(20_002)).await.unwrap();
+}
+
 /// However wrong the clock was before.
 pub async fn a_clock_that_is_set_back_keeps_no_event_waiting(store: &dyn Store) {
     let site = site(store).await;

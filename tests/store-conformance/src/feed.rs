@@ -241,6 +241,7 @@ pub async fn a_position_ahead_of_the_feed_is_refused(store: &dyn Store) {
         let ahead: FeedPosition = ahead.parse().unwrap();
         let refused = store.changes(site.tenant, None, &ahead, 10).await.unwrap();
         assert_eq!(refused, None, "{ahead}");
+        assert!(!store.feed_holds(site.tenant, &ahead).await.unwrap(), "{ahead}");
     }
     for within in ["0", "0:a", "1", "1:0", "1:z", "2"] {
         let within: FeedPosition = within.parse().unwrap();
@@ -252,6 +253,7 @@ pub async fn a_position_ahead_of_the_feed_is_refused(store: &dyn Store) {
                 .is_some(),
             "{within}"
         );
+        assert!(store.feed_holds(site.tenant, &within).await.unwrap(), "{within}");
     }
 }
 

@@ -209,6 +209,46 @@ pub async fn a_run_goes_on_however_the_one_before_it_ends(store: &dyn Store) {
     store.close_run(&fence, &whole(0), at(14)).await.unwrap();
 }
 
+/// What was asked for by nobody waits for the end of a blackout again, as soon as nobody waits behind it.
+pub async fn whoever_gives_up_hastens_nothing_any_more(store: &dyn Store) {
+    const BEGIN: i64 = 100;
+    let times = [BEGIN, BEGIN + 7_200].map(|seconds| at(seconds).strftime("%H:%M").to_string());
+    let closed = Schedule {
+        blackouts: vec![times.join("-").parse().unwrap()],
+        ..Schedule::default()
+    };
+    for (asked_before, gives_up, goes_on) in [(false, true, false), (false, false, true), (true, true, true)]
+    {
+        let site = Site::new(store).await;
+        site.read(store, closed.clone(), 5).await;
+        let (first, _) = ask(store, &site, RunTrigger::Schedule, 10).await;
+        if asked_before {
+            let (_, joined) = ask(store, &site, RunTrigger::Manual, 11).await;
+            assert_eq!(joined, QueueOutcome::Joined(first));
+        }
+        let fence = site.lease(store, first, 12).await;
+        commit_listed(store, &fence, "a", 13).await;
+        let second = follow(store, &site, 14).await;
+        if gives_up {
+            store
+                .cancel_run(site.tenant, second, at(15), &note())
+                .await
+                .unwrap();
+        }
+        let finding = failed();
+        store
+            .fail_attempt(&fence, &finding, Some(at(BEGIN)), at(20))
+            .await
+            .unwrap();
+        let lease = store.lease_run(site.tenant, first, site.sensor, site.epoch, at(BEGIN + 1));
+        let leased = lease.await.unwrap().is_some();
+        assert_eq!(
+            leased, goes_on,
+            "asked before: {asked_before}, gives up: {gives_up}"
+        );
+    }
+}
+
 /// The one before it may take its time. Nobody waits for ever, all the same.
 pub async fn a_run_does_not_lapse_behind_another(store: &dyn Store) {
     let site = Site::new(store).await;

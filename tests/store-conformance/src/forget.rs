@@ -62,6 +62,7 @@ pub async fn the_past_is_forgotten_up_to_what_is_to_be_kept(store: &dyn Store) {
     );
     for expired in [FeedPosition::default(), early] {
         assert_eq!(store.changes(site.tenant, None, &expired, 9).await.unwrap(), None);
+        assert!(!store.feed_holds(site.tenant, &expired).await.unwrap());
     }
     let rest = feed::all(store, site.tenant, None, &behind_old, 9).await;
     assert_eq!(rest.len(), 1);

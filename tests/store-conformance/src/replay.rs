@@ -1,5 +1,6 @@
 //! What a restore does again of what an exported audit log says.
 
+use jiff::tz::TimeZone;
 use portolan_shared::audit::{AuditHead, ChainRecord, LinkedRecord};
 use portolan_shared::model::{ApiTokenId, Reason, RunState, SensorState, TenantId};
 use portolan_shared::process::SystemRng;
@@ -7,6 +8,7 @@ use portolan_store::{
     NewApiToken, Redone, ReplayOutcome, ReplayStep, Role, StandingChange, Store, TokenHash,
 };
 
+use crate::heard;
 use crate::site::{Site, at, bytes, note, sensor};
 use crate::vault::{sealed, versions};
 
@@ -148,6 +150,48 @@ pub async fn t60_what_was_taken_away_since_is_taken_away_again(store: &dyn Store
         (SensorState::Provisional, None)
     );
     assert_eq!(twice.generation, 2, "what it had sealed may be in other hands");
+}
+
+/// Of the day that it names, of that registry.
+pub async fn what_the_log_has_told_of_is_not_told_again(store: &dyn Store) {
+    const DAY: i64 = 24 * 60 * 60;
+    let site = heard::site(store).await;
+    let other = site.beside(store, "other").await;
+    other.read_on_push(store, 5).await;
+    for (place, day) in [(&site, 1), (&site, 2), (&other, 1)] {
+        let seconds = day * DAY;
+        heard::note(store, place, &[heard::tag("a", "1")], at(seconds)).await;
+        let run = heard::take(store, place, at(seconds + 5)).await.unwrap();
+        heard::end(store, place, &run, seconds + 6).await;
+    }
+    let date = |day: i64| at(day * DAY).to_zoned(TimeZone::UTC).date();
+    let mut head = store.audit_head(site.tenant).await.unwrap();
+    let object = format!("registry:{}", site.registry);
+    let steps = [1, 7].map(|day| {
+        let record = record(&head, "run.looks", &object);
+        head = record.head();
+        let redo = Some(Redone::Looks(site.registry, date(day)));
+        ReplayStep { record, redo }
+    });
+    let done = store.replay(site.tenant, &steps, at(91)).await.unwrap();
+    let redone = vec![0];
+    assert_eq!(done, ReplayOutcome::Appended { records: 2, redone });
+    store.sum_up_looks(at(9 * DAY)).await.unwrap();
+    let log = store.audit_range(site.tenant, head.seq, 10).await.unwrap();
+    let mut told: Vec<_> = log
+        .iter()
+        .filter(|told| told.record.action == "run.looks")
+        .map(|told| {
+            (
+                told.record.object.clone(),
+                told.record.details.contains(&date(2).to_string()),
+            )
+        })
+        .collect();
+    told.sort();
+    let mut expected = [(object, true), (format!("registry:{}", other.registry), false)];
+    expected.sort();
+    assert_eq!(told, expected);
 }
 
 /// A log of somebody else, or one that was changed, leaves nothing behind, also of what was right in it.

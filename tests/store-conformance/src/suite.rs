@@ -19,6 +19,7 @@ macro_rules! suite {
                 enrolment_and_renewal_bring_their_entries,
                 queueing_and_cancelling_bring_their_entries,
                 runs_that_events_queue_are_all_told_of,
+                days_that_a_clock_counted_that_was_ahead_are_told_of,
             }
             audit_chain {
                 the_log_is_a_chain_from_its_first_record_on,
@@ -231,6 +232,7 @@ macro_rules! suite {
                 deletions_are_looked_at_tag_by_tag,
                 events_have_bounds_above_which_more_is_looked_at,
                 a_look_at_the_whole_joins_a_run_that_has_not_begun,
+                a_look_at_the_whole_joins_the_run_that_follows_one_that_has_begun,
                 of_many_takers_one_queues_the_run,
                 a_clock_that_is_set_back_keeps_no_event_waiting,
                 what_was_looked_at_is_forgotten_in_time,
@@ -279,6 +281,7 @@ macro_rules! suite {
                 t60_what_the_exported_log_says_is_done_again,
                 t60_what_was_taken_away_since_is_taken_away_again,
                 t60_a_log_that_does_not_follow_is_refused,
+                what_the_log_has_told_of_is_not_told_again,
             }
             timeline {
                 t60_a_key_of_a_later_generation_voids_those_before,

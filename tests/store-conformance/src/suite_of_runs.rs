@@ -42,6 +42,7 @@ macro_rules! suite_of_runs {
                 nobody_waits_for_the_blackout_of_the_run_before_his,
                 a_run_goes_on_however_the_one_before_it_ends,
                 a_run_does_not_lapse_behind_another,
+                whoever_gives_up_hastens_nothing_any_more,
             }
             blackout {
                 what_no_person_asked_for_waits_for_the_end_of_a_blackout,

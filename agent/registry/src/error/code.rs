@@ -10,6 +10,8 @@ use crate::http::Purpose;
 
 /// What the ids of rules begin with that are not the local policy's, but those of the credential in use: the hosts that it is bound to.
 pub(super) const CREDENTIAL_RULES: &str = "credential:";
+/// What those of them end with that refuse the job at hand, and not the next: the credential was entered again meanwhile.
+pub(super) const LATER_RULES: &str = ".later";
 
 impl Fault {
     /// The code of the finding that this makes, met at `host`, a name with or without a port, while reading `subject`.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use portolan_shared::model::Finding;
 
-use super::code::CREDENTIAL_RULES;
+use super::code::{CREDENTIAL_RULES, LATER_RULES};
 use super::fault::Fault;
 use super::subject::Subject;
 use crate::auth::CredentialError;
@@ -165,6 +165,19 @@ impl RegistryError {
         let seen = match (fault, chain) {
             (Fault::Elsewhere { host, .. }, Some(refused)) => format!("{host}: {}", refused.reason),
             (_, Some(refused)) => format!("{registry}: {}", refused.reason),
+            (
+                Fault::Policy {
+                    host,
+                    port,
+                    purpose,
+                    rule,
+                },
+                None,
+            ) if rule.starts_with(CREDENTIAL_RULES) && rule.ends_with(LATER_RULES) => {
+                format!(
+                    "{registry}: the sealed credential is bound to {host}:{port} only since this job began; the next one goes there (rule {rule})"
+                )
+            }
             (
                 Fault::Policy {
                     host,

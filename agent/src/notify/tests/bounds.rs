@@ -114,15 +114,17 @@ async fn few_large_bodies_are_read_at_once_and_small_ones_do_not_wait_for_them()
     scene.end().await;
 }
 
-/// A large body that is signed with the secret.
-fn signed_large(name: &str) -> Vec<u8> {
-    let body = " ".repeat(LARGE_BODY);
+/// A body that is signed with the secret.
+fn signed(name: &str, body: String) -> Request<'static> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
     let signature = HEXLOWER.encode(hmac::sign(&key, body.as_bytes()).as_ref());
     Request::to(&format!("/notify/{name}"))
         .with("X-Gitea-Signature", signature)
         .with_body(body)
-        .bytes()
+}
+
+fn signed_large(name: &str) -> Request<'static> {
+    signed(name, " ".repeat(LARGE_BODY))
 }
 
 /// Bodies of which only the signature can tell, for one registry or for none: nobody else waits for them.
@@ -139,9 +141,14 @@ async fn large_bodies_that_nobody_believes_yet_keep_no_other_registry_out() {
             "{name}"
         );
         for other in ["nexus", "ghcr"] {
-            let answer = scene.connect().await.ask(&signed_large(other)).await;
-            assert_eq!(answer.status(), 200, "{name}, {other}");
+            assert_eq!(scene.send(&signed_large(other)).await, 200, "{name}, {other}");
         }
+        let shown = signed_large("gitea").with("Authorization", SECRET);
+        assert_eq!(
+            scene.send(&shown).await,
+            200,
+            "{name}: whoever shows the secret is none of those"
+        );
         let genuine = Request::genuine().with_body(" ".repeat(LARGE_BODY));
         assert_eq!(scene.send(&genuine).await, 200, "{name}");
         let mut last = held.pop().unwrap();
@@ -181,7 +188,7 @@ async fn large_bodies_of_strangers_take_no_place_and_are_answered_as_small_ones(
     let signed = scene
         .connect_from([127, 0, 1, 8])
         .await
-        .ask(&signed_large("gitea"))
+        .ask(&signed_large("gitea").bytes())
         .await;
     assert_eq!(signed.timeless(), small.timeless());
     scene.end().await;
@@ -213,11 +220,9 @@ async fn guesses_have_their_rate_and_only_whom_they_are_about_waits_for_it() {
         let asked = ask_until(&scene, |_| wrong(name), 401).await;
         assert_eq!(asked, (DISBELIEVED_AT_ONCE, 429), "{name}");
         let right = Request::to(&format!("/notify/{name}")).with("Authorization", SECRET);
-        assert_eq!(
-            scene.send(&right).await,
-            429,
-            "nothing is said of a guess, be it right"
-        );
+        let expected = if name == "gitlab" { 200 } else { 429 };
+        assert_eq!(scene.send(&right).await, expected, "{name}");
+        assert_eq!(scene.send(&wrong(name)).await, 429, "{name}");
     }
     assert_eq!(scene.notifier("gitlab").last_refused.as_deref(), Some("rate"));
     for request in [
@@ -239,7 +244,8 @@ async fn guesses_have_their_rate_and_only_whom_they_are_about_waits_for_it() {
         (&right, 200),
         (&right, 200),
         (&wrong("gitlab"), 401),
-        (&right, 429),
+        (&wrong("gitlab"), 429),
+        (&right, 200),
     ] {
         assert_eq!(
             scene.send(request).await,
@@ -247,6 +253,63 @@ async fn guesses_have_their_rate_and_only_whom_they_are_about_waits_for_it() {
             "what is believed uses nothing up"
         );
     }
+    scene.end().await;
+}
+
+/// All of it from one address, and for one registry.
+#[tokio::test]
+async fn whoever_shows_the_secret_gets_through_however_much_junk_comes_for_its_registry() {
+    let scene = scene().await;
+    for name in ["artifactory", "nowhere"] {
+        let forged = |_| Request::to(&format!("/notify/{name}")).with("X-JFrog-Event-Auth", "sha256=00");
+        assert_eq!(
+            ask_until(&scene, forged, 401).await,
+            (DISBELIEVED_AT_ONCE, 429),
+            "{name}"
+        );
+    }
+    let body = push("acme/app", "1.0");
+    let by_signature = signed("artifactory", body.clone());
+    let to = |path: &str| Request::to(&format!("/notify/{path}")).with_body(body.clone());
+    for (what, request, status) in [
+        (
+            "in a header",
+            to("artifactory").with("Authorization", SECRET),
+            200,
+        ),
+        ("in the path", to(&format!("artifactory/{SECRET}")), 200),
+        (
+            "in the place of a signature",
+            to("artifactory").with("X-JFrog-Event-Auth", SECRET),
+            200,
+        ),
+        (
+            "beside a signature",
+            by_signature.clone().with("Authorization", SECRET),
+            200,
+        ),
+        (
+            "beside a forged signature",
+            to(&format!("artifactory/{SECRET}")).with("X-Gitea-Signature", "00"),
+            401,
+        ),
+        (
+            "a signature alone, which is not looked at",
+            by_signature.clone(),
+            429,
+        ),
+    ] {
+        assert_eq!(scene.send(&request).await, status, "{what}");
+    }
+    let wrong = async |name: &str| {
+        let request = to(&format!("{name}/correct-horse-battery-staplf"));
+        scene.connect().await.ask(&request.bytes()).await.timeless()
+    };
+    let told = wrong("artifactory").await;
+    assert!(told.contains(" 429 "), "{told}");
+    assert_eq!(wrong("nowhere").await, told, "whether there is such a registry");
+    let mut elsewhere = scene.connect_from([127, 0, 0, 2]).await;
+    assert_eq!(elsewhere.ask(&by_signature.bytes()).await.status(), 200);
     scene.end().await;
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portolan_shared::events::{
     EventId, Headers, NotAuthentic, Notification, PushAction, PushEvent, Sender, Shown, WebhookSecret,
-    authenticate, is_gitlab_webhook, read, shows_secret,
+    authenticate, read, shows_secret,
 };
 use portolan_shared::model::{EventSubject, RegistryId, TenantId};
 use portolan_shared::process::Uptime;
@@ -71,13 +71,9 @@ impl Found {
         self.tenant.is_some()
     }
 
-    /// Whose it is, if it is a webhook of GitLab's projects and groups that shows the secret of its registry: nothing is read out of one, whatever its body
-    /// is and however it is signed. Counts nothing.
+    /// Whose it is, if it shows the secret of its registry, whatever its body is and however it is signed. Counts nothing.
     #[must_use]
     pub fn recognise(&self, knock: &Knock<'_>) -> Option<Believed> {
-        if !is_gitlab_webhook(knock.sender, knock.headers) {
-            return None;
-        }
         let shown = shows_secret(knock.sender, &self.secret, knock.path_secret, knock.headers);
         self.believed().filter(|_| shown.is_ok())
     }

@@ -105,8 +105,9 @@ impl App {
         limit: u32,
     ) -> Result<FeedPage, AppError> {
         // Whoever could not go on behind the baseline need not read it to its end.
-        let behind = self.store.changes(tenant, None, changes_from, 1).await?;
-        behind.ok_or(AppError::CursorExpired)?;
+        if !self.store.feed_holds(tenant, changes_from).await? {
+            return Err(AppError::CursorExpired);
+        }
         let place = after.map(|(repository, tag)| (*repository, tag));
         let tags = self
             .store

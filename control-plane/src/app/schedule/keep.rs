@@ -183,8 +183,10 @@ impl App {
         let is_due = |at: Timestamp| now.duration_since(at).abs() >= TIDY;
         if memory.tidied_at.is_none_or(is_due) {
             self.store.forget_idle_events(now).await?;
-            while self.store.sum_up_looks(now).await? > 0 {}
-            memory.tidied_at = Some(now);
+            // Of very many the rest is told of at the looks that follow: nothing waits for that, least of all the end of the process.
+            if self.store.sum_up_looks(now).await? == 0 {
+                memory.tidied_at = Some(now);
+            }
         }
         Ok(())
     }

@@ -8,13 +8,17 @@
 //! # Bounds
 //!
 //! Whoever shows no secret costs little, and keeps nobody out who shows one. Strangers and registries may come through one proxy, from one address: so what is
-//! bounded for strangers is bounded for each registry that they name, and only what is not believed is charged to them. Where no header is a signature,
-//! the secret is judged before the body is taken in: an id that is no registry's costs a lookup. Bodies of which only the signature can tell have places
-//! of their own, few for each registry.
+//! bounded for strangers is bounded for each registry that they name, and only what is not believed is charged to them. Whether the secret is shown is
+//! judged first, whatever came before and before the body is taken in, at the price of a lookup; a signature beside it is verified afterwards. Bodies of
+//! which only the signature can tell have places of their own, few for each registry.
+//!
+//! The rate bounds the bodies that are taken in and the signatures that are computed. It does not bound how often a secret is compared, since nothing else
+//! tells whom it is to keep out: what protects from guessing is that the secret has 256 bits. No single answer tells an id of a registry from another;
+//! whoever fills all places of one kind sees by who has to make room whether another id is of that kind, and ids are no secrets.
 //!
 //! | of what | bound | beyond it |
 //! | --- | --- | --- |
-//! | notifications of one registry from one source that are not believed | 1,000 a second, 5,000 at once | `429` for that registry from there, unseen |
+//! | notifications of one registry from one source that are not believed | 1,000 a second, 5,000 at once | `429` for that registry from there to whoever does not show its secret; of no such a body is taken in |
 //! | notifications of one registry that are believed | 200 a second, 1,000 at once | `429` |
 //! | body | 1 MiB, 10 s to come | `413`, `408` |
 //! | body that is passed over | 32 MiB, 10 s | not waited for |
@@ -22,8 +26,8 @@
 //! | bodies in hand that are not believed yet, of one registry; of these above 64 KiB | 128, 8; 8, 2 | `429` |
 //! | the same for ids that are no registry's | as many | `429` |
 //!
-//! Where all places are taken, the registry that has most of them gives one up whose body has not come yet, which is answered `429`, to one that has
-//! fewer ([`Places`](portolan_shared::events::Places)).
+//! A registry that has its own places taken gives up the one whose body keeps waiting longest, which is answered `429`; where all are taken, the one that
+//! has most of them gives one up to one that has fewer ([`Places`](portolan_shared::events::Places)).
 
 mod body;
 mod receive;

@@ -10,11 +10,12 @@ use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use portolan_shared::events::{Allowances, Headers, Sender, is_signed};
+use portolan_shared::events::{Allowances, Headers, Sender, is_gitlab_webhook, is_signed};
 use portolan_shared::model::{RegistryId, limits};
+use tokio::sync::Semaphore;
 
-use super::body::{Bodies, Bounds, Untaken};
-use crate::app::{App, Believed, Knock, NotTaken, Refused, WebhookDoor};
+use super::body::{Bodies, Bounds, Taken, Untaken};
+use crate::app::{App, Believed, Found, Knock, NotTaken, Refused, WebhookDoor};
 use crate::fair::{Buckets, Source};
 use crate::settings::RateLimit;
 
@@ -31,6 +32,8 @@ const UNJUDGED: Bounds = Bounds {
     all: (128, 8),
     large: (8, 2),
 };
+/// Registries that are looked for at once: half of what reads the database.
+const LOOKUPS: usize = 2;
 /// Seconds after which whoever was too fast may try again.
 const LATER: HeaderValue = HeaderValue::from_static("1");
 
@@ -44,6 +47,8 @@ struct Receiver {
     believed: Bodies,
     unjudged: Bodies,
     of_nobody: Bodies,
+    /// For each that is being looked for in the database: ids that strangers make up leave most of its connections to others.
+    lookups: Semaphore,
 }
 
 /// Why a notification is not answered with 200.
@@ -68,6 +73,7 @@ pub(in crate::web) fn routes<S: Clone + Send + Sync + 'static>(app: Arc<App>) ->
         believed: Bodies::new(BELIEVED),
         unjudged: Bodies::new(UNJUDGED),
         of_nobody: Bodies::new(UNJUDGED),
+        lookups: Semaphore::new(LOOKUPS),
     });
     Router::new()
         .route("/{sender}/{registry}", post(with_header))
@@ -144,57 +150,83 @@ impl Receiver {
         self.let_in(&knock, body, source).await
     }
 
-    /// Whoever has guessed too often is not looked at, whatever it shows now. Nothing else may depend on what strangers have done before: they may share
-    /// the address of a proxy with everybody else.
+    /// What strangers have done before does not matter to whoever shows the secret: they may share the address of a proxy with everybody else, and
+    /// nothing else tells one from the other. Of whoever does not, those that come too often are not looked at any further.
     async fn let_in(&self, knock: &Knock<'_>, body: Body, source: Option<Source>) -> Result<(), Refusal> {
         let attempt = (knock.registry, source);
-        if !self.disbelieved().is_left(&attempt, self.door.uptime()) {
-            self.door.turn_away(Refused::TooMany);
-            return Err(Refusal::TooFast);
-        }
-        let found = self.door.find(knock.registry).await?;
         let disbelieve = |refusal: Refusal| {
             self.disbelieved().use_up(attempt, self.door.uptime());
             refusal
         };
+        let found = self.find(knock.registry).await?;
         if let Some(believed) = found.recognise(knock) {
-            self.keep_rate(believed, knock.registry)?;
-            let passed = self.believed.pass_over(knock.registry, body).await;
-            passed.map_err(|untaken| self.untaken(believed, untaken))?;
-            self.door.ignore(believed);
-            return Ok(());
-        }
-        if is_signed(knock.headers) {
-            let places = match found.is_known() {
-                true => &self.unjudged,
-                false => &self.of_nobody,
-            };
-            let body = places.take(knock.registry, body).await.map_err(|untaken| {
-                self.door.turn_away(untaken.told().1);
-                match untaken {
-                    // It may be the fault of others.
-                    Untaken::NoPlace => Refusal::Body(untaken),
-                    _ => disbelieve(Refusal::Body(untaken)),
-                }
-            })?;
-            let signed = Knock {
+            let body = self.receive_shown(believed, knock, body).await?;
+            let Some(body) = body else { return Ok(()) };
+            // A signature that is there as well has to verify.
+            let whole = Knock {
                 body: &body.bytes,
                 ..*knock
             };
-            let believed = self.door.authenticate(&found, &signed);
+            let believed = self.door.authenticate(&found, &whole);
             let believed = believed.map_err(|error| disbelieve(error.into()))?;
-            self.keep_rate(believed, knock.registry)?;
-            // From here on it waits for the database, and not among strangers.
-            let body = self.believed.take_over(knock.registry, body.into_bytes());
-            let body = body.map_err(|untaken| self.untaken(believed, untaken))?;
             return self.take(believed, knock, &body.bytes).await;
         }
-        let believed = self.door.authenticate(&found, knock);
+        if !self.disbelieved().is_left(&attempt, self.door.uptime()) {
+            self.door.turn_away(Refused::TooMany);
+            return Err(Refusal::TooFast);
+        }
+        if !is_signed(knock.headers) {
+            // Counts why.
+            let error = self.door.authenticate(&found, knock).err();
+            return Err(disbelieve(error.unwrap_or(NotTaken::NotAuthentic).into()));
+        }
+        let places = match found.is_known() {
+            true => &self.unjudged,
+            false => &self.of_nobody,
+        };
+        let body = places.take(knock.registry, body).await.map_err(|untaken| {
+            self.door.turn_away(untaken.told().1);
+            match untaken {
+                // It may be the fault of others.
+                Untaken::NoPlace => Refusal::Body(untaken),
+                _ => disbelieve(Refusal::Body(untaken)),
+            }
+        })?;
+        let signed = Knock {
+            body: &body.bytes,
+            ..*knock
+        };
+        let believed = self.door.authenticate(&found, &signed);
         let believed = believed.map_err(|error| disbelieve(error.into()))?;
         self.keep_rate(believed, knock.registry)?;
-        let body = self.believed.take(knock.registry, body).await;
+        // From here on it waits for the database, and not among strangers.
+        let body = self.believed.take_over(knock.registry, body.into_bytes());
         let body = body.map_err(|untaken| self.untaken(believed, untaken))?;
         self.take(believed, knock, &body.bytes).await
+    }
+
+    async fn find(&self, registry: RegistryId) -> Result<Found, NotTaken> {
+        // It is never closed; were it, whoever looked would not be bounded.
+        let _permit = self.lookups.acquire().await.ok();
+        self.door.find(registry).await
+    }
+
+    /// The body of whoever shows the secret; none of a webhook of GitLab's projects and groups, out of which nothing is read.
+    async fn receive_shown(
+        &self,
+        believed: Believed,
+        knock: &Knock<'_>,
+        body: Body,
+    ) -> Result<Option<Taken<'_>>, Refusal> {
+        self.keep_rate(believed, knock.registry)?;
+        if is_gitlab_webhook(knock.sender, knock.headers) {
+            let passed = self.believed.pass_over(knock.registry, body).await;
+            passed.map_err(|untaken| self.untaken(believed, untaken))?;
+            self.door.ignore(believed);
+            return Ok(None);
+        }
+        let body = self.believed.take(knock.registry, body).await;
+        body.map(Some).map_err(|untaken| self.untaken(believed, untaken))
     }
 
     async fn take(&self, believed: Believed, knock: &Knock<'_>, body: &[u8]) -> Result<(), Refusal> {

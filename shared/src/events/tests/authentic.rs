@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::super::{
-    Headers, NotAuthentic, Sender, Shown, WebhookSecret, authenticate, is_signed, sign_standard,
+    Headers, NotAuthentic, Sender, Shown, WebhookSecret, authenticate, is_signed, shows_secret, sign_standard,
 };
 use super::told::none;
 use crate::model::limits;
@@ -197,6 +197,19 @@ fn artifactory_shows_the_secret_or_signs() {
         tried(Sender::Artifactory, Some(SECRET), &[(header, WRONG)]),
         Err(NotAuthentic::Signature { header })
     );
+    // The secret in the place of a signature is told without the body, a signature is not.
+    let shows = |value: &str| {
+        shows_secret(
+            Sender::Artifactory,
+            &SECRET.parse().unwrap(),
+            None,
+            &[(header, value)],
+        )
+    };
+    assert_eq!(shows(SECRET), Ok(()));
+    assert_eq!(shows(WRONG), Err(NotAuthentic::Secret));
+    assert_eq!(shows(&signed(SECRET, BODY)), Err(NotAuthentic::Secret));
+    assert_eq!(shows("sha256="), Err(NotAuthentic::Nothing));
     let sha1 = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, SECRET.as_bytes());
     let sha1 = HEXLOWER.encode(hmac::sign(&sha1, BODY).as_ref());
     assert!(tried(Sender::Artifactory, None, &[(header, &sha1)]).is_err());

@@ -57,6 +57,12 @@ async fn t16_a_revoked_sensor_is_out_within_a_second_and_stays_out() -> anyhow::
 async fn t51_a_middlebox_that_refuses_everything_changes_no_state_file() -> anyhow::Result<()> {
     let (mut scene, wire) = Scene::with_wire().await?;
     scene.enrol(&[]).await?;
+    // The last that a first session writes.
+    wait_for("the sealing key to be taken", async || {
+        let keys = std::fs::read_to_string(scene.agent.data_dir().join("sealing.keys")).ok()?;
+        keys.contains(r#""accepted":true"#).then_some(())
+    })
+    .await;
     let before = state(&scene);
     let middlebox = MiddleBox::start(scene.tls()?, StatusCode::SERVICE_UNAVAILABLE, &scene.tasks).await?;
     wire.redirect_to(middlebox.address());

@@ -9,13 +9,13 @@ use super::super::columns::{Columns, millis};
 use super::super::failure::During as _;
 use crate::{DueEvents, StoreError};
 
-/// Whether a run can take a look at the whole over: not while a run of the whole is open that has begun, which may have looked too early.
+/// Whether a run can take a look at the whole over: not if all that are open of the whole have begun, which may have looked too early. One that has not
+/// begun, and may follow such a one, is joined.
 macro_rules! whole_is_free {
     () => {
-        "NOT EXISTS (SELECT 1 FROM run INDEXED BY run_open
-                      WHERE run.tenant_id = registry.tenant_id AND run.registry_id = registry.registry_id
-                        AND run.scope = '[]' AND run.state IN ('queued', 'leased') AND run.beside = 0
-                        AND (run.state = 'leased' OR run.commits > 0))"
+        "(SELECT coalesce(max(run.state = 'queued' AND run.commits = 0), 1) FROM run INDEXED BY run_open
+           WHERE run.tenant_id = registry.tenant_id AND run.registry_id = registry.registry_id
+             AND run.scope = '[]' AND run.state IN ('queued', 'leased') AND run.beside = 0)"
     };
 }
 

@@ -14,3 +14,4 @@ mod waiting;
 
 pub(super) use looked::looked;
 pub(super) use silence::judge;
+pub(super) use told::forget as forget_told;

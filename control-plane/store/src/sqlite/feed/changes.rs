@@ -29,6 +29,24 @@ pub(super) async fn end(store: &SqliteStore, tenant: TenantId) -> Result<FeedPos
     Ok(ends(&mut tx, tenant).await?.end)
 }
 
+pub(super) async fn holds(
+    store: &SqliteStore,
+    tenant: TenantId,
+    after: &FeedPosition,
+) -> Result<bool, StoreError> {
+    let mut tx = store.read().await?;
+    Ok(ends(&mut tx, tenant).await?.go_on(after).is_some())
+}
+
+impl Ends {
+    /// Where whoever has seen all before this position goes on, if nothing is missing there.
+    fn go_on(&self, after: &FeedPosition) -> Option<FeedPosition> {
+        // There is no entry 0.
+        let next = after.max(&FeedPosition::behind(0)).clone();
+        (next >= self.kept_from && next <= self.end).then_some(next)
+    }
+}
+
 async fn ends(connection: &mut SqliteConnection, tenant: TenantId) -> Result<Ends, StoreError> {
     let row = sqlx::query(
         "SELECT feed_no, feed_forgotten, feed_forgotten_tag, feed_from FROM tenant WHERE tenant_id = ?1",
@@ -74,11 +92,9 @@ pub(super) async fn list(
     let limit = usize::try_from(limit.clamp(1, FEED_PAGE)).unwrap_or(usize::MAX);
     let mut tx = store.read().await?;
     let ends = ends(&mut tx, tenant).await?;
-    // There is no entry 0.
-    let mut next = after.max(&FeedPosition::behind(0)).clone();
-    if next < ends.kept_from || next > ends.end {
+    let Some(mut next) = ends.go_on(after) else {
         return Ok(None);
-    }
+    };
     let mut items = Vec::new();
     for _ in 0..WINDOWS {
         if next >= ends.end || items.len() >= limit {

@@ -24,6 +24,10 @@ impl Feed for SqliteStore {
         changes::list(self, tenant, registry, after, limit).await
     }
 
+    async fn feed_holds(&self, tenant: TenantId, after: &FeedPosition) -> Result<bool, StoreError> {
+        changes::holds(self, tenant, after).await
+    }
+
     async fn present_tags(
         &self,
         tenant: TenantId,

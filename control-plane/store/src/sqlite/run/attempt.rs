@@ -9,7 +9,7 @@ use super::super::columns::{Columns, millis};
 use super::super::event;
 use super::super::failure::During as _;
 use super::super::rows::json;
-use super::behind;
+use super::{behind, reasons};
 use crate::StoreError;
 
 const END: &str = "end an attempt";
@@ -106,7 +106,7 @@ fn lost(attempt: u32, fruitless: u32) -> Finding {
     Finding::new(FindingCode::RunSensorLost, &seen)
 }
 
-/// Ends a run, and lets the one go that follows it. What events named and it did not come to is looked at again, unless it was cancelled. Of its repositories only those that were not complete are kept, and those that are named as left out.
+/// Ends a run, and lets the one go that follows it; the one that it follows hastens no more for it. What events named and it did not come to is looked at again, unless it was cancelled. Of its repositories only those that were not complete are kept, and those that are named as left out.
 pub(super) async fn finish(
     tx: &mut Transaction<'static, Sqlite>,
     tenant: TenantId,
@@ -117,9 +117,9 @@ pub(super) async fn finish(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     const ACTION: &str = "end a run";
-    sqlx::query(
+    let ended = sqlx::query(
         "UPDATE run SET state = ?3, ended_at = ?4, coverage = ?5, finding = ?6, session_epoch = NULL, lease_until = NULL
-         WHERE tenant_id = ?1 AND run_id = ?2",
+         WHERE tenant_id = ?1 AND run_id = ?2 RETURNING behind",
     )
     .bind(tenant.as_bytes().as_slice())
     .bind(run.as_bytes().as_slice())
@@ -127,10 +127,14 @@ pub(super) async fn finish(
     .bind(millis(now))
     .bind(json("coverage", coverage)?)
     .bind(finding.map(|finding| json("finding", finding)).transpose()?)
-    .execute(&mut **tx)
+    .fetch_one(&mut **tx)
     .await
     .during(ACTION)?;
     behind::let_go(tx, (tenant, run), now).await?;
+    // Whoever still waits for another has not begun: that one is as urgent again as it is by itself.
+    if let Some(former) = Columns::of("run", &ended).opt_bytes("behind", RunId::from_slice)? {
+        reasons::settle(tx, (tenant, former)).await?;
+    }
     if state != RunState::Cancelled {
         match event::looked(tx, (tenant, run), state, now).await {
             Ok(()) => {}

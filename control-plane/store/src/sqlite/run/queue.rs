@@ -52,7 +52,7 @@ pub(in super::super) async fn queue_within(
     let behind = if goes_beside {
         None
     } else {
-        match find_place(tx, run, &lines).await? {
+        match join_or_follow(tx, run, &lines).await? {
             Place::In(open) => return Ok(QueueOutcome::Joined(open)),
             Place::Behind(begun) => Some(begun),
             Place::Free => None,
@@ -102,8 +102,9 @@ enum Place {
     Free,
 }
 
-/// Joins the first of the open runs of the same registry and scope that will do: there is one, and it may be followed by another.
-async fn find_place(
+/// Joins the first of the open runs of the same registry and scope that will do: there is one, and it may be followed by another. What has begun and will
+/// not do is hastened for whoever comes after it.
+async fn join_or_follow(
     tx: &mut Transaction<'static, Sqlite>,
     run: &NewRun,
     scope: &str,

@@ -119,6 +119,37 @@ pub(super) fn asked_at(trigger: RunTrigger, at: Timestamp) -> Option<i64> {
     (trigger == RunTrigger::Manual).then(|| millis(at))
 }
 
+/// Makes an open run as urgent as what has asked for it, and no more.
+pub(super) async fn settle(
+    tx: &mut Transaction<'static, Sqlite>,
+    (tenant, run): (TenantId, RunId),
+) -> Result<(), StoreError> {
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        reason_columns!(),
+        " FROM run WHERE tenant_id = ?1 AND run_id = ?2 AND state IN ('queued', 'leased')"
+    ))
+    .bind(tenant.as_bytes().as_slice())
+    .bind(run.as_bytes().as_slice())
+    .fetch_optional(&mut **tx)
+    .await
+    .during(NOTE)?;
+    let Some(row) = row else {
+        return Ok(());
+    };
+    // There is one of each kind among them, however many asked.
+    let reasons = of(&Columns::of("run", &row))?;
+    let urgency = reasons.iter().map(|reason| priority(reason.trigger)).min();
+    sqlx::query("UPDATE run SET priority = coalesce(?3, priority) WHERE tenant_id = ?1 AND run_id = ?2")
+        .bind(tenant.as_bytes().as_slice())
+        .bind(run.as_bytes().as_slice())
+        .bind(urgency)
+        .execute(&mut **tx)
+        .await
+        .during(NOTE)?;
+    Ok(())
+}
+
 /// Makes an open run as urgent as what asks for it, or for one that follows it.
 pub(super) async fn hasten(
     tx: &mut Transaction<'static, Sqlite>,

@@ -1,5 +1,6 @@
 //! A copy of the database, taken while others work on it.
 
+use std::error::Error;
 use std::io;
 use std::path::Path;
 
@@ -48,15 +49,15 @@ pub async fn back_up(from: &Path, to: &Path, now: Timestamp) -> Result<u64, Stor
     if mark::read(&mut source).await?.mark.is_some() {
         return Err(refused("it is itself a backup, or one that is being restored"));
     }
-    let failed = |error| unavailable("make the file of the backup", error);
-    let Some(partial) = Partial::claim(to).map_err(failed)? else {
+    const MAKE: &str = "make the file of the backup";
+    let Some(partial) = Partial::claim(to).map_err(|error| unavailable(MAKE, error))? else {
         return Err(StoreError::Refused {
             what: "the name of the backup",
             why: "another backup of this name is being taken".to_owned(),
         });
     };
     // Whole, so that it cannot be taken for a URI; and as text, for SQLite takes no other.
-    let path = std::path::absolute(partial.path()).map_err(failed)?;
+    let path = std::path::absolute(partial.path()).map_err(|error| unavailable(MAKE, error))?;
     let Some(name) = path.to_str() else {
         return Err(StoreError::Refused {
             what: "the name of the backup",
@@ -98,7 +99,7 @@ fn taken(to: &Path) -> StoreError {
     }
 }
 
-fn unavailable(action: &'static str, error: io::Error) -> StoreError {
+fn unavailable(action: &'static str, error: impl Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unavailable {
         action,
         source: Box::new(error),
@@ -189,10 +190,25 @@ mod tests {
         fs::hard_link(beside("old.db"), beside("monday.db.partial")).unwrap();
         let old = fs::read(beside("old.db")).unwrap();
         fs::write(beside("monday.db.partial-journal"), "torn").unwrap();
-        fs::write(beside("monday.db.lock"), "").unwrap();
+        fs::write(beside("monday.db.partial.lock"), "").unwrap();
         scene.back_up().await.unwrap();
         assert_eq!(scene.names(), ["monday.db", "old.db"]);
         assert_eq!(fs::read(beside("old.db")).unwrap(), old);
+    }
+
+    #[tokio::test]
+    async fn what_people_lock_around_a_backup_is_theirs() {
+        let scene = Scene::new().await;
+        let lock = scene.folder.path().join("backups/monday.db.lock");
+        let held = fs::File::create(&lock).unwrap();
+        held.lock().unwrap();
+        scene.back_up().await.unwrap();
+        assert_eq!(scene.names(), ["monday.db", "monday.db.lock"]);
+        // Nor is one removed that nobody holds.
+        drop(held);
+        fs::remove_file(scene.to()).unwrap();
+        scene.back_up().await.unwrap();
+        assert_eq!(scene.names(), ["monday.db", "monday.db.lock"]);
     }
 
     #[tokio::test]

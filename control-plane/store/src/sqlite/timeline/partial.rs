@@ -1,12 +1,12 @@
 //! The file of a backup until it is whole.
 
-use std::ffi::OsStr;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use portolan_shared::process::{FileError, create_private_file, remove_if_there, with_suffix};
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 /// How often the lock is tried for: each time somebody else has let go of it and removed it at that moment.
@@ -14,7 +14,8 @@ const TRIES: usize = 10;
 
 /// An empty file for a backup, beside its name to be. As long as this lives nobody else has one for that name; then it is gone, unless it was kept.
 ///
-/// Another file has the lock: SQLite locks the backup itself, and on NFS the two locks would get into each other's way.
+/// Another file has the lock: SQLite locks the backup itself, and on NFS the two locks would get into each other's way. Its name is not that of
+/// the backup with `.lock` behind it: that is what people lock themselves around a backup, and keep.
 #[derive(Debug)]
 pub(super) struct Partial {
     path: PathBuf,
@@ -24,24 +25,25 @@ pub(super) struct Partial {
 
 impl Partial {
     /// Makes one; none if somebody else has one for this name. What an attempt left that was cut off is removed.
-    pub(super) fn claim(to: &Path) -> io::Result<Option<Self>> {
-        let lock = with_suffix(to, ".lock");
-        let Some(locked) = lock_at(&lock)? else {
+    pub(super) fn claim(to: &Path) -> Result<Option<Self>, FileError> {
+        let path = with_suffix(to, ".partial");
+        let lock = with_suffix(&path, ".lock");
+        let locked = lock_at(&lock).map_err(|source| FileError::Io {
+            action: "lock",
+            path: lock.clone(),
+            source,
+        })?;
+        let Some(locked) = locked else {
             return Ok(None);
         };
         let partial = Self {
-            path: with_suffix(to, ".partial"),
+            path,
             lock,
             _locked: locked,
         };
-        // Removed and not emptied: it can be a second name of a backup that was kept.
         partial.remove()?;
         // SQLite copies into an empty file as into none, and leaves its mode alone.
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&partial.path)?;
+        create_private_file(&partial.path)?;
         Ok(Some(partial))
     }
 
@@ -51,22 +53,33 @@ impl Partial {
 
     /// Gives it its name, once it is on the disk. [`io::ErrorKind::AlreadyExists`] if there is a file of this name. Gives its bytes.
     pub(super) fn keep_as(self, to: &Path) -> io::Result<u64> {
+        self.keep(to, File::sync_all)
+    }
+
+    /// The same; `sync` makes sure that the folder has the name for good. If that fails the name is taken away again.
+    fn keep(self, to: &Path, sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<u64> {
         let file = File::open(&self.path)?;
         file.sync_all()?;
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = File::open(folder.unwrap_or(Path::new(".")))?;
         rename_to_new(&self.path, to).or_else(|error| match Errno::from_io_error(&error) {
             // Not every file system can do that, NFS for one. Where neither is possible there is no backup: nothing is ever replaced.
             Some(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => std::fs::hard_link(&self.path, to),
             _ => Err(error),
         })?;
-        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        if let Err(error) = sync(&folder) {
+            if is_at(&file, to)? {
+                std::fs::remove_file(to)?;
+            }
+            return Err(error);
+        }
         Ok(file.metadata()?.len())
     }
 
     /// Removes the file, and what SQLite may have left of a transaction in it.
-    fn remove(&self) -> io::Result<()> {
-        remove(&self.path)?;
-        remove(&with_suffix(&self.path, "-journal"))
+    fn remove(&self) -> Result<(), FileError> {
+        remove_if_there(&self.path)?;
+        remove_if_there(&with_suffix(&self.path, "-journal"))
     }
 }
 
@@ -74,11 +87,11 @@ impl Drop for Partial {
     fn drop(&mut self) {
         // What cannot be removed goes with the next attempt. The lock loses its name before it is let go: who gets it then sees that.
         let _ = self.remove();
-        let _ = remove(&self.lock);
+        let _ = remove_if_there(&self.lock);
     }
 }
 
-/// Makes a file and locks it; none if somebody else has locked it. Whoever lets go of it removes it.
+/// Makes a file and locks it; none if somebody else has locked it. Whoever lets go of it removes it. A link is not followed.
 fn lock_at(path: &Path) -> io::Result<Option<File>> {
     for _ in 0..TRIES {
         let lock = OpenOptions::new()
@@ -86,6 +99,7 @@ fn lock_at(path: &Path) -> io::Result<Option<File>> {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
             .open(path)?;
         match lock.try_lock() {
             Ok(()) if is_at(&lock, path)? => return Ok(Some(lock)),
@@ -111,19 +125,6 @@ fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn with_suffix(path: &Path, suffix: impl AsRef<OsStr>) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +139,30 @@ mod tests {
         assert!(!is_at(&first, &path).unwrap());
         let second = lock_at(&path).unwrap().unwrap();
         assert!(is_at(&second, &path).unwrap() && !is_at(&first, &path).unwrap());
+    }
+
+    #[test]
+    fn a_lock_is_not_made_where_a_link_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("lock"), folder.path().join("other"));
+        std::os::unix::fs::symlink(&other, &path).unwrap();
+        lock_at(&path).unwrap_err();
+        assert!(!other.exists());
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_for_good_is_taken_away_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("monday.db");
+        let partial = Partial::claim(&to).unwrap().unwrap();
+        let full = |_: &File| {
+            assert!(to.exists());
+            Err(io::ErrorKind::StorageFull.into())
+        };
+        assert_eq!(
+            partial.keep(&to, full).unwrap_err().kind(),
+            io::ErrorKind::StorageFull
+        );
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

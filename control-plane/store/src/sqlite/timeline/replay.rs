@@ -8,7 +8,7 @@ use sqlx::{Sqlite, Transaction};
 use crate::sqlite::columns::{Columns, millis};
 use crate::sqlite::failure::During as _;
 use crate::sqlite::rows::{self, hex};
-use crate::sqlite::{SqliteStore, audit, credential, run, sensor};
+use crate::sqlite::{SqliteStore, audit, credential, event, run, sensor};
 use crate::{CancelOutcome, Redone, ReplayOutcome, ReplayStep, StandingChange, StoreError};
 
 const REDO: &str = "do again what the audit log says";
@@ -72,6 +72,7 @@ async fn redo(
             let outcome = run::cancel_within(tx, tenant, *run, at).await?;
             Ok(matches!(outcome, CancelOutcome::Cancelled(_)))
         }
+        Redone::Looks(registry, date) => event::forget_told(tx, (tenant, *registry), *date).await,
         Redone::Withdrawn(registry) => withdraw(tx, (tenant, *registry)).await,
         Redone::Bare(registry) => {
             let sealed = withdraw(tx, (tenant, *registry)).await?;

@@ -5,13 +5,13 @@ use portolan_shared::secret::Secret;
 /// What all paths begin with.
 const ROOT: &str = "/notify/";
 
-/// A path of ours: `/notify/NAME` or `/notify/NAME/SECRET`.
-pub(super) struct Place<'a> {
+/// What a path of ours says: `/notify/NAME` or `/notify/NAME/SECRET`.
+pub(super) struct NotifyPath<'a> {
     pub(super) registry: &'a str,
     pub(super) secret: Option<Secret>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> NotifyPath<'a> {
     /// None if it is no path of ours.
     pub(super) fn of(path: &'a str) -> Option<Self> {
         let rest = path.strip_prefix(ROOT)?;
@@ -44,9 +44,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(path: &str) -> Option<(String, Option<String>)> {
-        Place::of(path).map(|place| {
-            let secret = place.secret.map(|secret| secret.expose().to_owned());
-            (place.registry.to_owned(), secret)
+        NotifyPath::of(path).map(|read| {
+            let secret = read.secret.map(|secret| secret.expose().to_owned());
+            (read.registry.to_owned(), secret)
         })
     }
 
