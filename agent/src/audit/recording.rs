@@ -26,8 +26,13 @@ impl AuditLog {
     }
 
     fn append_caused(&self, rate: Rate, kind: &str, entry: Entry, tells_object: bool) {
-        let (entry, moment) = (entry.bounded(), self.moment());
-        let admitted = self.caused().admit((rate, kind), entry, tells_object, moment);
+        let entry = entry.bounded();
+        let admitted = {
+            let mut caused = self.caused();
+            // Read while nobody else is admitted: nobody is for an earlier moment than whoever came before.
+            let moment = self.moment();
+            caused.admit((rate, kind), entry, tells_object, moment)
+        };
         admitted.into_iter().for_each(|entry| self.append(entry));
     }
 

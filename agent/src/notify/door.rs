@@ -72,8 +72,8 @@ impl Door {
             notifiers,
             bodies: Bodies {
                 believed: LargeBodies::new(),
-                unjudged: LargeBodies::new(),
-                of_nobody: LargeBodies::new(),
+                unjudged: LargeBodies::of_strangers(),
+                of_nobody: LargeBodies::of_strangers(),
             },
             allowances: Mutex::new(Remaining {
                 believed: Allowances::new(BELIEVED_PER_SECOND, BELIEVED_AT_ONCE, REGISTRIES),

@@ -7,12 +7,15 @@ const INVOCATION: &str = "INVOCATION_ID";
 /// Set by systemd since version 248 to the process that it started itself.
 const STARTED_ITSELF: &str = "SYSTEMD_EXEC_PID";
 
+/// The id of the first process of a container.
+const FIRST: u32 = 1;
+
 /// Whoever started this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Starter {
     /// systemd, whose units say which exit codes are final.
     Systemd,
-    /// Somebody who looks at a terminal.
+    /// Somebody who looks at a terminal; not who gives one to a container, whose first process this is.
     Person,
     /// Another program: a container's runtime, or a supervisor.
     Program,
@@ -25,7 +28,7 @@ impl Starter {
         let is_own = |id: &str| id == process.to_string();
         if environment.get(INVOCATION).is_some() && environment.get(STARTED_ITSELF).is_none_or(is_own) {
             Self::Systemd
-        } else if at_terminal {
+        } else if at_terminal && process != FIRST {
             Self::Person
         } else {
             Self::Program
@@ -48,12 +51,13 @@ mod tests {
 
     #[test]
     fn a_unit_of_systemd_and_a_person_are_told_from_what_starts_programs_again_and_again() {
-        let of = |variables: &[(&str, &str)], at_terminal| {
+        let of_process = |process, variables: &[(&str, &str)], at_terminal| {
             let variables = variables
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-            Starter::of(&variables.collect(), 4711, at_terminal)
+            Starter::of(&variables.collect(), process, at_terminal)
         };
+        let of = |variables: &[(&str, &str)], at_terminal| of_process(4711, variables, at_terminal);
         let unit = (INVOCATION, "0123456789abcdef0123456789abcdef");
         assert_eq!(of(&[unit, (STARTED_ITSELF, "4711")], false), Starter::Systemd);
         assert_eq!(of(&[unit], false), Starter::Systemd, "before version 248");
@@ -66,6 +70,11 @@ mod tests {
         assert_eq!(of(&[(INVOCATION, "")], false), Starter::Program);
         assert_eq!(of(&[], false), Starter::Program);
         assert_eq!(of(&[], true), Starter::Person);
+        assert_eq!(
+            of_process(1, &[], true),
+            Starter::Program,
+            "a container with a terminal"
+        );
         assert!(
             Starter::Systemd.heeds_codes()
                 && Starter::Person.heeds_codes()

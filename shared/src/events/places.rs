@@ -5,13 +5,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-/// So many places, and so many of one key. Who has its own taken gets the one of them that is not filled for longest, and who has fewer than another
-/// where all are taken, one that the other has not filled yet: so nobody is kept out by whoever holds many and fills none. Where there is none to
-/// be had so, who comes is refused.
+/// So many places, and so many of one key: who finds none of its own is refused. Where all are taken, whoever has fewer than another gets one that the
+/// other has not filled yet: so nobody is kept out by one who holds many and fills none.
 #[derive(Debug)]
 pub struct Places<K: Copy + Ord> {
     all: usize,
     each: usize,
+    /// Who has its own taken gets the one of them that is not filled for longest.
+    gives_way: bool,
     taken: Mutex<Taken<K>>,
 }
 
@@ -44,6 +45,7 @@ impl<K: Copy + Ord> Places<K> {
         Self {
             all,
             each,
+            gives_way: false,
             taken: Mutex::new(Taken {
                 next: 0,
                 places: BTreeMap::new(),
@@ -51,12 +53,21 @@ impl<K: Copy + Ord> Places<K> {
         }
     }
 
+    /// The same for those of whom nobody knows yet whether they are who they say: where a key has its own taken, whoever comes next gets the one of
+    /// them that is not filled for longest, and is not kept out by strangers who use its key. Where all are genuine, that would be a reason for none to
+    /// come to an end: they wait for their turn.
+    #[must_use]
+    pub const fn giving_way(mut self) -> Self {
+        self.gives_way = true;
+        self
+    }
+
     /// A place, if there is one for this key.
     pub fn take(&self, key: K) -> Option<Place<'_, K>> {
         let mut taken = self.lock();
         let own = taken.places.values().filter(|entry| entry.key == key).count();
         let is_free = if own >= self.each {
-            taken.give_up_own(key)
+            self.gives_way && taken.give_up_own(key)
         } else {
             taken.places.len() < self.all || taken.make_room(own)
         };
@@ -148,7 +159,17 @@ mod tests {
     fn a_key_has_its_own_and_gives_them_back() {
         let places = Places::new(9, 2);
         let (first, second) = (places.take('a').unwrap(), places.take('a').unwrap());
+        assert!(places.take('a').is_none());
         assert!(places.take('b').is_some(), "another key has its own");
+        drop(first);
+        assert!(places.take('a').is_some());
+        assert!(!is_lost(&second), "nobody else needs it");
+    }
+
+    #[test]
+    fn a_key_of_strangers_gives_way_to_the_next_of_its_own() {
+        let places = Places::new(9, 2).giving_way();
+        let (first, second) = (places.take('a').unwrap(), places.take('a').unwrap());
         let third = places.take('a').unwrap();
         assert_eq!((is_lost(&first), is_lost(&second)), (true, false), "its oldest");
         assert!(second.fill() && third.fill());
@@ -197,6 +218,7 @@ mod tests {
         };
         let coming = async {
             tokio::task::yield_now().await;
+            assert!(places.take('a').is_none(), "it has one");
             assert!(places.take('b').unwrap().fill(), "it has none");
         };
         tokio::join!(waiting, coming);

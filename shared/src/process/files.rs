@@ -52,7 +52,8 @@ impl Owner {
         })
     }
 
-    /// Gives this owner a file that was made at `path`; it need not have that name any more, and what has taken the name is not touched.
+    /// Gives this owner a file that was made at `path`; it need not have that name any more, and what has taken the name is not touched. Whoever
+    /// may give nothing away keeps it: the folder is another's, who lets this process write in it.
     pub fn own(self, file: &File, path: &Path) -> Result<(), FileError> {
         let given = file.metadata().and_then(|own| {
             if own.uid() == self.user {
@@ -60,7 +61,10 @@ impl Owner {
             }
             fchown(file, Some(self.user), Some(self.group))
         });
-        given.map_err(failed("change the owner of", path))
+        match given {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            given => given.map_err(failed("change the owner of", path)),
+        }
     }
 }
 
@@ -205,6 +209,19 @@ mod tests {
         write(b"two").unwrap();
         assert!(path.symlink_metadata().unwrap().is_file());
         assert_eq!(fs::read(&other).unwrap(), b"of somebody else");
+    }
+
+    /// As in a folder that a volume's group may write in: root can give a file to anybody, and others are not hindered by that they cannot.
+    #[test]
+    fn whoever_may_give_nothing_away_is_not_hindered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let somebody = Owner {
+            user: 65_533,
+            group: 65_533,
+        };
+        write_atomically_for(somebody, &path, b"one").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), 3);
     }
 
     #[test]

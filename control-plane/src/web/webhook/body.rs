@@ -78,6 +78,15 @@ impl Bodies {
         }
     }
 
+    /// For those who are not believed yet: of one registry the slowest makes room for the next.
+    pub(super) const fn of_strangers(bounds: Bounds) -> Self {
+        Self {
+            all: Places::new(bounds.all.0, bounds.all.1).giving_way(),
+            large: Places::new(bounds.large.0, bounds.large.1).giving_way(),
+            within: WITHIN,
+        }
+    }
+
     /// Takes a body in that came for this registry.
     pub(super) async fn take(&self, registry: RegistryId, body: Body) -> Result<Taken<'_>, Untaken> {
         let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);

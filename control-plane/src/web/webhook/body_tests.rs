@@ -68,12 +68,12 @@ async fn what_is_passed_over_has_its_bounds_and_a_place() {
         (limits::PASSED_OVER_BYTES + 1..=limits::PASSED_OVER_BYTES + piece).contains(&passed),
         "{passed}"
     );
-    for next in [registry, other] {
-        let mut slow = Box::pin(patient.pass_over(registry, body(10, false)));
-        assert!(futures::poll!(slow.as_mut()).is_pending());
-        assert_eq!(patient.pass_over(next, body(1, true)).await, Ok(1));
-        assert_eq!(slow.await, Ok(10), "its place was needed");
-    }
+    let mut slow = Box::pin(patient.pass_over(registry, body(10, false)));
+    assert!(futures::poll!(slow.as_mut()).is_pending());
+    let second = patient.pass_over(registry, body(1, true)).await;
+    assert_eq!(second, Err(Untaken::NoPlace));
+    assert_eq!(patient.pass_over(other, body(1, true)).await, Ok(1));
+    assert_eq!(slow.await, Ok(10), "its place was needed");
 }
 
 #[tokio::test]
@@ -83,17 +83,25 @@ async fn so_many_are_in_hand_and_none_for_long() {
         within: Duration::from_millis(20),
         ..bodies(3, 1)
     };
-    let hold = async |bytes| bodies.take(registry, body(bytes, true)).await.ok();
-    let (large, small) = (hold(SMALL + 1).await.unwrap(), hold(SMALL).await.unwrap());
-    let slow = bodies.take(registry, body(10, false)).await;
-    assert_eq!(slow.err(), Some(Untaken::Slow));
-    assert!(hold(SMALL + 1).await.is_none() && bodies.take_over(registry, vec![0; SMALL + 1]).is_err());
-    let third = hold(1).await.unwrap();
+    let mut slow = Box::pin(futures::future::join(
+        bodies.take(registry, body(SMALL + 1, false)),
+        bodies.take(registry, body(10, false)),
+    ));
+    assert!(futures::poll!(slow.as_mut()).is_pending());
+    let large = bodies.take(registry, body(SMALL + 1, true)).await;
+    assert_eq!(large.err(), Some(Untaken::NoPlace));
+    assert!(bodies.take_over(registry, vec![0; SMALL + 1]).is_err());
+    let third = bodies.take(registry, body(SMALL, true)).await.ok().unwrap();
     let fourth = bodies.take(registry, body(1, true)).await;
     assert_eq!(fourth.err(), Some(Untaken::NoPlace));
     assert!(bodies.take_over(registry, vec![0]).is_err());
-    drop((large, small, third));
-    let large = hold(SMALL + 1).await.unwrap();
+    drop(third);
+    let (one, other) = slow.await;
+    assert_eq!(
+        (one.err(), other.err()),
+        (Some(Untaken::Slow), Some(Untaken::Slow))
+    );
+    let large = bodies.take(registry, body(SMALL + 1, true)).await.ok().unwrap();
     assert!(bodies.take_over(registry, vec![0]).is_ok(), "all were given back");
     drop(large);
     assert!(bodies.take_over(registry, vec![0; SMALL + 1]).is_ok());
@@ -114,7 +122,7 @@ async fn whoever_fills_the_places_of_one_registry_keeps_no_other_out() {
     ));
     assert!(futures::poll!(slow.as_mut()).is_pending());
     let own = bodies.take(attacked, body(1, true)).await;
-    assert!(own.is_ok(), "its own oldest makes room");
+    assert_eq!(own.err(), Some(Untaken::NoPlace), "it has its own and no more");
     let large = bodies.take(other, body(SMALL + 1, true)).await.ok().unwrap();
     assert!(
         futures::poll!(slow.as_mut()).is_pending(),
@@ -122,4 +130,21 @@ async fn whoever_fills_the_places_of_one_registry_keeps_no_other_out() {
     );
     drop(large);
     assert!(bodies.take(other, body(1, true)).await.is_ok());
+}
+
+#[tokio::test]
+async fn of_strangers_the_slowest_makes_room_for_the_next_of_its_registry() {
+    let [registry, ..] = registries();
+    let bodies = Bodies::of_strangers(Bounds {
+        all: (3, 2),
+        large: (2, 1),
+    });
+    let mut slow = Box::pin(bodies.take(registry, body(SMALL + 1, false)));
+    assert!(futures::poll!(slow.as_mut()).is_pending());
+    let large = bodies.take(registry, body(SMALL + 1, true)).await.ok().unwrap();
+    assert_eq!(slow.await.err(), Some(Untaken::NoPlace));
+    let small = bodies.take(registry, body(1, true)).await.ok().unwrap();
+    let third = bodies.take(registry, body(1, true)).await;
+    assert_eq!(third.err(), Some(Untaken::NoPlace), "what has come stays");
+    drop((large, small));
 }

@@ -26,8 +26,8 @@
 //! | bodies in hand that are not believed yet, of one registry; of these above 64 KiB | 128, 8; 8, 2 | `429` |
 //! | the same for ids that are no registry's | as many | `429` |
 //!
-//! A registry that has its own places taken gives up the one whose body keeps waiting longest, which is answered `429`; where all are taken, the one that
-//! has most of them gives one up to one that has fewer ([`Places`](portolan_shared::events::Places)).
+//! Where all places are taken, the registry that has most of them gives one up whose body has not come yet, which is answered `429`, to one that has
+//! fewer; of those that are not believed yet, the slowest makes room for the next of its own registry, too ([`Places`](portolan_shared::events::Places)).
 
 mod body;
 mod receive;

@@ -71,8 +71,8 @@ pub(in crate::web) fn routes<S: Clone + Send + Sync + 'static>(app: Arc<App>) ->
         rates: Buckets::new(OF_REGISTRY),
         disbelieved: Mutex::new(disbelieved),
         believed: Bodies::new(BELIEVED),
-        unjudged: Bodies::new(UNJUDGED),
-        of_nobody: Bodies::new(UNJUDGED),
+        unjudged: Bodies::of_strangers(UNJUDGED),
+        of_nobody: Bodies::of_strangers(UNJUDGED),
         lookups: Semaphore::new(LOOKUPS),
     });
     Router::new()
